@@ -1,0 +1,76 @@
+/* Keys: "/" search, "?" the sheet, j and k through the rows, Esc back, and one letter for each aria-keyshortcuts in the page.
+   Letters are off while typing, with modifiers, under an open dialog, and when the person switched them off. */
+(() => {
+  const sheet = document.getElementById('shortcuts');
+  const search = document.getElementById('search');
+  const off = document.body.dataset.keys === 'off';
+
+  const typing = (element) => element.matches('input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"]), textarea, select, [contenteditable]');
+  const seen = (element) => element.checkVisibility() && !element.closest('[inert]');
+  const top = () => document.querySelector('dialog[open]');
+
+  const move = (step) => {
+    const rows = [...document.querySelectorAll('main tr.rec .open')].filter(seen);
+    if (!rows.length) return;
+    const here = rows.indexOf(document.activeElement?.closest('tr.rec')?.querySelector('.open'));
+    const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, here + step))];
+    next.focus({ focusVisible: true, preventScroll: true });
+    next.closest('tr').scrollIntoView({ block: 'nearest' });
+  };
+
+  const activate = (key, within) => {
+    const part = [...within.querySelectorAll('[aria-keyshortcuts]')]
+      .find((element) => element.getAttribute('aria-keyshortcuts').split(' ').includes(key) && seen(element) && !element.disabled);
+    if (!part) return false;
+    part.focus({ focusVisible: true });
+    if (typing(part)) part.select?.();
+    else if (part.dataset.key !== 'focus') part.click();
+    return true;
+  };
+
+  const back = () => {
+    if (typing(document.activeElement)) document.activeElement.blur();
+    else if (location.hash === '#rail') location.hash = '#main';
+    else document.querySelector('a[data-back]')?.click();
+  };
+
+  /* The sheet lists the keys of the page it stands on. */
+  const showSheet = () => {
+    const section = sheet.querySelector('[data-page-keys]');
+    const entries = [...document.querySelectorAll('main [aria-keyshortcuts]')].filter(seen).map((element) => {
+      const word = element.cloneNode(true);
+      word.querySelectorAll('.key').forEach((cap) => cap.remove());
+      const term = document.createElement('dt');
+      const text = document.createElement('dd');
+      const cap = Object.assign(document.createElement('span'), { className: 'key', textContent: element.getAttribute('aria-keyshortcuts') });
+      term.append(cap);
+      text.textContent = element.getAttribute('aria-label') ?? word.textContent.trim();
+      return [term, text];
+    });
+    section.hidden = !entries.length;
+    section.querySelector('dl').replaceChildren(...entries.flat());
+  };
+  new MutationObserver(() => { if (sheet.open) showSheet(); }).observe(sheet, { attributeFilter: ['open'] });
+
+  document.addEventListener('keydown', (event) => {
+    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { key } = event;
+    const open = top();
+    if (key === 'Escape') {
+      if (!open) back();
+      return;
+    }
+    if (off || key.length !== 1 || typing(event.target)) return;
+
+    let done = true;
+    if (key === '?') {
+      if (open) return;
+      document.querySelector('[data-open="shortcuts"]').click();
+    } else if (open) done = activate(key, open);
+    else if (key === '/') search.select();
+    else if (key === 'j') move(1);
+    else if (key === 'k') move(-1);
+    else done = activate(key, document);
+    if (done) event.preventDefault();
+  });
+})();

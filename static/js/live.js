@@ -1,0 +1,106 @@
+/* What changes without a new page is said, shown as loading when slow, and explained in place when it fails. */
+(() => {
+  const announcer = document.getElementById('announcer');
+  const waiting = new WeakMap();
+
+  const boxOf = (target) => {
+    if (target === document.body) return document.getElementById('main');
+    return target.closest('.sheet') ?? target.closest('table') ?? target;
+  };
+
+  const say = (text) => {
+    announcer.textContent = '';
+    setTimeout(() => { announcer.textContent = text; }, 50);
+  };
+
+  document.addEventListener('htmx:beforeRequest', ({ detail }) => {
+    const box = boxOf(detail.target);
+    const timer = setTimeout(() => {
+      box.classList.add('is-loading');
+      box.setAttribute('aria-busy', 'true');
+    }, 300);
+    waiting.set(detail.xhr, () => {
+      clearTimeout(timer);
+      box.classList.remove('is-loading');
+      box.removeAttribute('aria-busy');
+    });
+  });
+  document.addEventListener('htmx:beforeSwap', ({ detail }) => waiting.get(detail.xhr)?.());
+  document.addEventListener('htmx:afterRequest', ({ detail }) => waiting.get(detail.xhr)?.());
+
+  document.addEventListener('htmx:beforeOnLoad', ({ detail }) => {
+    if (detail.xhr.status < 400) place(detail.target);
+  });
+  document.addEventListener('htmx:afterSettle', ({ target }) => {
+    if (!target.isConnected) return;
+    const words = [target, ...target.querySelectorAll('[data-announce]')].map((part) => part.dataset?.announce).filter(Boolean);
+    if (words.length) say([...new Set(words)].join(' '));
+  });
+
+  /* Puts a problem before the part it belongs to, in the place of an earlier one; nothing to put takes that one away. */
+  function place(target, problem) {
+    if (target.id === 'dialog' && !target.open) return;
+    const box = boxOf(target);
+    const inside = box.matches('dialog, main');
+    const host = inside ? (box.querySelector('.dialog-body') ?? box) : box;
+    const earlier = inside ? host.firstElementChild : host.previousElementSibling;
+    if (earlier?.matches('.problem')) earlier.remove();
+    if (!problem) return;
+    if (inside) host.prepend(problem); else host.before(problem);
+    problem.scrollIntoView({ block: 'nearest' });
+  }
+
+  function retry({ elt, requestConfig }) {
+    const type = requestConfig.triggeringEvent?.type;
+    if (elt.isConnected && type && type !== 'load') window.htmx.trigger(elt, type);
+    else location.reload();
+  }
+
+  function build(words, detail, retriable) {
+    const problem = document.createElement('div');
+    problem.className = 'banner is-stop problem';
+    problem.setAttribute('role', 'alert');
+    const who = document.createElement('p');
+    who.className = 'who';
+    const strong = document.createElement('b');
+    strong.textContent = words[0];
+    who.append(strong, ` ${words[1]} `);
+    if (retriable) {
+      const again = Object.assign(document.createElement('button'), { type: 'button', className: 'plain', textContent: 'Try again' });
+      again.addEventListener('click', () => retry(detail));
+      who.append(again);
+    }
+    const id = detail.xhr?.getResponseHeader?.('X-Request-Id');
+    if (id) {
+      const code = document.createElement('code');
+      code.textContent = id;
+      who.append(' · request ', code);
+    }
+    problem.append(who);
+    return problem;
+  }
+
+  const reads = (detail) => detail.requestConfig.verb === 'get';
+
+  document.addEventListener('htmx:responseError', ({ detail }) => {
+    const { xhr, target } = detail;
+    if (xhr.status < 500) {
+      const sent = new DOMParser().parseFromString(xhr.responseText, 'text/html').querySelector('.problem');
+      if (sent) {
+        place(target, document.adoptNode(sent));
+        return;
+      }
+    }
+    const words = reads(detail) ? ['Could not load.', 'Nothing was changed.'] : ['This could not be done.', 'Nothing was changed.'];
+    place(target, build(words, detail, reads(detail)));
+  });
+
+  for (const failure of ['htmx:sendError', 'htmx:timeout']) {
+    document.addEventListener(failure, ({ detail }) => {
+      const words = reads(detail)
+        ? ['Could not load.', 'Nothing was changed.']
+        : ['No answer came back.', 'It is not known whether this was done: reload before you try again.'];
+      place(detail.target, build(words, detail, reads(detail)));
+    });
+  }
+})();
