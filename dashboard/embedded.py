@@ -109,7 +109,7 @@ class _Account:
     def is_ours(self) -> bool:
         return self.uid == os.geteuid()
 
-    def run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, cwd: Path, keep_open: tuple[int, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Run `command` as this account, apart from the terminal so that Ctrl-C does not reach it half way."""
         # PGPORT, PGOPTIONS and their like would change what is started
         env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
@@ -126,6 +126,7 @@ class _Account:
             errors="replace",
             check=False,
             start_new_session=True,
+            pass_fds=keep_open,
             user=self.uid if switch else None,
             group=self.gid if switch else None,
             extra_groups=[] if switch else None,
@@ -147,7 +148,7 @@ def ensure(instance_path: Path) -> Server:
     except OSError as error:
         raise EmbeddedPostgresError(f"the data directory {instance_path} cannot be made: {error.strerror}") from None
     data = instance_path / "postgres"
-    with _locked(instance_path):
+    with _locked(instance_path) as lock:
         for _ in range(_LOSSES):
             server = _running(data)
             if server is not None and not _socket(server.socket_dir).exists():
@@ -155,7 +156,7 @@ def ensure(instance_path: Path) -> Server:
                 _stop(data)
                 server = None
             if server is None:
-                server = _start(data)
+                server = _start(data, lock)
             try:
                 _prepare(server)
             except (_ServerDied, psycopg.OperationalError):
@@ -204,8 +205,8 @@ def _binary(name: str) -> Path:
 
 
 @contextmanager
-def _locked(instance_path: Path) -> Iterator[None]:
-    """Let one process at a time start, prepare or stop the server of this folder."""
+def _locked(instance_path: Path) -> Iterator[int]:
+    """Let one process at a time start, prepare or stop the server of this folder; yields the lock's descriptor."""
     path = instance_path / "postgres.lock"
     try:
         handle = path.open("a")
@@ -224,7 +225,7 @@ def _locked(instance_path: Path) -> Iterator[None]:
                         f"for {_LOCK_WAIT_SECONDS:.0f} seconds"
                     ) from None
                 time.sleep(0.02)
-        yield
+        yield handle.fileno()
 
 
 # --- the account -----------------------------------------------------------------------------------------------
@@ -400,12 +401,12 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(path)) <= _SOCKET_PATH_BYTES and re.fullmatch(r"[A-Za-z0-9/._+-]+", path) is not None
 
 
-def _start(data: Path) -> Server:
+def _start(data: Path, lock: int) -> Server:
     if data.is_dir() and not any(data.iterdir()):
         data.rmdir()
     account = _account(data)
     if not data.exists():
-        _create_cluster(data, account)
+        _create_cluster(data, account, lock)
     _check_cluster(data)
     if not account.is_ours:
         _give(data, account)
@@ -432,7 +433,7 @@ def _start(data: Path) -> Server:
         time.sleep(0.2)
 
 
-def _create_cluster(data: Path, account: _Account) -> None:
+def _create_cluster(data: Path, account: _Account, lock: int) -> None:
     """Make the data folder beside its place and move it there when it is complete: a kill leaves no half of it."""
     for left_over in data.parent.glob(f"{data.name}.new-*"):
         shutil.rmtree(left_over, ignore_errors=True)
@@ -449,6 +450,8 @@ def _create_cluster(data: Path, account: _Account) -> None:
             "--locale=C.UTF-8",
             "--no-instructions",
             cwd=fresh,
+            # When this process is killed, initdb goes on: whoever comes next waits for its end before cleaning up.
+            keep_open=(lock,),
         )
         if done.returncode != 0:
             raise EmbeddedPostgresError(f"PostgreSQL could not make its data in {data}: {_last_lines(done.stdout)}")
