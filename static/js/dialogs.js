@@ -11,6 +11,8 @@
     if (box.open) return;
     opener = from;
     box.showModal();
+    const first = box.querySelector('[autofocus]') ?? box.querySelector('.dialog-body :is(input:not([type="hidden"], [type="radio"]), input:checked, select, textarea)');
+    first?.focus();
   };
 
   document.addEventListener('click', (event) => {
