@@ -170,7 +170,7 @@ class Supervisor:
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
             return None
         except psycopg.Error as error:
-            reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+            reason = (str(error).strip().splitlines() or ["no reason given"])[0]
             raise _CannotStart(f"the database cannot be used: {reason}") from None
         return None if row is None else str(row[0])
 
