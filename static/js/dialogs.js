@@ -7,9 +7,8 @@
 
   const plainClick = (event) => event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
 
-  const show = (box, from) => {
+  const show = (box) => {
     if (box.open) return;
-    opener = from;
     box.showModal();
     const first = box.querySelector('[autofocus]') ?? box.querySelector('.dialog-body :is(input:not([type="hidden"], [type="radio"]), input:checked, select, textarea)');
     first?.focus();
@@ -25,7 +24,7 @@
       close.closest('dialog').close();
     } else if (inside) {
       event.preventDefault();
-      show(document.getElementById(inside.dataset.open), inside);
+      show(document.getElementById(inside.dataset.open));
     } else if (link && htmx) {
       event.preventDefault();
       if (!dialog.open) opener = link;
@@ -34,7 +33,7 @@
   });
 
   dialog.addEventListener('htmx:afterSwap', () => {
-    if (!dialog.open && dialog.childElementCount) show(dialog, opener);
+    if (!dialog.open && dialog.childElementCount) show(dialog);
   });
 
   // The fragment did not come: its full page says why.
