@@ -1,0 +1,39 @@
+"""API tokens as stored: only a hash of the secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dashboard.database import Base, new_id
+
+
+class ApiToken(Base):
+    __tablename__ = "api_token"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    audience: Mapped[str]
+    #: front office: the one client the token speaks for
+    client_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client.id"))
+    #: integration: whose external ids these are (externalId is unique per partner)
+    partner: Mapped[str] = mapped_column(default="default")
+    scopes: Mapped[list[str]]
+    #: SHA-256 of a 256-bit random secret, in hex: nothing to brute-force, so no slow hash is needed
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    #: the first characters, to recognise a token in a list
+    prefix: Mapped[str]
+    owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("audience IN ('frontoffice', 'system', 'integration')", name="audience_known"),
+        sa.CheckConstraint("(audience = 'frontoffice') = (client_id IS NOT NULL)", name="front_office_has_a_client"),
+        sa.CheckConstraint("expires_at > created_at", name="expires_after_creation"),
+    )

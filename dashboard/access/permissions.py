@@ -1,0 +1,127 @@
+"""Every permission, explained, and the one table that says which role has which.
+
+Staff roles and API tokens draw on the same list: for a token it is called a scope.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    CLIENTS_READ = "clients:read"
+    CLIENTS_READ_RESTRICTED = "clients:read-restricted"
+    CLIENTS_WRITE = "clients:write"
+    CLIENTS_REVIEW = "clients:review"
+    CLIENTS_ACTIVATE = "clients:activate"
+    CLIENTS_BLOCK = "clients:block"
+    CLIENTS_UNBLOCK = "clients:unblock"
+    CLIENTS_IMPORT = "clients:import"
+    CLIENT_OWN = "client:own"
+    APPROVALS_READ = "approvals:read"
+    STAFF_READ = "staff:read"
+    OWN_WORK = "own:work"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One line of the roles page. `second_person`: the act itself waits for somebody else's decision."""
+
+    group: str
+    label: str
+    explanation: str
+    second_person: bool = False
+
+
+EXPLAINED: dict[Permission, Explained] = {
+    Permission.CLIENTS_READ: Explained("Clients", "Open clients", "See the list, profiles, blocks and timelines."),
+    Permission.CLIENTS_READ_RESTRICTED: Explained(
+        "Clients", "See why a client is blocked", "Codes and comments of blocks; others read “Internal reason”."
+    ),
+    Permission.CLIENTS_WRITE: Explained("Clients", "Create and edit clients", "Profiles, related people and notes."),
+    Permission.CLIENTS_REVIEW: Explained("Clients", "Review clients", "Take items from the queues and settle flags."),
+    Permission.CLIENTS_ACTIVATE: Explained(
+        "Clients", "Activate and lower a risk", "Ask for it, and decide what a colleague asked.", second_person=True
+    ),
+    Permission.CLIENTS_BLOCK: Explained("Clients", "Block clients", "Takes effect at once; one person is enough."),
+    Permission.CLIENTS_UNBLOCK: Explained(
+        "Clients", "Unblock clients", "Ask to lift a block, and decide what a colleague asked.", second_person=True
+    ),
+    Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
+    Permission.CLIENT_OWN: Explained("Machines", "Own profile", "For a front-office app acting for one client."),
+    Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
+    Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
+    Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
+}
+
+
+class Role(StrEnum):
+    OFFICER = "officer"
+    SENIOR_OFFICER = "senior-officer"
+    TREASURER = "treasurer"
+    SENIOR_TREASURER = "senior-treasurer"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+@dataclass(frozen=True)
+class RoleRow:
+    """`senior`: may be the one senior person that four eyes need."""
+
+    label: str
+    plural: str
+    summary: str
+    senior: bool
+    permissions: frozenset[Permission]
+
+
+P = Permission
+_EVERYBODY = {P.OWN_WORK, P.STAFF_READ}
+_OFFICER = _EVERYBODY | {
+    P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
+    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.APPROVALS_READ,
+}  # fmt: skip
+_TREASURER = _EVERYBODY | {P.CLIENTS_READ, P.APPROVALS_READ}
+
+ROLES: dict[Role, RoleRow] = {
+    Role.OFFICER: RoleRow(
+        "Compliance officer", "Officers", "Reviews, blocks and asks to unblock.", False, frozenset(_OFFICER)
+    ),
+    Role.SENIOR_OFFICER: RoleRow(
+        "Senior officer", "Senior officers", "The same, and may be the second person.", True, frozenset(_OFFICER)
+    ),
+    Role.TREASURER: RoleRow(
+        "Treasurer", "Treasurers", "Statements, breaks and the business day.", False, frozenset(_TREASURER)
+    ),
+    Role.SENIOR_TREASURER: RoleRow(
+        "Senior treasurer", "Senior treasurers", "The same, and may be the second person.", True, frozenset(_TREASURER)
+    ),
+    Role.ADMIN: RoleRow("Administrator", "Administrators", "Staff, tokens and jobs.", True, frozenset(_EVERYBODY)),
+    Role.AUDITOR: RoleRow(
+        "Auditor", "Auditors", "Reads everything, changes nothing.", False,
+        frozenset(_EVERYBODY | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.APPROVALS_READ}),
+    ),
+}  # fmt: skip
+
+
+class Audience(StrEnum):
+    """Whom a JSON operation serves (reference/endpoints.csv, column audience)."""
+
+    FRONTOFFICE = "frontoffice"
+    SYSTEM = "system"
+    INTEGRATION = "integration"
+
+
+#: what a token of the audience gets when no scope is named; unblocking and restricted reasons are never among them
+DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
+    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN}),
+    Audience.SYSTEM: frozenset({P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK}),
+    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
+}
+#: everything a token of the audience may be given (`--scope all`)
+ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
+    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN}),
+    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM] | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED},
+    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
+}

@@ -1,0 +1,114 @@
+"""Making, checking and revoking API tokens.
+
+A secret is shown once. Stored is its SHA-256, audience, scopes, expiry and last use (at most one mark a minute).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.access.models import ApiToken
+from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, Audience, Permission
+from dashboard.database import session, transaction
+from dashboard.errors import Invalid, NotFound
+
+LIFETIME = timedelta(days=365)
+_LONGEST_HEADER = 256
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def resolve_scopes(audience: Audience, names: Iterable[str]) -> frozenset[Permission]:
+    """Scope names to scopes: none are the audience's defaults, `all` every one it may have. Raises Invalid."""
+    wanted = list(names)
+    if not wanted:
+        return DEFAULT_SCOPES[audience]
+    if wanted == ["all"]:
+        return ALL_SCOPES[audience]
+    allowed = {scope.value: scope for scope in ALL_SCOPES[audience]}
+    unknown = [name for name in wanted if name not in allowed]
+    if unknown:
+        raise Invalid.one(
+            "scope", f"{unknown[0]!r} is no scope of {audience.value} tokens; these are: {', '.join(sorted(allowed))}"
+        )
+    return frozenset(allowed[name] for name in wanted)
+
+
+def create(
+    *,
+    audience: Audience,
+    scopes: frozenset[Permission],
+    name: str,
+    client_id: UUID | None = None,
+    partner: str = "default",
+    owner_id: UUID | None = None,
+    lifetime: timedelta = LIFETIME,
+) -> tuple[ApiToken, str]:
+    """A new token and its secret, which is not stored. Raises Invalid where audience and client do not fit."""
+    if (audience is Audience.FRONTOFFICE) != (client_id is not None):
+        raise Invalid.one("client", "A front-office token needs the client it speaks for; other tokens have none.")
+    if lifetime <= timedelta():
+        raise Invalid.one("days", "The token must live for at least a day.")
+    secret = f"ch_{audience.value}_{secrets.token_urlsafe(32)}"
+    moment = clock.now()
+    token = ApiToken(
+        name=name,
+        audience=audience.value,
+        client_id=client_id,
+        partner=partner,
+        scopes=sorted(scope.value for scope in scopes),
+        secret_hash=_digest(secret),
+        prefix=secret[: len(audience.value) + 10],
+        owner_id=owner_id,
+        created_at=moment,
+        expires_at=moment + lifetime,
+    )
+    session().add(token)
+    session().flush()
+    return token, secret
+
+
+def revoke(token_id: UUID) -> ApiToken:
+    """Refuse the token from now on. Revoking twice changes nothing. Raises NotFound."""
+    token = session().get(ApiToken, token_id)
+    if token is None:
+        raise NotFound("There is no such token.")
+    token.revoked_at = token.revoked_at or clock.now()
+    return token
+
+
+def authenticate(header: str | None) -> Actor | None:
+    """The actor behind an Authorization header, or None for every kind of bad token alike."""
+    if not header or len(header) > _LONGEST_HEADER:
+        return None
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        return None
+    token = session().scalar(sa.select(ApiToken).where(ApiToken.secret_hash == _digest(secret.strip())))
+    moment = clock.now()
+    if token is None or token.revoked_at is not None or token.expires_at <= moment:
+        return None
+    if token.last_used_at is None or moment - token.last_used_at > timedelta(minutes=1):
+        with transaction():
+            session().execute(sa.update(ApiToken).where(ApiToken.id == token.id).values(last_used_at=moment))
+    known = {scope.value for scope in Permission}
+    return Actor(
+        kind="token",
+        id=token.id,
+        name=token.name,
+        role=token.audience,
+        permissions=frozenset(Permission(scope) for scope in token.scopes if scope in known),
+        owner_id=token.owner_id,
+        client_id=token.client_id,
+        partner=token.partner,
+    )

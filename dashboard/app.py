@@ -1,0 +1,108 @@
+"""The application factory. The two tuples of blueprints are the table of contents of the product."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from flask_openapi3 import Info, OpenAPI
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from dashboard import database, settings
+from dashboard.access import guard
+from dashboard.approvals.kinds import register
+from dashboard.approvals.pages import approvals
+from dashboard.clients import calendar
+from dashboard.clients.api import client_operations
+from dashboard.clients.pages import clients
+from dashboard.clients.approvals import KINDS
+from dashboard.home import navigation
+from dashboard.home.demo import commands as demo_commands
+from dashboard.home.pages import home
+from dashboard.home.queue_pages import queues
+from dashboard.migrate import commands as database_commands
+from dashboard.onboarding.api import onboarding_operations
+from dashboard.settings import ROOT, Settings
+from dashboard.staff import sessions
+from dashboard.staff.commands import staff_commands, token_commands
+from dashboard.staff.pages import staff
+from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
+from dashboard.web.health import health
+from dashboard.web.json import ExactJSON
+
+PAGES = (home, clients, queues, approvals, staff, health)
+OPERATIONS = (client_operations, onboarding_operations)
+COMMANDS = (database_commands, staff_commands, token_commands, demo_commands)
+
+#: views that cannot carry a mark of their own, and why anybody may call them
+LIBRARY_VIEWS = {
+    "static": "our own files",
+    "bootstrap.static": "Bootstrap's files",
+    "web.htmx": "htmx",
+    "health.healthz": "for load balancers",
+    "health.readyz": "for load balancers",
+    "openapi.static": "Swagger UI's files",
+    "openapi.doc_url": "the API document holds no data",
+    "openapi.openapi": "the API document holds no data",
+    "openapi.swagger.swagger": "the API document holds no data",
+}
+
+#: largest request body, in bytes; uploads of documents get a limit of their own
+LARGEST_BODY = 2 * 1024 * 1024
+
+
+def create_app(configured: Settings | None = None) -> Flask:
+    """Build the application. Raises SettingsError (one line, not a trace) on a wrong setting."""
+    chosen = configured or settings.load()
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Countinghouse", version="1", description=api_docs.DESCRIPTION),
+        security_schemes={"token": {"type": "http", "scheme": "bearer"}},
+        validation_error_status=400,
+        validation_error_model=api.Problem,
+        validation_error_callback=api.validation_failed,
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    app.json = ExactJSON(app)
+    app.config.update(
+        SECRET_KEY=chosen.signing_key(),
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        WTF_CSRF_TIME_LIMIT=None,
+        BOOTSTRAP_SERVE_LOCAL=True,
+        SEND_FILE_MAX_AGE_DEFAULT=86400,
+    )
+    app.extensions["countinghouse.settings"] = chosen
+    if chosen.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=chosen.proxies, x_proto=chosen.proxies, x_host=chosen.proxies
+        )
+    database.install(app, chosen)
+    calendar.install(chosen)
+    register(*KINDS)
+
+    logs.install(app)
+    failures.install(app)
+    headers.install(app, https=chosen.secure_cookies)
+    moments.install(app, chosen)
+    assets.install(app)
+    Bootstrap5(app)
+    sessions.install(app, chosen)
+    guard.install(app, sessions.staff_actor)
+    api.install(app)
+    limits.install(app)
+    csrf = CSRFProtect(app)
+
+    for blueprint in PAGES:
+        app.register_blueprint(blueprint)
+    for operations in OPERATIONS:
+        csrf.exempt(operations)
+        app.register_api(operations)
+    for group in COMMANDS:
+        app.cli.add_command(group)
+    api_docs.install(app)
+    for endpoint, reason in LIBRARY_VIEWS.items():
+        guard.declare(endpoint, guard.Access(None, None, reason))
+    frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
+    return app

@@ -1,0 +1,221 @@
+"""Asking, deciding, withdrawing, expiring.
+
+Locks are taken in one order everywhere: first the object (by the kind's fingerprint), then the request.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard import clock
+from dashboard.access.actor import Actor, system
+from dashboard.approvals.kinds import kind_of
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.audit import services as audit
+from dashboard.database import constraint_of, savepoint, session
+from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+
+LONGEST_REASON = 2000
+
+
+def _tell(action: str, request: ApprovalRequest, *, by: Actor, reason: str | None, **change: Any) -> None:
+    """One audit event; a reason that is restricted goes where only the permission sees it."""
+    audit.record(
+        action,
+        by=by,
+        object_type="approval_request",
+        object_id=request.id,
+        client_id=request.client_id,
+        reason=None if request.restricted else reason,
+        restricted={"reason": reason} if request.restricted and reason else None,
+        **change,
+    )
+
+
+def _reason(text: str | None, *, field: str = "reason") -> str:
+    reason = (text or "").strip()
+    if not reason:
+        raise Invalid.one(field, "Say why.", "required")
+    if len(reason) > LONGEST_REASON:
+        raise Invalid.one(field, f"Use at most {LONGEST_REASON} characters.", "tooLong")
+    return reason
+
+
+def request(
+    kind_key: str,
+    *,
+    object_type: str,
+    object_id: UUID,
+    client_id: UUID | None,
+    subject: str,
+    payload: dict[str, Any],
+    before: dict[str, Any],
+    after: dict[str, Any],
+    reason: str,
+    restricted: bool,
+    expires_at: datetime,
+    by: Actor,
+) -> ApprovalRequest:
+    """Open a request. The caller has locked the object. Raises Conflict while the same one is open, Invalid."""
+    kind = kind_of(kind_key)
+    why = _reason(reason)
+    if by.id is None or by.kind == "system":
+        raise Refused("Only a person or a token can ask.", code="makerUnknown")
+    if by.kind == "staff":
+        by.require(kind.permission)
+    fresh = ApprovalRequest(
+        kind=kind_key,
+        object_type=object_type,
+        object_id=object_id,
+        client_id=client_id,
+        subject=subject,
+        state="requested",
+        maker_kind=by.kind,
+        maker_id=by.id,
+        maker_name=by.name,
+        maker_senior=by.senior and by.kind == "staff",
+        maker_owner_id=by.owner_id,
+        reason=why,
+        restricted=restricted,
+        payload=payload,
+        before=before,
+        after=after,
+        fingerprint={},
+        requested_at=clock.now(),
+        expires_at=expires_at,
+    )
+    fresh.fingerprint = kind.fingerprint(fresh)
+    expired = live(kind_key, object_id)
+    if expired is not None and expired.expires_at <= clock.now():
+        _close(expired, "expired", by=system("clock"))
+    try:
+        with savepoint():
+            session().add(fresh)
+            session().flush()
+    except sa.exc.IntegrityError as error:
+        if constraint_of(error) != "uq_approval_request_live":
+            raise
+        known = live(kind_key, object_id)
+        raise Conflict(
+            "This has been asked already and waits for a decision.",
+            code="alreadyRequested",
+            details={"requestId": str(known.id)} if known else {},
+        ) from None
+    _tell("approval.requested", fresh, by=by, reason=why, before=before, after=after)
+    return fresh
+
+
+def live(kind_key: str, object_id: UUID) -> ApprovalRequest | None:
+    """The open request of this kind on this object."""
+    return session().scalar(
+        sa.select(ApprovalRequest).where(
+            ApprovalRequest.kind == kind_key,
+            ApprovalRequest.object_id == object_id,
+            ApprovalRequest.state == "requested",
+        )
+    )
+
+
+def why_not(request: ApprovalRequest, actor: Actor) -> str | None:
+    """Why this actor may not decide, in words; None when they may."""
+    if actor.kind != "staff":
+        return "Only a person decides."
+    if request.maker_id == actor.id:
+        return "You asked; another person decides."
+    if request.maker_owner_id is not None and request.maker_owner_id == actor.id:
+        return "Your token asked; another person decides."
+    if not actor.may(kind_of(request.kind).permission):
+        return "Your role cannot decide this."
+    if not actor.senior and not request.maker_senior:
+        return "One of the two must be senior."
+    return None
+
+
+def _close(request: ApprovalRequest, state: str, *, by: Actor, reason: str | None = None) -> None:
+    request.state = state
+    request.closed_at = clock.now()
+    request.decision_reason = reason
+    if state in {"approved", "rejected"}:
+        request.decided_by = by.id
+        request.decider_name = by.name
+        request.decider_senior = by.senior
+    session().flush()
+    _tell(
+        f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after={"request": state}
+    )
+
+
+def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:
+    """Lock the object, then the request; gives both the request and the object's fingerprint of now."""
+    unlocked = session().get(ApprovalRequest, request_id)
+    if unlocked is None:
+        raise NotFound("There is no such request.")
+    print_now = kind_of(unlocked.kind).fingerprint(unlocked)
+    locked = session().get(ApprovalRequest, request_id, with_for_update=True, populate_existing=True)
+    assert locked is not None  # requests are never deleted
+    if locked.state != "requested":
+        who = f" by {locked.decider_name}" if locked.decider_name else ""
+        raise Conflict(f"This request is closed: {locked.state}{who}.", code="alreadyDecided",
+                       details={"state": locked.state})  # fmt: skip
+    return locked, print_now
+
+
+def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor) -> ApprovalRequest:
+    """Approve or reject. The answer's state tells what became of it: also `expired` and `stale`, which the caller
+    commits and shows. Raises NotFound, Conflict (closed meanwhile), Forbidden (not the person), Invalid
+    (rejection without a reason), and whatever the verb refuses; then nothing has changed.
+    """
+    request, print_now = _locked(request_id)
+    refusal = why_not(request, by)
+    if refusal:
+        raise Forbidden(refusal, code="mayNotDecide")
+    if request.expires_at <= clock.now():
+        _close(request, "expired", by=system("clock"))
+        return request
+    if not approve:
+        _close(request, "rejected", by=by, reason=_reason(reason))
+        return request
+    if request.fingerprint != print_now:
+        _close(request, "stale", by=system("fingerprint"))
+        return request
+    why = (reason or "").strip()[:LONGEST_REASON] or None
+    _close(request, "approved", by=by, reason=why)
+    kind_of(request.kind).execute(request, by)
+    return request
+
+
+def withdraw(request_id: UUID, *, by: Actor) -> ApprovalRequest:
+    """The maker takes it back. Raises NotFound, Conflict, Forbidden."""
+    request, _ = _locked(request_id)
+    if request.maker_id != by.id:
+        raise Forbidden("Only the person who asked can withdraw it.", code="notTheMaker")
+    _close(request, "withdrawn", by=by)
+    return request
+
+
+def close_as_stale(kind_key: str, object_id: UUID) -> None:
+    """The object is settled another way: an open request about it has nothing left to decide."""
+    request = live(kind_key, object_id)
+    if request is not None:
+        session().refresh(request, with_for_update=True)
+        if request.state == "requested":
+            _close(request, "stale", by=system("fingerprint"))
+
+
+def expire_due(limit: int = 500) -> int:
+    """Close requests whose time is over; gives how many. Safe to run several times at once."""
+    due = list(
+        session().scalars(
+            sa.select(ApprovalRequest)
+            .where(ApprovalRequest.state == "requested", ApprovalRequest.expires_at <= clock.now())
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    for request_ in due:
+        _close(request_, "expired", by=system("clock"))
+    return len(due)

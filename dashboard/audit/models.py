@@ -1,0 +1,51 @@
+"""The two tables of evidence."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dashboard.database import Base, new_id
+
+
+class AuditEvent(Base):
+    __tablename__ = "audit_event"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    occurred_at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str]
+    actor_role: Mapped[str]
+    address: Mapped[str | None]
+    request_id: Mapped[str | None]
+    #: dotted, past tense: client.blocked, approval.requested
+    action: Mapped[str]
+    object_type: Mapped[str]
+    object_id: Mapped[UUID | None]
+    #: the client it concerns, for the timeline; the owner is known by id only
+    client_id: Mapped[UUID | None]
+    #: SHA-256 over salt and canonical JSON of the payload, in hex; None without a payload
+    payload_digest: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("actor_kind IN ('staff', 'token', 'system')", name="actor_kind_known"),
+        sa.Index("ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")),
+        sa.Index("ix_audit_event_object", "object_type", "object_id", sa.text("id DESC")),
+    )
+
+
+class AuditPayload(Base):
+    __tablename__ = "audit_payload"
+
+    event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("audit_event.id"), primary_key=True)
+    salt: Mapped[str]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    reason: Mapped[str | None]
+    #: what only `clients:read-restricted` may see: codes, comments, legal references
+    restricted: Mapped[dict[str, Any] | None]

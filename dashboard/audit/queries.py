@@ -1,0 +1,73 @@
+"""Reading evidence: the timeline of one client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.audit.models import AuditEvent, AuditPayload
+from dashboard.database import session
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One event as a reader may see it; `restricted` is None without the permission."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor_id: UUID | None
+    actor_name: str
+    actor_role: str
+    action: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    reason: str | None
+    restricted: dict[str, Any] | None
+
+
+def timeline(
+    client_id: UUID,
+    *,
+    sees_restricted: bool,
+    older_than: UUID | None = None,
+    kinds: tuple[str, ...] = (),
+    actions: tuple[str, ...] = (),
+    limit: int = 50,
+) -> list[TimelineEntry]:
+    """Newest first. `kinds` narrows to actors (staff, token, system), `older_than` is the last id of the page before."""
+    query = (
+        sa.select(AuditEvent, AuditPayload)
+        .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
+        .where(AuditEvent.client_id == client_id)
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    if older_than is not None:
+        query = query.where(AuditEvent.id < older_than)
+    if kinds:
+        query = query.where(AuditEvent.actor_kind.in_(kinds))
+    if actions:
+        query = query.where(AuditEvent.action.in_(actions))
+    entries = []
+    for event, payload in session().execute(query):
+        entries.append(
+            TimelineEntry(
+                id=event.id,
+                at=event.occurred_at,
+                actor_kind=event.actor_kind,
+                actor_id=event.actor_id,
+                actor_name=event.actor_name,
+                actor_role=event.actor_role,
+                action=event.action,
+                before=(payload.before if payload else None) or {},
+                after=(payload.after if payload else None) or {},
+                reason=payload.reason if payload else None,
+                restricted=(payload.restricted if payload and sees_restricted else None),
+            )
+        )
+    return entries

@@ -1,0 +1,81 @@
+"""Writing evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.audit.models import AuditEvent, AuditPayload
+from dashboard.database import new_id, session
+
+
+def canonical(payload: Mapping[str, Any]) -> bytes:
+    """The one spelling of a payload that its digest is taken over: sorted keys, no spaces, UTF-8."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+
+
+def payload_digest(salt: str, payload: Mapping[str, Any]) -> str:
+    """SHA-256 in hex. The salt keeps a short payload (a name, a birth date) from being guessed back."""
+    return hashlib.sha256(salt.encode() + canonical(payload)).hexdigest()
+
+
+def record(
+    action: str,
+    *,
+    by: Actor,
+    object_type: str,
+    object_id: UUID | None,
+    client_id: UUID | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str | None = None,
+    restricted: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+) -> UUID:
+    """Add one event to the caller's transaction and give its id.
+
+    `before` and `after` hold only what changed, JSON-ready. `restricted` holds what needs
+    `clients:read-restricted`; nothing of it may stand in the other three.
+    """
+    event_id = new_id()
+    payload = None
+    digest = None
+    if before or after or reason or restricted:
+        salt = secrets.token_hex(16)
+        content = {
+            "before": dict(before) if before else None,
+            "after": dict(after) if after else None,
+            "reason": reason,
+            "restricted": dict(restricted) if restricted else None,
+        }
+        digest = payload_digest(salt, content)
+        payload = AuditPayload(event_id=event_id, salt=salt, **content)
+    session().add(
+        AuditEvent(
+            id=event_id,
+            occurred_at=at or clock.now(),
+            actor_kind=by.kind,
+            actor_id=by.id,
+            actor_name=by.name,
+            actor_role=by.role,
+            address=by.address,
+            request_id=by.request_id,
+            action=action,
+            object_type=object_type,
+            object_id=object_id,
+            client_id=client_id,
+            payload_digest=digest,
+        )
+    )
+    session().flush()
+    if payload is not None:
+        session().add(payload)
+        session().flush()
+    return event_id

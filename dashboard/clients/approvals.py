@@ -1,0 +1,18 @@
+"""What of clients needs a second person, and the verb that runs once somebody has decided. `app.py` registers it."""
+
+from __future__ import annotations
+
+from dashboard.access.permissions import Permission
+from dashboard.approvals.kinds import Kind
+from dashboard.clients.services.activate import activate
+from dashboard.clients.services.activate import fingerprint as activation_fingerprint
+from dashboard.clients.services.risk import fingerprint as risk_fingerprint
+from dashboard.clients.services.risk import lower_risk
+from dashboard.clients.services.unblock import fingerprint as unblock_fingerprint
+from dashboard.clients.services.unblock import unblock
+
+KINDS = (
+    Kind("client.unblock", "Unblock", Permission.CLIENTS_UNBLOCK, unblock_fingerprint, unblock),
+    Kind("client.activate", "Activate by hand", Permission.CLIENTS_ACTIVATE, activation_fingerprint, activate),
+    Kind("client.lower-risk", "Lower the risk of", Permission.CLIENTS_ACTIVATE, risk_fingerprint, lower_risk),
+)

@@ -1,0 +1,70 @@
+"""What blocks mean together: the union of their scopes, and how much of a block a reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from dashboard.clients.models import ClientBlock
+from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, MASKED_CODE, SCOPE_LABELS, BlockCode, Scope
+from dashboard.money import Money
+
+
+def effective(scopes: Iterable[str]) -> str | None:
+    """The union: `all`, `debit`, `credit`, `amount`; debit and credit together are all. None without a block."""
+    present = set(scopes)
+    if not present:
+        return None
+    if Scope.ALL in present or {Scope.DEBIT, Scope.CREDIT} <= present:
+        return Scope.ALL.value
+    for scope in (Scope.DEBIT, Scope.CREDIT):
+        if scope in present:
+            return scope.value
+    return Scope.AMOUNT.value
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """A block as one reader sees it. Without the permission every code reads alike and comments are absent."""
+
+    id: UUID
+    scope: str
+    amount: Money | None
+    code: str | None
+    code_label: str
+    legal_reference: str | None
+    comment: str | None
+    client_text: str | None
+    started_at: datetime
+    review_date: date
+    placed_by_name: str
+    lifted_at: datetime | None
+    lifted_by_name: str | None
+    not_stated: bool
+
+    @property
+    def scope_label(self) -> str:
+        label = SCOPE_LABELS[Scope(self.scope)]
+        return f"{label} {self.amount}" if self.amount else label
+
+
+def as_seen(block: ClientBlock, *, sees_restricted: bool) -> BlockView:
+    """The only way from a stored block to anything shown."""
+    return BlockView(
+        id=block.id,
+        scope=block.scope,
+        amount=Money(block.amount_minor, block.currency) if block.amount_minor and block.currency else None,
+        code=block.code if sees_restricted else None,
+        code_label=BLOCK_CODE_LABELS[BlockCode(block.code)] if sees_restricted else MASKED_CODE,
+        legal_reference=block.legal_reference if sees_restricted else None,
+        comment=block.comment if sees_restricted else None,
+        client_text=block.client_text,
+        started_at=block.started_at,
+        review_date=block.review_date,
+        placed_by_name=block.placed_by_name,
+        lifted_at=block.lifted_at,
+        lifted_by_name=block.lifted_by_name,
+        not_stated=sees_restricted and block.code == BlockCode.NOT_STATED,
+    )

@@ -1,0 +1,301 @@
+"""Clients as stored.
+
+`client` is narrow on purpose: it is what lists walk over. Personal detail lies in `individual`, `company` and
+`related_individual`. `name_key` and `search_text` are folded by `clients.folding`; nothing else writes them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from dashboard.clients.vocabulary import HUMAN_DECISION, BlockCode
+from dashboard.database import Base, new_id
+
+_CODES = ", ".join(f"'{code.value}'" for code in BlockCode)
+_HUMAN = ", ".join(f"'{code.value}'" for code in sorted(HUMAN_DECISION))
+
+
+class Client(Base):
+    __tablename__ = "client"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    type: Mapped[str]
+    status: Mapped[str] = mapped_column(default="inactive")
+    #: what lifting the last block restores
+    status_before_block: Mapped[str | None]
+    risk_level: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    name: Mapped[str]
+    name_key: Mapped[str] = mapped_column(sa.Text(collation="C"))
+    search_text: Mapped[str]
+    #: residence of a person, registration of a company; ISO 3166-1 alpha-2 upper case, or as it came
+    country: Mapped[str | None]
+    email: Mapped[str | None]
+    phone_number: Mapped[str | None]
+    #: whose `external_id` it is: unique per partner
+    partner: Mapped[str | None]
+    external_id: Mapped[str | None]
+    onboarding_id: Mapped[UUID | None]
+    editor_user_id: Mapped[UUID | None]
+    is_default_compliant: Mapped[bool] = mapped_column(default=False)
+    #: open flags of severity check and stop
+    open_flags: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    #: worst open severity, 0 without one
+    worst_flag: Mapped[int] = mapped_column(sa.SmallInteger, default=0)
+    #: the approved requests that let the last activation and the last lowering of the risk happen
+    activation_approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+    risk_approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+    #: grows with each change that an approver must not have missed: profile, risk, flags, new blocks
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+    individual: Mapped[Individual | None] = relationship(back_populates="client", lazy="select")
+    company: Mapped[Company | None] = relationship(back_populates="client", lazy="select")
+
+    __table_args__ = (
+        sa.CheckConstraint("type IN ('individual', 'company')", name="type_known"),
+        sa.CheckConstraint("status IN ('inactive', 'active', 'blocked', 'closed')", name="status_known"),
+        sa.CheckConstraint(
+            "(status = 'blocked') = (status_before_block IS NOT NULL)"
+            " AND status_before_block IN ('inactive', 'active', 'closed')",
+            name="blocked_remembers_status",
+        ),
+        sa.CheckConstraint("risk_level BETWEEN 0 AND 4", name="risk_known"),
+        sa.CheckConstraint("NOT (status = 'active' AND risk_level = 4)", name="prohibited_is_never_active"),
+        sa.UniqueConstraint("partner", "external_id", name="uq_client_partner_external_id"),
+        sa.Index("ix_client_created", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index("ix_client_name", "name_key", "id"),
+        sa.Index("ix_client_status_created", "status", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index("ix_client_status_name", "status", "name_key", "id"),
+        sa.Index("ix_client_risk_created", "risk_level", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index("ix_client_country_created", "country", sa.text("created_at DESC"), sa.text("id DESC")),
+        sa.Index(
+            "ix_client_flagged_created",
+            "worst_flag",
+            sa.text("created_at DESC"),
+            sa.text("id DESC"),
+            postgresql_where=sa.text("worst_flag > 0"),
+        ),
+        sa.Index(
+            "ix_client_search", sa.text("trigrams(search_text)"), postgresql_using="gin"
+        ),
+    )
+
+
+class Individual(Base):
+    __tablename__ = "individual"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), primary_key=True)
+    first_name: Mapped[str]
+    last_name: Mapped[str]
+    birth_date: Mapped[date | None]
+    citizenship_country: Mapped[str | None]
+    residence_country: Mapped[str | None]
+    document_type: Mapped[str | None]
+    document_number: Mapped[str | None]
+    document_issued_by: Mapped[str | None]
+    document_issued_country: Mapped[str | None]
+    document_issued_date: Mapped[date | None]
+    document_expiration_date: Mapped[date | None]
+    address: Mapped[dict[str, Any] | None]
+
+    client: Mapped[Client] = relationship(back_populates="individual")
+
+    __table_args__ = (
+        sa.CheckConstraint(
+            "document_type IN ('passport', 'driverLicense', 'idCard', 'other')", name="document_type_known"
+        ),
+        sa.Index("ix_individual_document_expiration", "document_expiration_date"),
+    )
+
+
+class Company(Base):
+    __tablename__ = "company"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), primary_key=True)
+    legal_name: Mapped[str]
+    company_type: Mapped[str | None]
+    registration_number: Mapped[str | None]
+    registration_date: Mapped[date | None]
+    registration_country: Mapped[str | None]
+    tax_residency_country: Mapped[str | None]
+    tax_number: Mapped[str | None]
+    industry: Mapped[str | None]
+    industry_other: Mapped[str | None]
+    turnover: Mapped[str | None]
+    web_site: Mapped[str | None]
+    pay_ins_countries: Mapped[list[str] | None]
+    pay_outs_countries: Mapped[list[str] | None]
+    is_engaged_gambling_10k: Mapped[bool | None]
+    is_foundation: Mapped[bool | None]
+    is_publicly_listed: Mapped[bool | None]
+    is_relevant_activity: Mapped[bool | None]
+    purposes_account_opening: Mapped[list[str] | None]
+    purposes_account_opening_other: Mapped[str | None]
+    #: documents of the reference that are only ever read and written whole, in its own field names
+    business_partners: Mapped[list[dict[str, Any]] | None] = mapped_column(postgresql.JSONB)
+    fund_flows: Mapped[dict[str, Any] | None]
+    compliance_evaluation: Mapped[dict[str, Any] | None]
+    custom_options: Mapped[Any | None] = mapped_column(postgresql.JSONB(none_as_null=True))
+    address: Mapped[dict[str, Any] | None]
+
+    client: Mapped[Client] = relationship(back_populates="company")
+
+
+class RelatedIndividual(Base):
+    __tablename__ = "related_individual"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), index=True)
+    position: Mapped[int] = mapped_column(sa.SmallInteger)
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    email: Mapped[str | None]
+    is_ubo: Mapped[bool | None]
+    is_shareholder: Mapped[bool | None]
+    is_director: Mapped[bool | None]
+    is_representative: Mapped[bool | None]
+    is_pep: Mapped[bool | None]
+    residence_country: Mapped[str | None]
+    citizenship_country: Mapped[str | None]
+    birth_date: Mapped[date | None]
+    #: per cent, 0 to 100
+    ownership: Mapped[Decimal | None] = mapped_column(sa.Numeric(7, 4))
+    percentage_ownership: Mapped[Decimal | None] = mapped_column(sa.Numeric(7, 4))
+    document: Mapped[dict[str, Any] | None]
+    beneficial_owner_pep_details: Mapped[str | None]
+    usa_tax_residency: Mapped[bool | None]
+    giin_number: Mapped[str | None]
+    residential_address: Mapped[dict[str, Any] | None]
+    applicant_id: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("ownership BETWEEN 0 AND 100", name="ownership_is_a_percentage"),
+        sa.CheckConstraint("percentage_ownership BETWEEN 0 AND 100", name="percentage_ownership_is_a_percentage"),
+    )
+
+
+class ClientLink(Base):
+    """What could tie two clients together (document, phone, e-mail, person), as a 64-bit hash: one index look-up."""
+
+    __tablename__ = "client_link"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), primary_key=True)
+    key: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    kind: Mapped[str]
+
+    __table_args__ = (sa.Index("ix_client_link_key", "key"),)
+
+
+class ClientFlag(Base):
+    __tablename__ = "client_flag"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    code: Mapped[str]
+    severity: Mapped[int] = mapped_column(sa.SmallInteger)
+    #: which field raised it, dotted as in the documents; one open flag per client, code and field
+    field: Mapped[str] = mapped_column(default="")
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
+    closed_by_name: Mapped[str | None]
+    closing_reason: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("severity BETWEEN 1 AND 3", name="severity_known"),
+        sa.CheckConstraint(
+            "(closed_at IS NULL) = (closing_reason IS NULL)", name="closed_with_a_reason"
+        ),
+        sa.Index(
+            "uq_client_flag_open", "client_id", "code", "field", unique=True, postgresql_where=sa.text("closed_at IS NULL")
+        ),
+        sa.Index("ix_client_flag_code", "code", "client_id", postgresql_where=sa.text("closed_at IS NULL")),
+    )
+
+
+class ClientBlock(Base):
+    __tablename__ = "client_block"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    scope: Mapped[str]
+    amount_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    currency: Mapped[str | None]
+    code: Mapped[str]
+    legal_reference: Mapped[str | None]
+    comment: Mapped[str | None]
+    client_text: Mapped[str | None]
+    started_at: Mapped[datetime]
+    review_date: Mapped[date]
+    placed_by_kind: Mapped[str]
+    placed_by_id: Mapped[UUID | None]
+    placed_by_name: Mapped[str]
+    lifted_at: Mapped[datetime | None]
+    lifted_by_kind: Mapped[str | None]
+    lifted_by_id: Mapped[UUID | None]
+    lifted_by_name: Mapped[str | None]
+    lift_approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint("scope IN ('all', 'debit', 'credit', 'amount')", name="scope_known"),
+        sa.CheckConstraint(
+            "(scope = 'amount') = (amount_minor IS NOT NULL AND currency IS NOT NULL)"
+            " AND (amount_minor IS NULL OR amount_minor > 0)",
+            name="amount_scope_has_an_amount",
+        ),
+        sa.CheckConstraint(f"code IN ({_CODES})", name="code_known"),
+        sa.CheckConstraint("placed_by_kind IN ('staff', 'token', 'system')", name="placed_by_known"),
+        # lifted by two people, or by the very token that placed it where no person must decide
+        sa.CheckConstraint(
+            "lifted_at IS NULL OR lift_approval_id IS NOT NULL OR"
+            f" (lifted_by_kind = 'token' AND placed_by_kind = 'token' AND lifted_by_id = placed_by_id"
+            f" AND code NOT IN ({_HUMAN}))",
+            name="lifted_by_two_people",
+        ),
+        sa.CheckConstraint(
+            "(lifted_at IS NULL) = (lifted_by_kind IS NULL) AND (lifted_at IS NOT NULL OR lift_approval_id IS NULL)",
+            name="lift_is_complete",
+        ),
+        sa.Index(
+            "uq_client_block_active",
+            "client_id", "code", "scope", "placed_by_kind",
+            # each token answers for its own blocks; people share theirs
+            sa.text("(CASE WHEN placed_by_kind = 'token' THEN placed_by_id END)"),
+            sa.text("coalesce(amount_minor, 0)"),
+            sa.text("coalesce(currency, '')"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=sa.text("lifted_at IS NULL"),
+        ),
+        sa.Index("ix_client_block_client", "client_id", sa.text("id DESC")),
+    )  # fmt: skip
+
+    @property
+    def active(self) -> bool:
+        return self.lifted_at is None
+
+
+class ClientNote(Base):
+    """Append-only: a wrong note is answered by another note."""
+
+    __tablename__ = "client_note"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    author_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"))
+    author_name: Mapped[str]
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("length(btrim(body)) > 0", name="body_not_empty"),
+        sa.Index("ix_client_note_client", "client_id", sa.text("id DESC")),
+    )

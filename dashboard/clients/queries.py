@@ -1,0 +1,167 @@
+"""Reading one client and what hangs on it, and the figures beside the rows of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.access.actor import Actor
+from dashboard.clients.blocks import BlockView, as_seen, effective
+from dashboard.clients.models import (
+    Client,
+    ClientBlock,
+    ClientFlag,
+    ClientLink,
+    ClientNote,
+    Company,
+    Individual,
+    RelatedIndividual,
+)
+from dashboard.clients.vocabulary import FLAGS, FlagCode, Status
+from dashboard.database import session
+from dashboard.errors import NotFound
+
+
+def get(client_id: UUID) -> Client:
+    """Raises NotFound."""
+    client = session().get(Client, client_id)
+    if client is None:
+        raise NotFound("There is no such client.", code="clientNotFound")
+    return client
+
+
+def individual_of(client: Client) -> Individual | None:
+    return session().get(Individual, client.id)
+
+
+def company_of(client: Client) -> Company | None:
+    return session().get(Company, client.id)
+
+
+def related_of(client_id: UUID) -> list[RelatedIndividual]:
+    """Related individuals in the order they were given."""
+    return list(
+        session().scalars(
+            sa.select(RelatedIndividual)
+            .where(RelatedIndividual.client_id == client_id)
+            .order_by(RelatedIndividual.position)
+        )
+    )
+
+
+def blocks_of(client_id: UUID, *, actor: Actor, active_only: bool = True) -> list[BlockView]:
+    """Blocks as this reader may see them, oldest first."""
+    query = sa.select(ClientBlock).where(ClientBlock.client_id == client_id).order_by(ClientBlock.id)
+    if active_only:
+        query = query.where(ClientBlock.lifted_at.is_(None))
+    return [as_seen(block, sees_restricted=actor.sees_restricted) for block in session().scalars(query)]
+
+
+def block_of(client_id: UUID, block_id: UUID, *, actor: Actor) -> BlockView:
+    """One active block of this client. Raises NotFound, also for another client's block."""
+    block = session().get(ClientBlock, block_id)
+    if block is None or block.client_id != client_id:
+        raise NotFound("There is no such block.")
+    return as_seen(block, sees_restricted=actor.sees_restricted)
+
+
+def freezes(clients: Iterable[Client]) -> dict[UUID, str]:
+    """Effective freeze by client id, for the blocked ones of a page, in one query."""
+    blocked = [client.id for client in clients if client.status == Status.BLOCKED]
+    if not blocked:
+        return {}
+    scopes: dict[UUID, list[str]] = {}
+    rows = session().execute(
+        sa.select(ClientBlock.client_id, ClientBlock.scope).where(
+            ClientBlock.client_id.in_(blocked), ClientBlock.lifted_at.is_(None)
+        )
+    )
+    for client_id, scope in rows:
+        scopes.setdefault(client_id, []).append(scope)
+    return {client_id: effective(found) or "all" for client_id, found in scopes.items()}
+
+
+@dataclass(frozen=True)
+class FlagView:
+    id: UUID
+    code: str
+    label: str
+    severity: int
+    field: str
+    flag: ClientFlag
+
+
+def flags_of(client_id: UUID, *, open_only: bool = True) -> list[FlagView]:
+    """Flags, the heaviest first."""
+    query = (
+        sa.select(ClientFlag)
+        .where(ClientFlag.client_id == client_id)
+        .order_by(ClientFlag.severity.desc(), ClientFlag.id)
+    )
+    if open_only:
+        query = query.where(ClientFlag.closed_at.is_(None))
+    return [
+        FlagView(flag.id, flag.code, FLAGS[FlagCode(flag.code)][1], flag.severity, flag.field, flag)
+        for flag in session().scalars(query)
+    ]
+
+
+def notes_of(client_id: UUID, limit: int = 100) -> list[ClientNote]:
+    """Notes, newest first."""
+    return list(
+        session().scalars(
+            sa.select(ClientNote).where(ClientNote.client_id == client_id).order_by(ClientNote.id.desc()).limit(limit)
+        )
+    )
+
+
+@dataclass(frozen=True)
+class LinkedClient:
+    """Another client that shares a document, phone, e-mail or person."""
+
+    client: Client
+    kinds: tuple[str, ...]
+
+
+def linked_to(client_id: UUID, limit: int = 50) -> list[LinkedClient]:
+    """Clients linked to this one and how, by name."""
+    own = sa.select(ClientLink.key).where(ClientLink.client_id == client_id).scalar_subquery()
+    rows = session().execute(
+        sa.select(ClientLink.client_id, sa.func.array_agg(sa.distinct(ClientLink.kind)))
+        .where(ClientLink.key.in_(own), ClientLink.client_id != client_id)
+        .group_by(ClientLink.client_id)
+        .limit(limit)
+    )
+    kinds = {other: tuple(sorted(found)) for other, found in rows}
+    if not kinds:
+        return []
+    clients = session().scalars(sa.select(Client).where(Client.id.in_(kinds)).order_by(Client.name_key))
+    return [LinkedClient(client, kinds[client.id]) for client in clients]
+
+
+def linked_count(client_id: UUID) -> int:
+    """How many other clients share something with this one."""
+    own = sa.select(ClientLink.key).where(ClientLink.client_id == client_id).scalar_subquery()
+    return (
+        session().scalar(
+            sa.select(sa.func.count(sa.distinct(ClientLink.client_id))).where(
+                ClientLink.key.in_(own), ClientLink.client_id != client_id
+            )
+        )
+        or 0
+    )
+
+
+def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:
+    """Clients by id, in one query."""
+    if not ids:
+        return {}
+    return {client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(ids)))}
+
+
+def any_client() -> bool:
+    """Whether there is one at all: the empty state of the first day."""
+    return session().scalar(sa.select(sa.select(Client.id).exists())) or False

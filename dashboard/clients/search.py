@@ -1,0 +1,226 @@
+"""Finding clients: filters that combine, keyset paging, and text search that stays fast for rare and common words.
+
+Text is searched in two steps. A *walk* reads the newest (or first by name) rows that pass the other filters and
+keeps those that match: for a common word the page is full after a few hundred rows. When the walk does not fill
+the page the word is rare, and the trigram index gives its few matches, materialized before they are ordered
+(ordering over a trigram filter can make the planner walk the date index instead; docs/adr/0004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dashboard.clients.folding import trigrams_of, words
+from dashboard.clients.models import Client, ClientFlag
+from dashboard.database import session
+
+Sort = Literal["created", "name"]
+
+#: rows the walk reads before it gives way to the index
+WALK = 3000
+LONGEST_TEXT = 200
+MOST_WORDS = 8
+
+
+@dataclass(frozen=True)
+class ClientFilter:
+    """What to show. Empty means any. Dates are calendar days in the institution's zone, both included."""
+
+    text: str = ""
+    statuses: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    risks: tuple[int, ...] = ()
+    countries: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    #: open flags of at least this severity (1 info, 2 check, 3 stop); 0 any client
+    severity: int = 0
+    created_from: date | None = None
+    created_to: date | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What a cursor is bound to."""
+        return {
+            "text": self.text,
+            "statuses": sorted(self.statuses),
+            "types": sorted(self.types),
+            "risks": sorted(self.risks),
+            "countries": sorted(self.countries),
+            "flags": sorted(self.flags),
+            "severity": self.severity,
+            "created": [str(self.created_from), str(self.created_to)],
+        }
+
+    @property
+    def set_count(self) -> int:
+        """How many filters are set."""
+        values = (self.text, self.statuses, self.types, self.risks, self.countries, self.flags, self.severity)
+        return sum(bool(value) for value in values) + bool(self.created_from or self.created_to)
+
+
+@dataclass(frozen=True)
+class Order:
+    sort: Sort = "created"
+    descending: bool = True
+
+    def key_of(self, row: Client) -> list[Any]:
+        """The sort key of a row, JSON-ready: what a cursor holds."""
+        first = row.created_at.isoformat() if self.sort == "created" else row.name_key
+        return [first, str(row.id)]
+
+
+@dataclass(frozen=True)
+class Page:
+    """`more`: there are rows beyond the end in the direction of reading."""
+
+    rows: list[Client]
+    more: bool
+
+
+def _parsed(order: Order, key: Sequence[Any]) -> tuple[Any, UUID]:
+    first = datetime.fromisoformat(key[0]) if order.sort == "created" else str(key[0])
+    return first, UUID(key[1])
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
+
+
+def _conditions(chosen: ClientFilter, zone: ZoneInfo) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if chosen.statuses:
+        found.append(Client.status.in_(chosen.statuses))
+    if chosen.types:
+        found.append(Client.type.in_(chosen.types))
+    if chosen.risks:
+        found.append(Client.risk_level.in_(chosen.risks))
+    if chosen.countries:
+        found.append(Client.country.in_(chosen.countries))
+    if chosen.severity:
+        found.append(Client.worst_flag >= chosen.severity)
+    if chosen.flags:
+        flagged = sa.select(ClientFlag.client_id).where(
+            ClientFlag.client_id == Client.id, ClientFlag.code.in_(chosen.flags), ClientFlag.closed_at.is_(None)
+        )
+        found.append(flagged.exists())
+    if chosen.created_from:
+        found.append(Client.created_at >= datetime.combine(chosen.created_from, time(), zone))
+    if chosen.created_to:
+        found.append(Client.created_at < datetime.combine(chosen.created_to + timedelta(days=1), time(), zone))
+    return found
+
+
+def _matches(tokens: Sequence[str]) -> sa.ColumnElement[bool]:
+    """The exact test behind the trigrams: a long word anywhere, a short one at the beginning of a word."""
+    tests = []
+    for token in tokens:
+        if len(token) >= 3:
+            tests.append(Client.search_text.contains(token, autoescape=True))
+        else:
+            tests.append((sa.literal(" ") + Client.search_text).contains(f" {token}", autoescape=True))
+    return sa.and_(*tests)
+
+
+def _ordering(order: Order, backwards: bool) -> tuple[sa.ColumnElement[Any], Any, bool]:
+    column: sa.ColumnElement[Any] = Client.created_at if order.sort == "created" else Client.name_key  # type: ignore[assignment]
+    return column, Client.id, order.descending != backwards
+
+
+def _after(order: Order, key: Sequence[Any] | None, backwards: bool) -> list[sa.ColumnElement[bool]]:
+    if key is None:
+        return []
+    column, second, descending = _ordering(order, backwards)
+    edge = sa.tuple_(*(sa.literal(value) for value in _parsed(order, key)))
+    row = sa.tuple_(column, second)
+    return [row < edge if descending else row > edge]
+
+
+def find(
+    chosen: ClientFilter,
+    *,
+    order: Order,
+    zone: ZoneInfo,
+    size: int,
+    after: Sequence[Any] | None = None,
+    backwards: bool = False,
+) -> Page:
+    """One page. `after` is the sort key of the row at the edge; `backwards` reads towards the beginning.
+
+    Rows always come in the list's own order.
+    """
+    column, second, descending = _ordering(order, backwards)
+    by = (column.desc(), second.desc()) if descending else (column.asc(), second.asc())
+    where = [*_conditions(chosen, zone), *_after(order, after, backwards)]
+    wanted = size + 1
+    text = chosen.text.strip()[:LONGEST_TEXT]
+    if not text:
+        rows = _rows(sa.select(Client).where(*where).order_by(*by).limit(wanted))
+    elif (identifier := _as_uuid(text)) is not None:
+        rows = _rows(sa.select(Client).where(Client.id == identifier, *where).limit(wanted))
+    else:
+        tokens = words(text)[:MOST_WORDS]
+        rows = _by_text(tokens, where, by, wanted) if tokens else []
+    more = len(rows) > size
+    rows = rows[:size]
+    if backwards:
+        rows.reverse()
+    return Page(rows, more)
+
+
+def _rows(query: sa.Select[tuple[Client]]) -> list[Client]:
+    return list(session().scalars(query))
+
+
+def _by_text(
+    tokens: Sequence[str],
+    where: Sequence[sa.ColumnElement[bool]],
+    by: Sequence[sa.ColumnElement[Any]],
+    wanted: int,
+) -> list[Client]:
+    matches = _matches(tokens)
+    walked = sa.select(Client.id.label("id"), matches.label("match")).where(*where).order_by(*by).limit(WALK).subquery()
+    first = (
+        sa.select(Client)
+        .where(Client.id.in_(sa.select(walked.c.id).where(walked.c.match)))
+        .order_by(*by)
+        .limit(wanted)
+    )
+    rows = _rows(first)
+    if len(rows) == wanted:
+        return rows
+    # OFFSET 0 is PostgreSQL's fence: the matches are gathered first, and only then ordered
+    found = sa.select(Client.id).where(*_by_index(tokens), *where).offset(0).subquery("found")
+    return _rows(sa.select(Client).join(found, found.c.id == Client.id).order_by(*by).limit(wanted))
+
+
+def _by_index(tokens: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    """The indexed test and the exact one."""
+    grams = sorted({gram for token in tokens for gram in trigrams_of(token)})
+    trigrams = sa.func.trigrams(Client.search_text, type_=postgresql.ARRAY(sa.Text))
+    return [trigrams.contains(sa.cast(grams, postgresql.ARRAY(sa.Text))), _matches(tokens)]
+
+
+def count(chosen: ClientFilter, *, zone: ZoneInfo) -> int:
+    """How many clients pass. Walks them all: asked for only when somebody wants the number."""
+    where = _conditions(chosen, zone)
+    text = chosen.text.strip()[:LONGEST_TEXT]
+    if text:
+        identifier = _as_uuid(text)
+        tokens = words(text)[:MOST_WORDS]
+        if identifier is not None:
+            where.append(Client.id == identifier)
+        elif not tokens:
+            return 0
+        else:
+            where += _by_index(tokens)
+    return session().scalar(sa.select(sa.func.count()).select_from(Client).where(*where)) or 0

@@ -1,0 +1,79 @@
+"""Lowering a risk takes two people; raising it takes one and is part of `update`."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from dashboard.access.actor import Actor
+from dashboard.approvals import queries as approval_queries
+from dashboard.approvals import services as approvals
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.audit import services as audit
+from dashboard.clients.calendar import approval_hours, calendar
+from dashboard.clients.services.lock import locked
+from dashboard.clients.services.upkeep import after_change
+from dashboard.clients.vocabulary import Risk
+from dashboard.errors import Invalid, Refused
+
+KIND = "client.lower-risk"
+
+
+class LowersRisk(Refused):
+    """A change would lower the risk: it must be asked for. Carries what the caller needs to ask."""
+
+    code = "lowersRisk"
+
+    def __init__(self, client_id: UUID, risk_level: int) -> None:
+        super().__init__("Lowering a risk needs a second person.")
+        self.client_id = client_id
+        self.risk_level = risk_level
+
+
+def ask_to_lower_risk(client_id: UUID, *, risk_level: int, reason: str, by: Actor) -> ApprovalRequest:
+    """Open the request. Raises NotFound, Invalid (not lower, no reason), Conflict (asked already)."""
+    client = locked(client_id)
+    if risk_level not in set(Risk):
+        raise Invalid.one("riskLevel", "Choose 0 (not set) to 4 (prohibited).", "range")
+    if risk_level >= client.risk_level:
+        raise Invalid.one("riskLevel", "This is not lower than the present risk.", "range")
+    return approvals.request(
+        KIND,
+        object_type="client",
+        object_id=client.id,
+        client_id=client.id,
+        subject=client.name,
+        payload={"risk_level": int(risk_level)},
+        before={"risk": Risk(client.risk_level).label},
+        after={"risk": Risk(risk_level).label},
+        reason=reason,
+        restricted=False,
+        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
+        by=by,
+    )
+
+
+def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
+    """Locks the client; what must not have changed since the request."""
+    client = locked(request.object_id)
+    return {"version": client.version, "risk_level": client.risk_level}
+
+
+def lower_risk(request: ApprovalRequest, by: Actor) -> None:
+    """The verb behind an approved request."""
+    client = locked(request.object_id)
+    before = client.risk_level
+    client.risk_level = request.payload["risk_level"]
+    client.risk_approval_id = request.id
+    client.version += 1
+    audit.record(
+        "client.risk_lowered",
+        by=by,
+        object_type="client",
+        object_id=client.id,
+        client_id=client.id,
+        before={"risk": Risk(before).label},
+        after={"risk": Risk(client.risk_level).label},
+        reason=request.reason,
+    )
+    after_change(client, by=by, profile=False)

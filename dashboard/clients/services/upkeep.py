@@ -1,0 +1,172 @@
+"""What follows from a client's state: automatic flags, link keys, queue items. Called by every verb that changes it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.audit import services as audit
+from dashboard.clients import links
+from dashboard.clients.assessment import doubts
+from dashboard.clients.calendar import calendar
+from dashboard.clients.models import (
+    Client,
+    ClientFlag,
+    ClientLink,
+    Company,
+    Individual,
+    RelatedIndividual,
+)
+from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, Risk, Severity, Status
+from dashboard.database import new_id, session
+from dashboard.queues import services as queues
+
+#: business days to look at a flagged client: the heavier the doubt, the sooner
+REVIEW_DUE = {Severity.STOP: 1, Severity.CHECK: 3}
+ACTIVATION_DUE = 2
+
+#: flags that a person settled stay settled while the profile says the same; these come from the profile itself
+AUTOMATIC = frozenset(FLAGS)
+
+
+def _related(client_id: UUID) -> list[RelatedIndividual]:
+    return list(
+        session().scalars(
+            sa.select(RelatedIndividual)
+            .where(RelatedIndividual.client_id == client_id)
+            .order_by(RelatedIndividual.position)
+        )
+    )
+
+
+def _detail(client: Client) -> Individual | Company | None:
+    kind: type[Individual] | type[Company] = Individual if client.type == ClientType.INDIVIDUAL else Company
+    return session().get(kind, client.id)
+
+
+def _duplicate_document(client: Client, individual: Individual | None) -> set[tuple[FlagCode, str]]:
+    """Another client already holds the same identity document."""
+    if individual is None or not individual.document_number:
+        return set()
+    key = links.document_key(individual.document_issued_country, individual.document_number)
+    other = session().scalar(
+        sa.select(ClientLink.client_id).where(ClientLink.key == key, ClientLink.client_id != client.id).limit(1)
+    )
+    return {(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number")} if other else set()
+
+
+def refresh_links(client: Client) -> None:
+    """Recompute the link keys."""
+    detail = _detail(client)
+    wanted = dict(
+        (key, kind)
+        for kind, key in links.keys_of(
+            client, detail if isinstance(detail, Individual) else None, _related(client.id)
+        )
+    )
+    session().execute(sa.delete(ClientLink).where(ClientLink.client_id == client.id, ClientLink.key.not_in(wanted)))
+    if wanted:
+        session().execute(
+            postgresql.insert(ClientLink)
+            .values([{"client_id": client.id, "key": key, "kind": kind} for key, kind in wanted.items()])
+            .on_conflict_do_nothing()
+        )
+
+
+def refresh_flags(client: Client, *, by: Actor) -> None:
+    """Open new doubts, close those that are gone. One that a person settled is not opened again for the same field."""
+    detail = _detail(client)
+    today = calendar().today()
+    wanted = set(doubts(client, detail, _related(client.id), today))
+    wanted |= _duplicate_document(client, detail if isinstance(detail, Individual) else None)
+    known = list(session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)))
+    standing = {(flag.code, flag.field): flag for flag in known if flag.closed_at is None}
+    settled = {(flag.code, flag.field) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
+    moment = clock.now()
+    opened, gone = [], []
+    for code, field in sorted(wanted):
+        if (code.value, field) in standing or (code.value, field) in settled:
+            continue
+        session().add(
+            ClientFlag(
+                id=new_id(),
+                client_id=client.id,
+                code=code.value,
+                severity=FLAGS[code][0].value,
+                field=field,
+                opened_at=moment,
+            )
+        )
+        opened.append(code)
+    for (code_text, field), flag in standing.items():
+        if (FlagCode(code_text), field) not in wanted:
+            flag.closed_at = moment
+            flag.closed_by_name = "profile change"
+            flag.closing_reason = "No longer so after a change of the profile."
+            gone.append(FlagCode(code_text))
+    session().flush()
+    count_flags(client)
+    if opened or gone:
+        client.version += 1
+        audit.record(
+            "client.flagged" if opened else "client.flags_gone",
+            by=by,
+            object_type="client",
+            object_id=client.id,
+            client_id=client.id,
+            before={"flags": sorted({FLAGS[code][1] for code in gone})} if gone else None,
+            after={"flags": sorted({FLAGS[code][1] for code in opened})} if opened else None,
+        )
+
+
+def count_flags(client: Client) -> None:
+    """Keep the two figures on the client's row that lists read."""
+    count, worst = session().execute(
+        sa.select(
+            sa.func.count().filter(ClientFlag.severity >= Severity.CHECK.value), sa.func.max(ClientFlag.severity)
+        ).where(ClientFlag.client_id == client.id, ClientFlag.closed_at.is_(None))
+    ).one()  # fmt: skip
+    client.open_flags, client.worst_flag = count, worst or 0
+
+
+def refresh_queues(client: Client, *, by: Actor) -> None:
+    """Put the client where somebody must look, and take it out where nobody needs to any more."""
+    days = calendar()
+    if client.open_flags:
+        queues.open_item(
+            "client-review",
+            cause="flags",
+            object_type="client",
+            object_id=client.id,
+            client_id=client.id,
+            due_at=days.due_after(clock.now(), REVIEW_DUE[Severity(client.worst_flag)]),
+        )
+    else:
+        queues.close_items("client-review", object_id=client.id, by=by)
+    ready = client.status == Status.INACTIVE and not client.open_flags and client.risk_level != Risk.PROHIBITED
+    if ready:
+        queues.open_item(
+            "activation",
+            cause="ready",
+            object_type="client",
+            object_id=client.id,
+            client_id=client.id,
+            due_at=days.due_after(clock.now(), ACTIVATION_DUE),
+        )
+    else:
+        queues.close_items("activation", object_id=client.id, by=by)
+
+
+def after_change(client: Client, *, by: Actor, profile: bool = True) -> None:
+    """Everything that follows. `profile` False: only status or risk changed."""
+    session().flush()
+    if profile:
+        refresh_links(client)
+    refresh_flags(client, by=by)
+    refresh_queues(client, by=by)
+    client.updated_at = clock.now()
+    session().flush()

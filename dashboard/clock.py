@@ -1,0 +1,93 @@
+"""Time: now() in UTC, and the business-day clock of the institution.
+
+A business day is a weekday that is no public holiday of the institution's country. Business hours are
+09:00 to 18:00 in its zone; deadlines that count hours count only these.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays
+
+OPENS = time(9, 0)
+CLOSES = time(18, 0)
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC. The only place that asks the system clock."""
+    return datetime.now(UTC)
+
+
+@lru_cache(maxsize=8)
+def _holidays(country: str) -> holidays.HolidayBase:
+    try:
+        return holidays.country_holidays(country)
+    except NotImplementedError:
+        # a country without a known calendar still has weekends
+        return holidays.HolidayBase()
+
+
+class BusinessCalendar:
+    """The working days and hours of one country, in one zone."""
+
+    def __init__(self, country: str, zone: ZoneInfo) -> None:
+        self.country = country
+        self.zone = zone
+
+    def is_business_day(self, day: date) -> bool:
+        return day.weekday() < 5 and day not in _holidays(self.country)
+
+    def holiday_name(self, day: date) -> str | None:
+        """The holiday's name, for a message; None on a day without one."""
+        return _holidays(self.country).get(day)
+
+    def today(self, moment: datetime | None = None) -> date:
+        return (moment or now()).astimezone(self.zone).date()
+
+    def add_days(self, day: date, count: int) -> date:
+        """The count-th business day after `day` (0: the next one that is no holiday, `day` itself included)."""
+        while not self.is_business_day(day):
+            day += timedelta(days=1)
+        for _ in range(count):
+            day += timedelta(days=1)
+            while not self.is_business_day(day):
+                day += timedelta(days=1)
+        return day
+
+    def days_between(self, start: date, end: date) -> int:
+        """Business days after `start` up to and including `end`; 0 when `end` is not later."""
+        days = 0
+        while start < end:
+            start += timedelta(days=1)
+            days += self.is_business_day(start)
+        return days
+
+    def closing(self, day: date) -> datetime:
+        """The end of business of that day, in UTC."""
+        return datetime.combine(day, CLOSES, self.zone).astimezone(UTC)
+
+    def due_after(self, moment: datetime, business_days: int) -> datetime:
+        """The close of business `business_days` business days after the day of `moment`, in UTC."""
+        return self.closing(self.add_days(self.today(moment), business_days))
+
+    def add_hours(self, moment: datetime, hours: int) -> datetime:
+        """`moment` plus business hours, in UTC: Fri 07:55 plus 12 hours is Mon 12:00."""
+        local = moment.astimezone(self.zone)
+        left = timedelta(hours=hours)
+        day = local.date()
+        if self.is_business_day(day):
+            start = max(local, datetime.combine(day, OPENS, self.zone))
+        else:
+            day = self.add_days(day, 0)
+            start = datetime.combine(day, OPENS, self.zone)
+        while True:
+            closes = datetime.combine(day, CLOSES, self.zone)
+            if start < closes and left <= closes - start:
+                return (start + left).astimezone(UTC)
+            if start < closes:
+                left -= closes - start
+            day = self.add_days(day, 1)
+            start = datetime.combine(day, OPENS, self.zone)

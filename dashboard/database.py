@@ -1,0 +1,182 @@
+"""The engine, the naming convention, and `transaction()`: the only commit in the code.
+
+Two roles (docs/adr/0003): the one that migrates owns the tables; the one the application runs as may neither
+update nor delete evidence. When only one login is given, each connection steps down to the application role.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+
+from dashboard.settings import ROOT, Settings
+
+#: what the application runs as; made by the first migration where no other login is given
+APPLICATION_ROLE = "countinghouse_app"
+
+MIGRATIONS = ROOT / "migrations" / "versions"
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Models inherit from this and name their table themselves (facts about Flask-SQLAlchemy: docs/adr/0001)."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+    registry = registry(
+        type_annotation_map={
+            str: sa.Text(),
+            datetime: sa.DateTime(timezone=True),
+            UUID: postgresql.UUID(as_uuid=True),
+            dict[str, Any]: postgresql.JSONB(),
+            list[str]: postgresql.ARRAY(sa.Text()),
+        },
+        metadata=metadata,
+    )
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+
+def session() -> Session:
+    """The session of the current request, job or command."""
+    return db.session()
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Everything inside is committed together, or nothing is. Nested use joins the outer transaction."""
+    current = session()
+    if current.info.get("in_transaction"):
+        yield current
+        return
+    current.info["in_transaction"] = True
+    try:
+        yield current
+        current.commit()
+    except BaseException:
+        current.rollback()
+        raise
+    finally:
+        current.info.pop("in_transaction", None)
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """A refusal inside rolls back to here; what the edge must remember can still be committed."""
+    with session().begin_nested():
+        yield
+
+
+class _Sequence:
+    """State of the UUIDv7 maker of this process: the last millisecond used and a counter within it."""
+
+    lock = threading.Lock()
+    last = 0
+    counter = 0
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): sorts by the millisecond it was made in, and by order within this process."""
+    milliseconds = time.time_ns() // 1_000_000
+    with _Sequence.lock:
+        if milliseconds > _Sequence.last:
+            _Sequence.last = milliseconds
+            _Sequence.counter = int.from_bytes(os.urandom(2)) & 0x7FF
+        else:
+            _Sequence.counter += 1
+            if _Sequence.counter > 0xFFF:
+                _Sequence.last += 1
+                _Sequence.counter = 0
+        milliseconds, counter = _Sequence.last, _Sequence.counter
+    value = milliseconds << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+    return UUID(int=value)
+
+
+def schema_head(folder: Path = MIGRATIONS) -> str:
+    """The newest migration's revision, read from the file names (`0001_words.py`): importing Alembic costs a second."""
+    return max(path.name[:4] for path in folder.glob("[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def constraint_of(error: sa.exc.IntegrityError) -> str | None:
+    """The name of the constraint or trigger that refused, so that a service can tell people which rule it was."""
+    diagnostic = getattr(error.orig, "diag", None)
+    return getattr(diagnostic, "constraint_name", None)
+
+
+def _step_down(connection: Any, _record: Any) -> None:
+    """Give up the owner's rights on a fresh connection where the login has them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_roles WHERE rolname = %s AND rolname <> current_user"
+            " AND pg_has_role(current_user, oid, 'MEMBER')",
+            (APPLICATION_ROLE,),
+        )
+        if cursor.fetchone():
+            cursor.execute(f"SET ROLE {APPLICATION_ROLE}")
+    connection.commit()
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """Pools are per process: workers times pool_size plus jobs must stay below max_connections."""
+    return {
+        "pool_size": settings.web_threads,
+        "max_overflow": 2,
+        "pool_pre_ping": True,
+        "pool_timeout": 10,
+        "connect_args": {
+            "options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000",
+            "application_name": "countinghouse",
+        },
+    }
+
+
+def database_url(settings: Settings) -> str:
+    """The URL the application runs with; starts nothing. Raises RuntimeError where no database runs."""
+    if settings.database_url:
+        return settings.database_url
+    from dashboard import embedded
+
+    server = embedded.running(settings.instance_path) or embedded.ensure(settings.instance_path)
+    return server.url(embedded.APP_ROLE)
+
+
+def migration_url(settings: Settings) -> str:
+    """The URL of the role that owns the tables."""
+    if settings.migration_database_url:
+        return settings.migration_database_url
+    if settings.database_url:
+        return settings.database_url
+    from dashboard import embedded
+
+    server = embedded.running(settings.instance_path) or embedded.ensure(settings.instance_path)
+    return server.url(embedded.OWNER_ROLE)
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Bind the engine to the application."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = database_url(settings)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
+    db.init_app(app)
+    with app.app_context():
+        event.listen(db.engine, "connect", _step_down)

@@ -1,0 +1,1 @@
+"""The overview; the only package that may read all others."""

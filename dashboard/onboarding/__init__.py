@@ -1,0 +1,1 @@
+"""Imports from partners' onboarding systems."""

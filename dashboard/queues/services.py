@@ -1,0 +1,86 @@
+"""Opening, taking, releasing and closing items of work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.audit import services as audit
+from dashboard.database import new_id, session
+from dashboard.errors import Conflict, NotFound
+from dashboard.queues.models import QueueItem
+
+
+def open_item(
+    queue: str,
+    *,
+    cause: str,
+    object_type: str,
+    object_id: UUID,
+    client_id: UUID | None,
+    due_at: datetime,
+    restricted: bool = False,
+) -> None:
+    """Put work into a queue. The same open work twice stays one item."""
+    session().execute(
+        postgresql.insert(QueueItem)
+        .values(
+            id=new_id(),
+            queue=queue,
+            cause=cause,
+            object_type=object_type,
+            object_id=object_id,
+            client_id=client_id,
+            restricted=restricted,
+            opened_at=clock.now(),
+            due_at=due_at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def close_items(queue: str, *, object_id: UUID, by: Actor, cause: str | None = None) -> None:
+    """The work is done, or has gone; nothing happens where there is none."""
+    query = sa.update(QueueItem).where(
+        QueueItem.queue == queue, QueueItem.object_id == object_id, QueueItem.closed_at.is_(None)
+    )
+    if cause is not None:
+        query = query.where(QueueItem.cause == cause)
+    session().execute(query.values(closed_at=clock.now(), closed_by=by.staff_id))
+
+
+def _open(item_id: UUID, by: Actor) -> QueueItem:
+    item = session().get(QueueItem, item_id, with_for_update=True)
+    if item is None or (item.restricted and not by.sees_restricted):
+        raise NotFound("There is no such item.")
+    if item.closed_at is not None:
+        raise Conflict("This item has been settled meanwhile.", code="settled")
+    return item
+
+
+def take(item_id: UUID, *, by: Actor) -> QueueItem:
+    """Make it one's own. Raises Conflict when a colleague was first, NotFound."""
+    item = _open(item_id, by)
+    if item.assignee_id is not None and item.assignee_id != by.id:
+        raise Conflict("A colleague has taken this item meanwhile.", code="taken")
+    if item.assignee_id is None:
+        item.assignee_id = by.id
+        audit.record("queue.taken", by=by, object_type="queue_item", object_id=item.id, client_id=item.client_id,
+                     after={"queue": item.queue})  # fmt: skip
+    return item
+
+
+def release(item_id: UUID, *, by: Actor) -> QueueItem:
+    """Give it back. Raises Conflict when it is not one's own, NotFound."""
+    item = _open(item_id, by)
+    if item.assignee_id != by.id:
+        raise Conflict("This item is not yours.", code="notYours")
+    item.assignee_id = None
+    audit.record("queue.released", by=by, object_type="queue_item", object_id=item.id, client_id=item.client_id,
+                 after={"queue": item.queue})  # fmt: skip
+    return item

@@ -1,0 +1,162 @@
+"""Typed settings from the environment. A wrong one stops the start with one clear line.
+
+| variable | default | meaning |
+|---|---|---|
+| ENVIRONMENT | development | development or production |
+| INSTANCE_PATH | ./instance | data directory: embedded database, secret key, files |
+| DATABASE_URL | (embedded) | PostgreSQL 15 or newer, the role the application runs as |
+| MIGRATION_DATABASE_URL | DATABASE_URL | the role that owns the tables and migrates |
+| SECRET_KEY | a file in INSTANCE_PATH | signs sessions and cursors; production: at least 32 characters |
+| PORT, HOST | 8000, 127.0.0.1 | where `make run` serves |
+| DEMO | 1 | load demo data into an empty database |
+| WEB_WORKERS, WEB_THREADS | 2, 8 | processes, and request threads in each |
+| SECURE_COOKIES | 1 in production | send cookies over HTTPS only |
+| PROXIES | 0 | how many trusted reverse proxies stand in front |
+| INSTITUTION_NAME, INSTITUTION_COUNTRY, INSTITUTION_ZONE | Countinghouse Demo, LT, Europe/Vilnius | name, holiday calendar, zone of shown times |
+| SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
+| APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(SystemExit):
+    """A setting is wrong; its message is the one line shown before the process ends with status 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"countinghouse: {message}")
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Settings:
+    environment: str
+    instance_path: Path
+    database_url: str | None
+    migration_database_url: str | None
+    secret_key: str | None
+    host: str
+    port: int
+    demo: bool
+    web_workers: int
+    web_threads: int
+    secure_cookies: bool
+    proxies: int
+    institution_name: str
+    institution_country: str
+    institution_zone: str
+    session_idle_minutes: int
+    session_hours: int
+    approval_business_hours: int
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.institution_zone)
+
+    def signing_key(self) -> str:
+        """The secret key: from the environment, or made once and kept in the data directory (mode 0600)."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.instance_path / "secret-key"
+        if not path.exists():
+            self.instance_path.mkdir(parents=True, exist_ok=True)
+            fresh = self.instance_path / f".secret-key-{secrets.token_hex(4)}"
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+            try:
+                # link() fails when another process was first: then its key counts, not ours
+                os.link(fresh, path)
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        return path.read_text().strip()
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    raw = env.get(name, "").strip() or str(default)
+    try:
+        value = int(raw)
+    except ValueError:
+        raise SettingsError(f"{name} must be a whole number, not {raw!r}") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{name} must lie between {low} and {high}, not {value}")
+    return value
+
+
+def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+    raw = env.get(name, "").strip().lower()
+    if not raw:
+        return default
+    if raw in {"1", "true", "yes", "on"}:
+        return True
+    if raw in {"0", "false", "no", "off"}:
+        return False
+    raise SettingsError(f"{name} must be 1 or 0, not {raw!r}")
+
+
+def _postgres_url(env: Mapping[str, str], name: str) -> str | None:
+    raw = env.get(name, "").strip()
+    if not raw:
+        return None
+    for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if raw.startswith(scheme):
+            return "postgresql+psycopg://" + raw.removeprefix(scheme)
+    raise SettingsError(f"{name} must start with postgresql://")
+
+
+def load(env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises SettingsError, which ends the process with one line."""
+    env = os.environ if env is None else env
+    environment = env.get("ENVIRONMENT", "").strip() or "development"
+    if environment not in {"development", "production"}:
+        raise SettingsError(f"ENVIRONMENT must be development or production, not {environment!r}")
+    production = environment == "production"
+    zone = env.get("INSTITUTION_ZONE", "").strip() or "Europe/Vilnius"
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise SettingsError(f"INSTITUTION_ZONE {zone!r} is no IANA time zone") from None
+    country = (env.get("INSTITUTION_COUNTRY", "").strip() or "LT").upper()
+    if len(country) != 2 or not country.isalpha():
+        raise SettingsError("INSTITUTION_COUNTRY must be an ISO 3166-1 alpha-2 code such as LT")
+    secret = env.get("SECRET_KEY", "").strip() or None
+    if production and (secret is None or len(secret) < 32):
+        raise SettingsError("SECRET_KEY with at least 32 characters is required when ENVIRONMENT=production")
+    database_url = _postgres_url(env, "DATABASE_URL")
+    if production and database_url is None:
+        raise SettingsError("DATABASE_URL is required when ENVIRONMENT=production; the embedded database is for trying")
+    return Settings(
+        environment=environment,
+        instance_path=Path(env.get("INSTANCE_PATH", "").strip() or ROOT / "instance").resolve(),
+        database_url=database_url,
+        migration_database_url=_postgres_url(env, "MIGRATION_DATABASE_URL"),
+        secret_key=secret,
+        host=env.get("HOST", "").strip() or "127.0.0.1",
+        port=_number(env, "PORT", 8000, 1, 65535),
+        demo=_flag(env, "DEMO", default=True) and not production,
+        web_workers=_number(env, "WEB_WORKERS", 2, 1, 64),
+        web_threads=_number(env, "WEB_THREADS", 8, 1, 64),
+        secure_cookies=_flag(env, "SECURE_COOKIES", default=production),
+        proxies=_number(env, "PROXIES", 0, 0, 5),
+        institution_name=env.get("INSTITUTION_NAME", "").strip() or "Countinghouse Demo",
+        institution_country=country,
+        institution_zone=zone,
+        session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
+        session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
+        approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
+    )

@@ -1,0 +1,113 @@
+"""`flask staff create`, `flask tokens create`: what an operator does at the command line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+from flask.cli import AppGroup
+
+from dashboard.access import tokens
+from dashboard.access.actor import system
+from dashboard.access.permissions import Audience, Role
+from dashboard.database import constraint_of, session, transaction
+from dashboard.errors import DomainError, Invalid
+from dashboard.staff import services
+from dashboard.staff.models import StaffMember
+
+staff_commands = AppGroup("staff", help="Staff members.")
+token_commands = AppGroup("tokens", help="API tokens.")
+
+
+def _sentence(error: DomainError) -> str:
+    if isinstance(error, Invalid):
+        return "; ".join(f"{e.field}: {e.message}" for e in error.errors)
+    return error.message
+
+
+@staff_commands.command("create")
+@click.option("--email", required=True)
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--password", required=True, help="At least 12 characters.")
+@click.option("--name", default=None, help="As colleagues read it.")
+def create_staff(email: str, role: str, password: str, name: str | None) -> None:
+    """Make a staff member."""
+    try:
+        with transaction():
+            member = services.create_member(
+                email=email, role=Role(role), password=password, name=name, by=system("command line")
+            )
+    except DomainError as error:
+        raise click.ClickException(_sentence(error)) from None
+    click.echo(f"{member.email} is {member.role_row.label.lower()} now.")
+
+
+@token_commands.command("create")
+@click.option("--audience", required=True, type=click.Choice([audience.value for audience in Audience]))
+@click.option("--client", "client_id", type=click.UUID, default=None, help="Front office: the client it speaks for.")
+@click.option("--scope", "scopes", multiple=True, help="May be repeated; `all` gives every scope of the audience.")
+@click.option("--partner", default="default", help="Integration: whose external ids these are.")
+@click.option("--name", default="command line")
+@click.option("--days", default=365, type=click.IntRange(1, 3650), help="Until it expires.")
+@click.option("--owner", default=None, help="E-mail of the staff member who answers for it.")
+def create_token(
+    audience: str,
+    client_id: UUID | None,
+    scopes: tuple[str, ...],
+    partner: str,
+    name: str,
+    days: int,
+    owner: str | None,
+) -> None:
+    """Make a token; prints it and nothing else. It cannot be shown again."""
+    try:
+        with transaction():
+            owner_id = None
+            if owner:
+                owner_id = session().scalar(
+                    sa.select(StaffMember.id).where(StaffMember.email_key == owner.strip().lower())
+                )
+                if owner_id is None:
+                    raise Invalid.one("owner", "There is no such staff member.")
+            chosen = tokens.resolve_scopes(Audience(audience), scopes)
+            _token, secret = tokens.create(
+                audience=Audience(audience),
+                scopes=chosen,
+                name=name,
+                client_id=client_id,
+                partner=partner,
+                owner_id=owner_id,
+                lifetime=timedelta(days=days),
+            )
+    except DomainError as error:
+        raise click.ClickException(_sentence(error)) from None
+    except sa.exc.IntegrityError as error:
+        if constraint_of(error) != "fk_api_token_client_id":
+            raise
+        raise click.ClickException("client: There is no such client.") from None
+    click.echo(secret)
+
+
+@token_commands.command("revoke")
+@click.argument("token_id", type=click.UUID)
+def revoke_token(token_id: UUID) -> None:
+    """Refuse a token from now on."""
+    try:
+        with transaction():
+            tokens.revoke(token_id)
+    except DomainError as error:
+        raise click.ClickException(_sentence(error)) from None
+    click.echo("Revoked.")
+
+
+@token_commands.command("list")
+def list_tokens() -> None:
+    """All tokens, newest first; never the secrets."""
+    from dashboard.access.models import ApiToken
+
+    for token in session().scalars(sa.select(ApiToken).order_by(ApiToken.id.desc())):
+        state = "revoked" if token.revoked_at else f"until {token.expires_at:%Y-%m-%d}"
+        used = f"{token.last_used_at:%Y-%m-%d %H:%M}Z" if token.last_used_at else "never used"
+        click.echo(f"{token.id}  {token.audience:<11}  {state:<18}  {used:<18}  {token.prefix}…  {token.name}")

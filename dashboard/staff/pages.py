@@ -1,0 +1,188 @@
+"""Pages of staff: sign-in, own settings, roles."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, current_app, flash, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from dashboard import clock
+from dashboard.access.guard import current_actor, public, requires
+from dashboard.access.permissions import EXPLAINED, ROLES, Permission
+from dashboard.database import transaction
+from dashboard.errors import Invalid
+from dashboard.settings import Settings
+from dashboard.staff import queries, services, sessions
+from dashboard.staff.forms import ChangePasswordForm, SignInForm
+from dashboard.web.forms import show_errors
+from dashboard.web.htmx import go
+from dashboard.web.limits import limiter
+
+staff = Blueprint("staff", __name__)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["countinghouse.settings"]
+    return settings
+
+
+@staff.route("/sign-in", methods=["GET", "POST"])
+@public("signing in")
+@limiter.limit("60 per minute", methods=["POST"])
+def sign_in() -> Any:
+    """The sign-in page."""
+    target = sessions.safe_next(request.args.get("next"))
+    if request.method == "GET" and sessions.current_member() is not None:
+        return redirect(target)
+    form = SignInForm()
+    if not form.validate_on_submit():
+        return render_template("staff/sign_in.html", form=form), 422 if form.errors else 200
+    email = form.email.data or ""
+    locked = None
+    try:
+        with transaction():
+            signed_in = services.sign_in(
+                email=email,
+                password=form.password.data or "",
+                address=request.remote_addr,
+                browser=request.user_agent.string,
+                request_id=g.get("request_id"),
+            )
+    except services.LockedOut as refusal:
+        locked = refusal.until
+    except services.SignInRefused as refusal:
+        # the refusal rolled back; the count of failures must stay
+        with transaction():
+            locked = services.note_failure(email)
+        if locked is None:
+            form.form_errors = [refusal.message]
+            return render_template("staff/sign_in.html", form=form), 422
+    else:
+        sessions.open_session(signed_in)
+        return go(target)
+    response = make_response(render_template("staff/sign_in.html", form=form, locked_until=locked), 429)
+    response.headers["Retry-After"] = str(max(1, int((locked - clock.now()).total_seconds()) + 1))
+    return response
+
+
+@staff.post("/sign-out")
+@requires(Permission.OWN_WORK)
+def sign_out() -> AnyResponse:
+    """End this session."""
+    member = sessions.current_member()
+    if member is not None:
+        with transaction():
+            services.sign_out(member.session.id)
+    sessions.close_session()
+    return go(url_for("staff.sign_in"))
+
+
+def _me(form: ChangePasswordForm, status: int = 200) -> Any:
+    member = sessions.current_member()
+    assert member is not None  # the guard let a person in
+    idle = timedelta(minutes=_settings().session_idle_minutes)
+    listed = [
+        {
+            "device": row.browser,
+            "address": row.address,
+            "signed_in_at": row.created_at,
+            "last_seen_at": row.seen_at,
+            "current": row.id == member.session.id,
+        }
+        for row in queries.own_sessions(member.member.id, idle=idle)
+    ]
+    return render_template("staff/me.html", form=form, sessions=listed), status
+
+
+@staff.get("/staff/me")
+@requires(Permission.OWN_WORK)
+def me() -> Any:
+    """One's own settings."""
+    return _me(ChangePasswordForm())
+
+
+@staff.post("/staff/me/password")
+@requires(Permission.OWN_WORK)
+@limiter.limit("10 per minute")
+def change_password() -> Any:
+    """Change one's own password."""
+    form = ChangePasswordForm()
+    member = sessions.current_member()
+    assert member is not None
+    if not form.validate():
+        return _me(form, 422)
+    try:
+        with transaction():
+            services.change_password(
+                current=form.current.data or "",
+                new=form.new.data or "",
+                session_id=member.session.id,
+                by=current_actor(),
+            )
+    except Invalid as refusal:
+        show_errors(form, refusal)
+        return _me(form, 422)
+    flash("Password changed. Your other sessions are signed out.", "ok")
+    return go(url_for("staff.me"))
+
+
+@staff.post("/staff/me/sign-out-everywhere")
+@requires(Permission.OWN_WORK)
+def sign_out_everywhere() -> AnyResponse:
+    """End all sessions of the person, this one too."""
+    with transaction():
+        services.sign_out_everywhere(by=current_actor())
+    sessions.close_session()
+    flash("You are signed out everywhere.", "info")
+    return go(url_for("staff.sign_in"))
+
+
+def _back() -> str:
+    """The page the person came from, if it is one of ours."""
+    referrer = request.referrer or ""
+    if referrer.startswith(request.host_url):
+        return sessions.safe_next("/" + referrer.removeprefix(request.host_url))
+    return url_for("staff.me")
+
+
+@staff.post("/staff/me/theme")
+@requires(Permission.OWN_WORK)
+def set_theme() -> AnyResponse:
+    """Light, dark or system."""
+    with transaction():
+        services.set_theme(request.form.get("theme", ""), by=current_actor())
+    return go(_back())
+
+
+@staff.post("/staff/me/keys")
+@requires(Permission.OWN_WORK)
+def set_keys() -> AnyResponse:
+    """Single-letter shortcuts on or off."""
+    with transaction():
+        services.set_keys(request.form.get("keys") == "off", by=current_actor())
+    return go(url_for("staff.me"))
+
+
+@staff.get("/staff/roles")
+@requires(Permission.STAFF_READ)
+def roles() -> str:
+    """Who may do what, on one page."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for permission, line in EXPLAINED.items():
+        holders = {role.value for role, row in ROLES.items() if permission in row.permissions}
+        groups.setdefault(line.group, []).append(
+            {
+                "key": permission.value,
+                "label": line.label,
+                "explanation": line.explanation,
+                "roles": holders,
+                "needs_second_person": line.second_person,
+            }
+        )
+    return render_template(
+        "staff/roles.html",
+        roles=[{"key": role.value, "label": row.label, "summary": row.summary} for role, row in ROLES.items()],
+        groups=[{"title": title, "permissions": lines} for title, lines in groups.items()],
+    )

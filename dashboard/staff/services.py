@@ -1,0 +1,295 @@
+"""Verbs of staff: make a member, sign in and out, change a password.
+
+Password storage follows OWASP's argon2id advice through argon2-cffi's defaults (64 MiB, 3 passes).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.dialects import postgresql
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.access.permissions import ROLES, Role
+from dashboard.audit import services as audit
+from dashboard.database import session
+from dashboard.errors import Conflict, DomainError, FieldError, Invalid, NotFound
+from dashboard.staff.models import SignInFailure, StaffMember, StaffSession
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 200
+FAILURES_BEFORE_LOCK = 5
+FIRST_LOCK = timedelta(minutes=1)
+LONGEST_LOCK = timedelta(minutes=15)
+FORGET_FAILURES_AFTER = timedelta(hours=1)
+
+_hasher = PasswordHasher()
+#: each check takes 64 MiB and 4 threads: more at once would starve the machine
+_hashing = threading.BoundedSemaphore(2)
+#: checked when the address is unknown, so that both answers take as long
+_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+class SignInRefused(DomainError):
+    """Address or password wrong, or the member disabled: the answer never says which."""
+
+    status = 422
+    code = "signInRefused"
+
+
+class LockedOut(DomainError):
+    """Too many failures; `until` is when the next try is taken."""
+
+    status = 429
+    code = "lockedOut"
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("Too many failed sign-ins.")
+        self.until = until
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A new session; `secret` goes into the cookie and is stored nowhere."""
+
+    member: StaffMember
+    session: StaffSession
+    secret: str
+
+
+def _hash(password: str) -> str:
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    with _hashing:
+        try:
+            return _hasher.verify(password_hash, password)
+        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            return False
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_password(password: str, *, email: str, field: str = "password") -> None:
+    """NIST SP 800-63B: length over composition, and not the obvious. Raises Invalid."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise Invalid.one(field, f"Use at least {SHORTEST_PASSWORD} characters.", "tooShort")
+    if len(password) > LONGEST_PASSWORD:
+        raise Invalid.one(field, f"Use at most {LONGEST_PASSWORD} characters.", "tooLong")
+    local = email.partition("@")[0].lower()
+    if len(set(password)) < 4 or password.lower() in {email.lower(), local * 2, local * 3}:
+        raise Invalid.one(field, "This is too easy to guess.", "tooEasy")
+
+
+def create_member(*, email: str, role: Role, password: str, name: str | None = None, by: Actor) -> StaffMember:
+    """Make a staff member. Raises Invalid (address, password) and Conflict (address taken)."""
+    errors = []
+    try:
+        validate_email(email, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        errors.append(FieldError("email", "This is no e-mail address.", "email"))
+    try:
+        check_password(password, email=email)
+    except Invalid as refusal:
+        errors += refusal.errors
+    if errors:
+        raise Invalid(errors)
+    key = email.strip().lower()
+    if session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == key)):
+        raise Conflict("There is a staff member with this address already.", code="emailTaken")
+    moment = clock.now()
+    member = StaffMember(
+        email=email.strip(),
+        email_key=key,
+        name=name or key.partition("@")[0].replace(".", " ").title(),
+        role=role.value,
+        password_hash=_hash(password),
+        created_at=moment,
+        password_changed_at=moment,
+    )
+    session().add(member)
+    session().flush()
+    audit.record(
+        "staff.created", by=by, object_type="staff_member", object_id=member.id, after={"role": member.role}
+    )
+    return member
+
+
+def actor_of(member: StaffMember, *, address: str | None = None, request_id: str | None = None) -> Actor:
+    """The member as services see them."""
+    row = ROLES[Role(member.role)]
+    return Actor(
+        kind="staff",
+        id=member.id,
+        name=member.name,
+        role=member.role,
+        permissions=row.permissions,
+        senior=row.senior,
+        address=address,
+        request_id=request_id,
+    )
+
+
+def _lock_for(failures: int) -> timedelta | None:
+    """1, 2, 4, 8, then 15 minutes from the fifth failure on."""
+    if failures < FAILURES_BEFORE_LOCK:
+        return None
+    return min(FIRST_LOCK * 2 ** min(failures - FAILURES_BEFORE_LOCK, 10), LONGEST_LOCK)
+
+
+def locked_until(email: str) -> datetime | None:
+    """When the next try for this address is taken, or None when it is taken now."""
+    row = session().get(SignInFailure, _digest(email.strip().lower()))
+    if row is None or row.locked_until is None or row.locked_until <= clock.now():
+        return None
+    return row.locked_until
+
+
+def note_failure(email: str) -> datetime | None:
+    """Count one failed try, known address or not; gives the end of the lock-out if there is one now.
+
+    The edge commits this although the sign-in was refused.
+    """
+    moment = clock.now()
+    table = SignInFailure.__table__
+    insert = postgresql.insert(SignInFailure).values(
+        email_hash=_digest(email.strip().lower()), failures=1, last_failure_at=moment, locked_until=None
+    )
+    failures = session().scalar(
+        insert.on_conflict_do_update(
+            index_elements=["email_hash"],
+            set_={
+                "failures": sa.case(
+                    (table.c.last_failure_at < moment - FORGET_FAILURES_AFTER, 1), else_=table.c.failures + 1
+                ),
+                "last_failure_at": moment,
+            },
+        ).returning(SignInFailure.failures)
+    )
+    lock = _lock_for(failures or 1)
+    until = moment + lock if lock else None
+    session().execute(
+        sa.update(SignInFailure)
+        .where(SignInFailure.email_hash == _digest(email.strip().lower()))
+        .values(locked_until=until)
+        .execution_options(synchronize_session=False)
+    )
+    return until
+
+
+def sign_in(*, email: str, password: str, address: str | None, browser: str | None, request_id: str | None) -> SignedIn:
+    """Open a session. Raises LockedOut and SignInRefused; the caller then commits `note_failure`."""
+    until = locked_until(email)
+    if until:
+        raise LockedOut(until)
+    member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == email.strip().lower()))
+    right = _matches(member.password_hash if member else _NOBODY, password[:LONGEST_PASSWORD])
+    if member is None or not right or member.disabled_at is not None:
+        raise SignInRefused("E-mail address or password is wrong.")
+    if _hasher.check_needs_rehash(member.password_hash):
+        member.password_hash = _hash(password)
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == _digest(member.email_key)))
+    moment = clock.now()
+    secret = secrets.token_urlsafe(32)
+    opened = StaffSession(
+        staff_id=member.id,
+        secret_hash=_digest(secret),
+        created_at=moment,
+        seen_at=moment,
+        address=address,
+        browser=(browser or "")[:200] or None,
+    )
+    session().add(opened)
+    session().flush()
+    audit.record(
+        "staff.signed_in",
+        by=actor_of(member, address=address, request_id=request_id),
+        object_type="staff_member",
+        object_id=member.id,
+    )
+    return SignedIn(member, opened, secret)
+
+
+def session_of(secret: str, *, idle: timedelta, longest: timedelta) -> tuple[StaffMember, StaffSession] | None:
+    """The member and session behind a cookie; None when it has ended in whatever way."""
+    row = session().execute(
+        sa.select(StaffMember, StaffSession)
+        .join(StaffSession, StaffSession.staff_id == StaffMember.id)
+        .where(StaffSession.secret_hash == _digest(secret))
+    ).first()
+    if row is None:
+        return None
+    member, current = row
+    moment = clock.now()
+    if current.ended_at is not None or member.disabled_at is not None:
+        return None
+    if moment - current.seen_at > idle or moment - current.created_at > longest:
+        return None
+    return member, current
+
+
+def mark_seen(session_id: UUID) -> None:
+    """Remember that the session is in use (the edge calls this at most once a minute)."""
+    session().execute(sa.update(StaffSession).where(StaffSession.id == session_id).values(seen_at=clock.now()))
+
+
+def sign_out(session_id: UUID) -> None:
+    """End one session."""
+    session().execute(
+        sa.update(StaffSession)
+        .where(StaffSession.id == session_id, StaffSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+
+
+def sign_out_everywhere(*, by: Actor, except_session: UUID | None = None) -> int:
+    """End every session of the person (but the given one); gives how many ended."""
+    mine = [StaffSession.staff_id == by.id, StaffSession.ended_at.is_(None)]
+    if except_session is not None:
+        mine.append(StaffSession.id != except_session)
+    ended = session().execute(sa.update(StaffSession).where(*mine).values(ended_at=clock.now()))
+    count: int = ended.rowcount  # type: ignore[attr-defined]
+    audit.record("staff.signed_out_everywhere", by=by, object_type="staff_member", object_id=by.id, after={"sessions": count})
+    return count
+
+
+def change_password(*, current: str, new: str, session_id: UUID, by: Actor) -> None:
+    """Change one's own password and end all other sessions. Raises Invalid naming the field."""
+    member = session().get(StaffMember, by.id, with_for_update=True)
+    if member is None:
+        raise NotFound("There is no such staff member.")
+    if not _matches(member.password_hash, current[:LONGEST_PASSWORD]):
+        raise Invalid.one("current", "This is not your current password.", "wrong")
+    check_password(new, email=member.email, field="new")
+    if current == new:
+        raise Invalid.one("new", "This is the password you have already.", "same")
+    member.password_hash = _hash(new)
+    member.password_changed_at = clock.now()
+    audit.record("staff.password_changed", by=by, object_type="staff_member", object_id=member.id)
+    sign_out_everywhere(by=by, except_session=session_id)
+
+
+def set_theme(theme: str, *, by: Actor) -> None:
+    """Keep the person's choice: light, dark or system. Raises Invalid."""
+    if theme not in {"light", "dark", "system"}:
+        raise Invalid.one("theme", "Choose light, dark or system.")
+    session().execute(sa.update(StaffMember).where(StaffMember.id == by.id).values(theme=theme))
+
+
+def set_keys(off: bool, *, by: Actor) -> None:
+    """Switch single-letter shortcuts off or on."""
+    session().execute(sa.update(StaffMember).where(StaffMember.id == by.id).values(keys_off=off))

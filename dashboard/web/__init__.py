@@ -1,0 +1,1 @@
+"""HTTP and nothing about banking: pages or fragments, errors, paging, headers, the result envelope."""

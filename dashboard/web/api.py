@@ -1,0 +1,246 @@
+"""What every JSON operation shares: strict bodies, schemas, documented errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from flask import Flask, Request, Response, request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from dashboard.errors import DomainError, FieldError, Invalid
+from dashboard.web import envelope, json
+
+#: first segments of documented paths; everything else is a page
+API_ROOTS = frozenset(
+    {
+        "internal", "integration", "v2", "Client", "Accounts", "Transactions", "BaasProvider", "Confirmations",
+        "Documents", "Recipients", "Transfers",
+    }
+)  # fmt: skip
+
+
+def is_api_path(path: str) -> bool:
+    """Whether the caller is a machine, judged by the path: also for addresses that do not exist."""
+    return path.lstrip("/").partition("/")[0] in API_ROOTS
+
+
+class Malformed(DomainError):
+    """The body is no JSON object."""
+
+    status = 400
+    code = "malformedBody"
+
+
+class UnsupportedMediaType(DomainError):
+    status = 415
+    code = "unsupportedMediaType"
+
+
+def _no_control(text: str) -> str:
+    """PostgreSQL text cannot hold NUL, and no name needs a control character."""
+    if any(ord(letter) < 32 and letter not in "\t\n\r" or ord(letter) == 127 for letter in text):
+        raise ValueError("control characters are not allowed")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("this is no valid Unicode text") from None
+    return text
+
+
+def _only_text(value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("must be a string")
+    return value
+
+
+def _only_boolean(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _only_number(value: Any) -> Any:
+    if isinstance(value, bool) or isinstance(value, str | bytes):
+        raise ValueError("must be a number")
+    return value
+
+
+def _date_text(value: Any) -> Any:
+    """A date is written 2019-08-24; a date-time or a number is not one."""
+    if isinstance(value, str) and len(value) != 10:
+        raise ValueError("must be a date such as 2019-08-24")
+    return _only_text(value)
+
+
+Text = Annotated[str, BeforeValidator(_only_text), AfterValidator(_no_control)]
+Boolean = Annotated[bool, BeforeValidator(_only_boolean)]
+NumberGuard = BeforeValidator(_only_number)
+DateGuard = BeforeValidator(_date_text)
+
+
+class Body(BaseModel):
+    """Base of request schemas: camelCase, and an unknown field is an error that names it."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class Answer(BaseModel):
+    """Base of answer schemas, for the document."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class ProblemField(Answer):
+    field: str
+    rule: str
+    message: str
+
+
+class Problem(Answer):
+    """RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str = Field(description="Stable, for machines.")
+    detail: str
+    request_id: str | None = None
+    errors: list[ProblemField] | None = None
+
+
+class EnvelopeError(Answer):
+    message: str | None
+    metadata: dict[str, Any] | None
+    reasons: list[dict[str, Any]] | None
+
+
+class FailedEnvelope(Answer):
+    """The result envelope of an operation that failed: `metadata.code` is stable, `metadata.field` names the field."""
+
+    is_failed: bool = True
+    is_success: bool = False
+    reasons: list[dict[str, Any]] | None
+    errors: list[EnvelopeError] | None
+    successes: list[dict[str, Any]] | None
+    value_or_default: None = None
+    value: None = None
+    request_id: str | None = None
+
+
+_DESCRIPTIONS = {
+    400: "A field breaks a rule; the answer names field and rule. Nothing was changed.",
+    401: "No token, or an unknown, expired or revoked one.",
+    403: "Wrong audience or scope, or a second person must decide (`approvalRequired`).",
+    404: "There is no such object, or it is not yours.",
+    405: "The path knows other methods; see `Allow`.",
+    409: "It is there already, or changed meanwhile.",
+    413: "The body is larger than allowed.",
+    415: "The body is not `application/json`.",
+    422: "A rule of the bank refuses; `code` says which.",
+    500: "Our fault; `requestId` finds it in the log. Nothing was changed.",
+}
+
+
+def documented_errors(*statuses: int, enveloped: bool = False) -> dict[int, Any]:
+    """The failure answers of an operation, for the OpenAPI document."""
+    media = "application/json" if enveloped else "application/problem+json"
+    model = "FailedEnvelope" if enveloped else "Problem"
+    return {
+        status: {
+            "description": _DESCRIPTIONS[status],
+            "content": {media: {"schema": {"$ref": f"#/components/schemas/{model}"}}},
+        }
+        for status in (*statuses, 401, 403, 405, 500)
+    }
+
+
+#: rules of pydantic in our own stable words
+_RULES = {
+    "missing": "required",
+    "extra_forbidden": "unknown",
+    "string_too_short": "tooShort",
+    "string_too_long": "tooLong",
+    "string_pattern_mismatch": "pattern",
+    "enum": "enum",
+    "literal_error": "enum",
+    "uuid_parsing": "uuid",
+    "uuid_type": "uuid",
+    "date_from_datetime_parsing": "date",
+    "date_parsing": "date",
+    "date_type": "date",
+    "date_from_datetime_inexact": "date",
+    "value_error": "value",
+    "greater_than_equal": "range",
+    "less_than_equal": "range",
+    "greater_than": "range",
+    "less_than": "range",
+}
+
+
+def _sentence(rule: str, message: str) -> str:
+    fixed = {
+        "required": "This field is required.",
+        "unknown": "This field is not known here.",
+        "uuid": "This must be a UUID.",
+        "date": "This must be a date such as 2019-08-24.",
+    }
+    if rule in fixed:
+        return fixed[rule]
+    message = message.removeprefix("Value error, ")
+    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
+
+
+def field_errors(error: ValidationError) -> list[FieldError]:
+    """Pydantic's findings as ours: dotted field, stable rule, a sentence. Never the offending value."""
+    found = []
+    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+        kind = entry["type"]
+        rule = _RULES.get(kind, "type" if kind.endswith("_type") else kind)
+        name = ".".join(str(part) for part in entry["loc"]) or "body"
+        found.append(FieldError(name[:200], _sentence(rule, entry["msg"]), rule))
+    return found
+
+
+def validation_failed(error: ValidationError) -> Response:
+    """flask-openapi3's callback."""
+    return envelope.failed_as(Invalid(field_errors(error)))
+
+
+def _read_body(current: Request) -> None:
+    """Refuse what is no JSON object before any schema sees it (facts: a JSON string would be parsed again)."""
+    raw = current.get_data(cache=True)
+    if not raw:
+        return
+    if not current.is_json:
+        raise UnsupportedMediaType("Send the body as application/json.")
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Malformed("The body is no valid JSON.") from None
+    if not isinstance(document, dict):
+        raise Malformed("The body must be a JSON object.")
+
+
+def install(app: Flask) -> None:
+    """Check bodies of machines after the guard has let them in."""
+
+    @app.before_request
+    def check_body() -> None:
+        if request.endpoint and request.method in {"POST", "PUT", "PATCH", "DELETE"} and is_api_path(request.path):
+            if request.mimetype != "multipart/form-data":
+                _read_body(request)
+
+
+def examples(**named: tuple[str, Any]) -> dict[str, Any]:
+    """OpenAPI examples of a request body: name to (summary, value)."""
+    return {name: {"summary": summary, "value": value} for name, (summary, value) in named.items()}
+
+
+def listed(items: Sequence[Any], next_cursor: str | None, total: int | None = None) -> dict[str, Any]:
+    """The answer of every list."""
+    answer: dict[str, Any] = {"items": list(items), "nextCursor": next_cursor}
+    if total is not None:
+        answer["totalCount"] = total
+    return answer

@@ -1,0 +1,67 @@
+"""One structured line per request: method, path, status, time, actor. No query string, no body, no names."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from dashboard.database import new_id
+
+_GIVEN = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def configure() -> None:
+    """JSON lines on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+log = structlog.get_logger("countinghouse")
+
+
+def install(app: Flask) -> None:
+    """Give each request an id (a caller's X-Request-Id is kept when it is a plain token) and log its end."""
+    configure()
+
+    @app.before_request
+    def begin() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _GIVEN.fullmatch(given) else new_id().hex[-12:]
+        g.started = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        request_id = g.get("request_id")
+        if request_id:
+            response.headers["X-Request-Id"] = request_id
+        started = g.get("started")
+        if started is not None and not (request.endpoint or "").endswith(("static", "web.htmx")):
+            elapsed = time.perf_counter() - started
+            response.headers["Server-Timing"] = f"app;dur={elapsed * 1000:.1f}"
+            actor = g.get("actor")
+            log.info(
+                "request",
+                method=request.method,
+                # the rule, not the path: no identifier of a person stands in it
+                route=request.url_rule.rule if request.url_rule else None,
+                status=response.status_code,
+                ms=round(elapsed * 1000, 1),
+                actor=f"{actor.kind}:{actor.id}" if actor else None,
+            )
+        return response

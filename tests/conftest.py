@@ -1,0 +1,259 @@
+"""One real PostgreSQL for the run; a template database migrated once; each test inside a transaction rolled back.
+
+`app` tests run in one outer transaction (savepoints stand for commits). Tests that need real commits
+(concurrency, browser, kills) take `committed`, which has a database of its own cloned from the template.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from dashboard import database, embedded, migrate, settings
+from dashboard.access import tokens
+from dashboard.access.actor import Actor, system
+from dashboard.access.permissions import Audience, Role
+from dashboard.app import create_app
+from dashboard.database import db, transaction
+from dashboard.staff import services as staff_services
+from dashboard.staff.models import StaffMember
+
+PASSWORD = "correct-horse-battery"
+TEMPLATE = "countinghouse_template"
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Where test databases live. `clone` gives the URLs (application, owner) of a fresh copy of the template."""
+
+    app_url: Callable[[str], str]
+    owner_url: Callable[[str], str]
+    admin: str
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def clone(self, name: str) -> tuple[str, str]:
+        self.drop(name)
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return self.app_url(name), self.owner_url(name)
+
+    def drop(self, name: str) -> None:
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The embedded server in a temporary folder, or TEST_DATABASE_URL / DATABASE_URL when given."""
+    given = os.environ.get("TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
+    folder = None
+    if given:
+        base = sa.make_url(_plain(given).replace("postgresql://", "postgresql+psycopg://"))
+
+        def named(name: str) -> str:
+            return base.set(database=name).render_as_string(hide_password=False)
+
+        found = Databases(named, named, _plain(base.render_as_string(hide_password=False)))
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="countinghouse-tests-"))
+        server = embedded.ensure(folder)
+        found = Databases(
+            lambda name: server.url(embedded.APP_ROLE, name),
+            lambda name: server.url(embedded.OWNER_ROLE, name),
+            _plain(server.url("postgres", "postgres")),
+        )
+    found.drop(TEMPLATE)
+    owner = sa.make_url(found.owner_url(TEMPLATE)).username
+    found.execute(f'CREATE DATABASE {TEMPLATE} OWNER "{owner}"')
+    migrate.upgrade(found.owner_url(TEMPLATE))
+    yield found
+    if folder is None:
+        found.drop(TEMPLATE)
+    else:
+        embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def configured(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> settings.Settings:
+    """Settings of the test application, on a clone of the template."""
+    app_url, owner_url = databases.clone("countinghouse_test")
+    return replace(
+        settings.load({"SECRET_KEY": "test-secret-key-of-at-least-32-characters", "ENVIRONMENT": "development"}),
+        instance_path=tmp_path_factory.mktemp("instance"),
+        database_url=app_url,
+        migration_database_url=owner_url,
+    )
+
+
+@pytest.fixture(scope="session")
+def application(configured: settings.Settings) -> Flask:
+    app = create_app(configured)
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    return app
+
+
+@pytest.fixture
+def app(application: Flask) -> Iterator[Flask]:
+    """The application with a database in which nothing stays: commits become savepoints of one outer transaction."""
+    with application.app_context():
+        engine = db.engine
+        engines = db._app_engines[application]
+        connection = engine.connect()
+        outer = connection.begin()
+        engines[None] = connection  # type: ignore[assignment]
+        db.session.remove()
+        db.session.configure(join_transaction_mode="create_savepoint")
+        try:
+            yield application
+        finally:
+            db.session.remove()
+            db.session.configure(join_transaction_mode="conditional_savepoint")
+            outer.rollback()
+            connection.close()
+            engines[None] = engine
+
+
+@pytest.fixture
+def http(app: Flask) -> FlaskClient:
+    """A browser that nobody has signed in, or a machine without a token."""
+    return app.test_client()
+
+
+class People:
+    """Makes staff members with one known password; hashing is done once, because it is slow on purpose."""
+
+    password_hash: str | None = None
+
+    def __init__(self) -> None:
+        self.made: dict[str, StaffMember] = {}
+
+    def member(self, role: Role, name: str | None = None) -> StaffMember:
+        key = f"{role.value}:{name or ''}"
+        if key not in self.made:
+            original = staff_services._hash
+            if People.password_hash is not None:
+                staff_services._hash = lambda _password: People.password_hash  # type: ignore[assignment,return-value]
+            try:
+                with transaction():
+                    member = staff_services.create_member(
+                        email=f"{(name or role.value).lower().replace(' ', '.')}@test.example",
+                        role=role,
+                        password=PASSWORD,
+                        name=name or role.value.replace("-", " ").title(),
+                        by=system(),
+                    )
+            finally:
+                staff_services._hash = original
+            People.password_hash = member.password_hash
+            self.made[key] = member
+        return self.made[key]
+
+    def actor(self, role: Role, name: str | None = None) -> Actor:
+        return staff_services.actor_of(self.member(role, name))
+
+
+@pytest.fixture
+def people(app: Flask) -> People:
+    return People()
+
+
+def open_session(app: Flask, member: StaffMember) -> FlaskClient:
+    """A browser signed in as the member, without the slow password check (that has tests of its own)."""
+    import hashlib
+    import secrets
+
+    from dashboard import clock
+    from dashboard.staff.models import StaffSession
+
+    secret = secrets.token_urlsafe(32)
+    with transaction() as session:
+        session.add(
+            StaffSession(
+                staff_id=member.id,
+                secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+                created_at=clock.now(),
+                seen_at=clock.now(),
+            )
+        )
+    browser = app.test_client()
+    with browser.session_transaction() as cookie:
+        cookie["_user_id"] = secret
+        cookie["_fresh"] = True
+    return browser
+
+
+@pytest.fixture
+def signed_in(app: Flask, people: People) -> Callable[..., FlaskClient]:
+    """`signed_in(Role.OFFICER)` is a browser of that person."""
+
+    def sign_in(role: Role, name: str | None = None) -> FlaskClient:
+        return open_session(app, people.member(role, name))
+
+    return sign_in
+
+
+@dataclass
+class Machine:
+    """A caller with a token. `call` sends JSON and gives the response."""
+
+    client: FlaskClient
+    secret: str
+    token_id: UUID
+
+    def call(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.secret}", **options.pop("headers", {})}
+        return self.client.open(path, method=method, headers=headers, **options)
+
+
+@pytest.fixture
+def machine(app: Flask) -> Callable[..., Machine]:
+    """`machine(Audience.SYSTEM)` with default scopes; `scopes=["all"]` or names for others."""
+
+    def make(audience: Audience, *, scopes: list[str] | None = None, **options: Any) -> Machine:
+        with transaction():
+            token, secret = tokens.create(
+                audience=audience,
+                scopes=tokens.resolve_scopes(audience, scopes or []),
+                name=options.pop("name", f"{audience.value} test"),
+                **options,
+            )
+        return Machine(app.test_client(), secret, token.id)
+
+    return make
+
+
+@pytest.fixture
+def committed(
+    databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest
+) -> Iterator[Flask]:
+    """An application on a database of its own, with real commits: for threads, browsers and kills."""
+    name = f"countinghouse_{abs(hash(request.node.nodeid)) % 10**9}"
+    app_url, owner_url = databases.clone(name)
+    app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    databases.drop(name)
+
+
+__all__ = ["PASSWORD", "database"]
