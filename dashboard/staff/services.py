@@ -148,7 +148,8 @@ def _lock_for(failures: int) -> timedelta | None:
     """1, 2, 4, 8, then 15 minutes from the fifth failure on."""
     if failures < FAILURES_BEFORE_LOCK:
         return None
-    return min(FIRST_LOCK * 2 ** min(failures - FAILURES_BEFORE_LOCK, 10), LONGEST_LOCK)
+    doublings: int = 2 ** min(failures - FAILURES_BEFORE_LOCK, 10)
+    return min(FIRST_LOCK * doublings, LONGEST_LOCK)
 
 
 def locked_until(email: str) -> datetime | None:

@@ -57,7 +57,7 @@ class PostgresStorage(Storage):
 
     def check(self) -> bool:
         with db.engine.connect() as connection:
-            return connection.scalar(sa.text("SELECT 1")) == 1
+            return bool(connection.scalar(sa.text("SELECT 1")) == 1)
 
     def reset(self) -> int | None:
         with db.engine.begin() as connection:

@@ -205,7 +205,7 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     detail = session().get(kind, client.id)
     assert detail is not None  # made together with the client
     columns = _detail_columns(profile)
-    common = {
+    common: dict[str, Any] = {
         "name": profile.name,
         "email": profile.email,
         "phone_number": profile.phone_number,

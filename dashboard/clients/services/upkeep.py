@@ -44,8 +44,9 @@ def _related(client_id: UUID) -> list[RelatedIndividual]:
 
 
 def _detail(client: Client) -> Individual | Company | None:
-    kind: type[Individual] | type[Company] = Individual if client.type == ClientType.INDIVIDUAL else Company
-    return session().get(kind, client.id)
+    if client.type == ClientType.INDIVIDUAL:
+        return session().get(Individual, client.id)
+    return session().get(Company, client.id)
 
 
 def _duplicate_document(client: Client, individual: Individual | None) -> set[tuple[FlagCode, str]]:
