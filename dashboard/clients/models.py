@@ -264,16 +264,22 @@ class ClientBlock(Base):
             "(lifted_at IS NULL) = (lifted_by_kind IS NULL) AND (lifted_at IS NOT NULL OR lift_approval_id IS NULL)",
             name="lift_is_complete",
         ),
+        # people share their blocks; each token answers for its own
         sa.Index(
             "uq_client_block_active",
             "client_id", "code", "scope", "placed_by_kind",
-            # each token answers for its own blocks; people share theirs
-            sa.text("(CASE WHEN placed_by_kind = 'token' THEN placed_by_id END)"),
             sa.text("coalesce(amount_minor, 0)"),
             sa.text("coalesce(currency, '')"),
             unique=True,
-            postgresql_nulls_not_distinct=True,
-            postgresql_where=sa.text("lifted_at IS NULL"),
+            postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind <> 'token'"),
+        ),
+        sa.Index(
+            "uq_client_block_active_token",
+            "client_id", "code", "scope", "placed_by_id",
+            sa.text("coalesce(amount_minor, 0)"),
+            sa.text("coalesce(currency, '')"),
+            unique=True,
+            postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind = 'token'"),
         ),
         sa.Index("ix_client_block_client", "client_id", sa.text("id DESC")),
     )  # fmt: skip

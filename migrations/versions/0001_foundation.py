@@ -519,13 +519,25 @@ def upgrade() -> None:
             "code",
             "scope",
             "placed_by_kind",
-            sa.literal_column("(CASE WHEN placed_by_kind = 'token' THEN placed_by_id END)"),
             sa.literal_column("coalesce(amount_minor, 0)"),
             sa.literal_column("coalesce(currency, '')"),
         ],
         unique=True,
-        postgresql_nulls_not_distinct=True,
-        postgresql_where=sa.text("lifted_at IS NULL"),
+        postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind <> 'token'"),
+    )
+    op.create_index(
+        "uq_client_block_active_token",
+        "client_block",
+        [
+            "client_id",
+            "code",
+            "scope",
+            "placed_by_id",
+            sa.literal_column("coalesce(amount_minor, 0)"),
+            sa.literal_column("coalesce(currency, '')"),
+        ],
+        unique=True,
+        postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind = 'token'"),
     )
     op.create_table(
         "client_flag",

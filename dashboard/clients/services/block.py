@@ -26,6 +26,8 @@ REVIEW_AFTER = 5
 #: AMLR Art. 71: after three working days without an order the transaction may go on; a person decides, never time
 STR_HOLD_DAYS = 3
 LONGEST_TEXT = 2000
+#: what the database says when the same block stands already
+SAME_BLOCK = {"uq_client_block_active", "uq_client_block_active_token"}
 FURTHEST_REVIEW = timedelta(days=366)
 
 
@@ -115,7 +117,7 @@ def block(
             session().add(fresh)
             session().flush()
     except sa.exc.IntegrityError as error:
-        if constraint_of(error) != "uq_client_block_active":
+        if constraint_of(error) not in SAME_BLOCK:
             raise
         return _same_again(fresh, standing, by)
     client.version += 1
@@ -209,7 +211,7 @@ def complete_code(
         with savepoint():
             session().flush()
     except sa.exc.IntegrityError as error:
-        if constraint_of(error) != "uq_client_block_active":
+        if constraint_of(error) not in SAME_BLOCK:
             raise
         raise Conflict("A block with this scope and code stands already.", code="alreadyBlocked") from None
     queues.close_items("block-review", object_id=stored.id, cause="state-reason", by=by)
