@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -12,7 +14,20 @@ from dashboard.clients import countries
 from dashboard.clients.models import Client, Company, Individual, RelatedIndividual
 from dashboard.clients.vocabulary import FlagCode, Risk
 
-Doubt = tuple[FlagCode, str]
+@dataclass(frozen=True)
+class Doubt:
+    """A doubt: `field` is the dotted name in the documents, `fact` a hash of the value that raised it."""
+
+    code: FlagCode
+    field: str
+    fact: str
+
+
+def doubt(code: FlagCode, field: str, *facts: object) -> Doubt:
+    """The hash keeps no second copy of personal data."""
+    digest = hashlib.blake2b("\x1f".join(map(str, facts)).encode(), digest_size=8).hexdigest()
+    return Doubt(code, field, digest)
+
 
 ADULT = 18
 
@@ -33,23 +48,23 @@ def dialable(number: str) -> bool:
 
 def _country(code: str | None, field: str) -> Iterator[Doubt]:
     if code and not countries.known(code):
-        yield FlagCode.UNKNOWN_COUNTRY, field
+        yield doubt(FlagCode.UNKNOWN_COUNTRY, field, code)
 
 
 def _document(issued: date | None, expires: date | None, prefix: str, today: date) -> Iterator[Doubt]:
     if expires and expires < today:
-        yield FlagCode.DOCUMENT_EXPIRED, f"{prefix}.expirationDate"
+        yield doubt(FlagCode.DOCUMENT_EXPIRED, f"{prefix}.expirationDate", expires)
     if issued and (issued > today or (expires and issued > expires)):
-        yield FlagCode.DOCUMENT_DATES, f"{prefix}.issuedDate"
+        yield doubt(FlagCode.DOCUMENT_DATES, f"{prefix}.issuedDate", issued, expires)
 
 
 def _birth(born: date | None, field: str, today: date) -> Iterator[Doubt]:
     if born is None:
         return
     if born > today:
-        yield FlagCode.BORN_IN_FUTURE, field
+        yield doubt(FlagCode.BORN_IN_FUTURE, field, born)
     elif age(born, today) < ADULT:
-        yield FlagCode.UNDER_AGE, field
+        yield doubt(FlagCode.UNDER_AGE, field, born)
 
 
 def doubts(
@@ -58,11 +73,11 @@ def doubts(
     related: list[RelatedIndividual],
     today: date,
 ) -> Iterator[Doubt]:
-    """Every doubt as (code, dotted field). The same profile always gives the same ones."""
+    """Every doubt. The same profile always gives the same ones."""
     if client.risk_level == Risk.PROHIBITED:
-        yield FlagCode.RISK_PROHIBITED, "riskLevel"
+        yield doubt(FlagCode.RISK_PROHIBITED, "riskLevel")
     if client.phone_number and not dialable(client.phone_number):
-        yield FlagCode.PHONE, "phoneNumber"
+        yield doubt(FlagCode.PHONE, "phoneNumber", client.phone_number)
     if detail is not None:
         yield from _country((detail.address or {}).get("country"), "address.country")
     if isinstance(detail, Individual):
@@ -76,12 +91,13 @@ def doubts(
     if isinstance(detail, Company):
         yield from _country(detail.registration_country, "countryOfRegistration")
         yield from _country(detail.tax_residency_country, "taxResidencyCountry")
-        if sum((person.ownership or Decimal(0) for person in related), Decimal(0)) > 100:
-            yield FlagCode.OWNERSHIP_OVER_100, "relatedIndividuals"
+        total = sum((person.ownership or Decimal(0) for person in related), Decimal(0))
+        if total > 100:
+            yield doubt(FlagCode.OWNERSHIP_OVER_100, "relatedIndividuals", total.normalize())
         for number, person in enumerate(related):
             prefix = f"relatedIndividuals.{number}"
             if person.is_pep:
-                yield FlagCode.PEP, f"{prefix}.isPep"
+                yield doubt(FlagCode.PEP, f"{prefix}.isPep", person.first_name, person.last_name, person.birth_date)
             yield from _birth(person.birth_date, f"{prefix}.birthDate", today)
             yield from _country(person.residence_country, f"{prefix}.residenceCountry")
             yield from _country(person.citizenship_country, f"{prefix}.citizenshipCountry")

@@ -203,6 +203,8 @@ class ClientFlag(Base):
     severity: Mapped[int] = mapped_column(sa.SmallInteger)
     #: which field raised it, dotted as in the documents; one open flag per client, code and field
     field: Mapped[str] = mapped_column(default="")
+    #: hash of what raised it: a flag that a person settled comes back when the fact is another one
+    fact: Mapped[str] = mapped_column(default="", server_default="")
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[UUID | None]

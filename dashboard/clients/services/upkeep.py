@@ -11,7 +11,7 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.clients import links
-from dashboard.clients.assessment import doubts
+from dashboard.clients.assessment import Doubt, doubt, doubts
 from dashboard.clients.calendar import calendar
 from dashboard.clients.models import (
     Client,
@@ -28,9 +28,6 @@ from dashboard.queues import services as queues
 #: business days to look at a flagged client: the heavier the doubt, the sooner
 REVIEW_DUE = {Severity.STOP: 1, Severity.CHECK: 3}
 ACTIVATION_DUE = 2
-
-#: flags that a person settled stay settled while the profile says the same; these come from the profile itself
-AUTOMATIC = frozenset(FLAGS)
 
 
 def _related(client_id: UUID) -> list[RelatedIndividual]:
@@ -49,7 +46,7 @@ def _detail(client: Client) -> Individual | Company | None:
     return session().get(Company, client.id)
 
 
-def _duplicate_document(client: Client, individual: Individual | None) -> set[tuple[FlagCode, str]]:
+def _duplicate_document(client: Client, individual: Individual | None) -> set[Doubt]:
     """Another client already holds the same identity document."""
     if individual is None or not individual.document_number:
         return set()
@@ -57,7 +54,7 @@ def _duplicate_document(client: Client, individual: Individual | None) -> set[tu
     other = session().scalar(
         sa.select(ClientLink.client_id).where(ClientLink.key == key, ClientLink.client_id != client.id).limit(1)
     )
-    return {(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number")} if other else set()
+    return {doubt(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", key)} if other else set()
 
 
 def refresh_links(client: Client) -> None:
@@ -79,36 +76,38 @@ def refresh_links(client: Client) -> None:
 
 
 def refresh_flags(client: Client, *, by: Actor) -> None:
-    """Open new doubts, close those that are gone. One that a person settled is not opened again for the same field."""
+    """Open new doubts, close those that are gone. One that a person settled stays settled for the same fact."""
     detail = _detail(client)
     today = calendar().today()
     wanted = set(doubts(client, detail, _related(client.id), today))
     wanted |= _duplicate_document(client, detail if isinstance(detail, Individual) else None)
     known = list(session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)))
     standing = {(flag.code, flag.field): flag for flag in known if flag.closed_at is None}
-    settled = {(flag.code, flag.field) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
+    settled = {(flag.code, flag.fact) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
     moment = clock.now()
     opened, gone = [], []
-    for code, field in sorted(wanted):
-        if (code.value, field) in standing or (code.value, field) in settled:
+    for found in sorted(wanted, key=lambda one: (one.code.value, one.field)):
+        if (found.code.value, found.field) in standing or (found.code.value, found.fact) in settled:
             continue
         session().add(
             ClientFlag(
                 id=new_id(),
                 client_id=client.id,
-                code=code.value,
-                severity=FLAGS[code][0].value,
-                field=field,
+                code=found.code.value,
+                severity=FLAGS[found.code][0].value,
+                field=found.field,
+                fact=found.fact,
                 opened_at=moment,
             )
         )
-        opened.append(code)
-    for (code_text, field), flag in standing.items():
-        if (FlagCode(code_text), field) not in wanted:
+        opened.append(found.code)
+    still = {(found.code.value, found.field) for found in wanted}
+    for place, flag in standing.items():
+        if place not in still:
             flag.closed_at = moment
             flag.closed_by_name = "profile change"
             flag.closing_reason = "No longer so after a change of the profile."
-            gone.append(FlagCode(code_text))
+            gone.append(FlagCode(flag.code))
     session().flush()
     count_flags(client)
     if opened or gone:
