@@ -6,6 +6,7 @@ update nor delete evidence. When only one login is given, each connection steps 
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -151,26 +152,25 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def database_url(settings: Settings) -> str:
-    """The URL the application runs with; starts nothing. Raises RuntimeError where no database runs."""
-    if settings.database_url:
-        return settings.database_url
+def _embedded_url(settings: Settings, role: str) -> str:
+    """The embedded server's URL. A command that had to start the server stops it again when it ends."""
     from dashboard import embedded
 
-    server = embedded.running(settings.instance_path) or embedded.ensure(settings.instance_path)
-    return server.url(embedded.APP_ROLE)
+    was_running = embedded.running(settings.instance_path) is not None
+    server = embedded.ensure(settings.instance_path)
+    if not was_running:
+        atexit.register(embedded.stop, settings.instance_path)
+    return server.url({"application": embedded.APP_ROLE, "owner": embedded.OWNER_ROLE}[role])
+
+
+def database_url(settings: Settings) -> str:
+    """The URL the application runs with. Raises EmbeddedPostgresError where the embedded server does not start."""
+    return settings.database_url or _embedded_url(settings, "application")
 
 
 def migration_url(settings: Settings) -> str:
     """The URL of the role that owns the tables."""
-    if settings.migration_database_url:
-        return settings.migration_database_url
-    if settings.database_url:
-        return settings.database_url
-    from dashboard import embedded
-
-    server = embedded.running(settings.instance_path) or embedded.ensure(settings.instance_path)
-    return server.url(embedded.OWNER_ROLE)
+    return settings.migration_database_url or settings.database_url or _embedded_url(settings, "owner")
 
 
 def install(app: Flask, settings: Settings) -> None:

@@ -60,12 +60,8 @@ def _duplicate_document(client: Client, individual: Individual | None) -> set[Do
 def refresh_links(client: Client) -> None:
     """Recompute the link keys."""
     detail = _detail(client)
-    wanted = dict(
-        (key, kind)
-        for kind, key in links.keys_of(
-            client, detail if isinstance(detail, Individual) else None, _related(client.id)
-        )
-    )
+    individual = detail if isinstance(detail, Individual) else None
+    wanted = {key: kind for kind, key in links.keys_of(client, individual, _related(client.id))}
     session().execute(sa.delete(ClientLink).where(ClientLink.client_id == client.id, ClientLink.key.not_in(wanted)))
     if wanted:
         session().execute(
