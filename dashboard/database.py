@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import simplejson
 import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -145,6 +147,9 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "max_overflow": 2,
         "pool_pre_ping": True,
         "pool_timeout": 10,
+        # numbers in documents stay exact: no float, neither in nor out
+        "json_serializer": partial(simplejson.dumps, use_decimal=True, ensure_ascii=False),
+        "json_deserializer": partial(simplejson.loads, use_decimal=True),
         "connect_args": {
             "options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000",
             "application_name": "countinghouse",
