@@ -12,6 +12,8 @@ from flask import Flask, Response, g, request
 
 from dashboard.database import new_id
 
+#: endpoints without a line of their own: files, and the probes of load balancers
+QUIET = ("static", "web.htmx", "health.healthz", "health.readyz")
 _GIVEN = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -51,7 +53,7 @@ def install(app: Flask) -> None:
         if request_id:
             response.headers["X-Request-Id"] = request_id
         started = g.get("started")
-        if started is not None and not (request.endpoint or "").endswith(("static", "web.htmx")):
+        if started is not None and not (request.endpoint or "").endswith(QUIET):
             elapsed = time.perf_counter() - started
             response.headers["Server-Timing"] = f"app;dur={elapsed * 1000:.1f}"
             actor = g.get("actor")
