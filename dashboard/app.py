@@ -44,7 +44,9 @@ LIBRARY_VIEWS = {
     "openapi.static": "Swagger UI's files",
     "openapi.doc_url": "the API document holds no data",
     "openapi.openapi": "the API document holds no data",
-    "openapi.swagger.swagger": "the API document holds no data",
+    "swagger.static": "Swagger UI's files",
+    "swagger.swagger": "the API document holds no data",
+    "swagger.oauth2-redirect": "not served",
 }
 
 #: largest request body, in bytes; uploads of documents get a limit of their own

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any
 
 from flask import Flask, Request, Response, request
@@ -40,7 +42,7 @@ class UnsupportedMediaType(DomainError):
 
 def _no_control(text: str) -> str:
     """PostgreSQL text cannot hold NUL, and no name needs a control character."""
-    if any(ord(letter) < 32 and letter not in "\t\n\r" or ord(letter) == 127 for letter in text):
+    if any((ord(letter) < 32 and letter not in "\t\n\r") or ord(letter) == 127 for letter in text):
         raise ValueError("control characters are not allowed")
     try:
         text.encode()
@@ -62,28 +64,39 @@ def _only_boolean(value: Any) -> Any:
 
 
 def _only_number(value: Any) -> Any:
-    if isinstance(value, bool) or isinstance(value, str | bytes):
+    if isinstance(value, bool | str | bytes):
         raise ValueError("must be a number")
+    # 1e999999999 is a short text and an endless number
+    if isinstance(value, Decimal) and value and abs(value.adjusted()) > LONGEST_NUMBER:
+        raise ValueError("the number is out of range")
     return value
 
 
 def _date_text(value: Any) -> Any:
-    """A date is written 2019-08-24; a date-time or a number is not one."""
-    if isinstance(value, str) and len(value) != 10:
+    """A date is written 2019-08-24; a date-time or a number (of seconds, say) is not one."""
+    if isinstance(value, str) and not _DATE.fullmatch(value):
         raise ValueError("must be a date such as 2019-08-24")
     return _only_text(value)
 
 
-Text = Annotated[str, BeforeValidator(_only_text), AfterValidator(_no_control)]
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+#: powers of ten beyond which a number is refused before anything is computed with it
+LONGEST_NUMBER = 30
+
+#: the two parts of `Text`, for fields that have constraints of their own between them
+TextGuard = BeforeValidator(_only_text)
+NoControl = AfterValidator(_no_control)
+Text = Annotated[str, TextGuard, NoControl]
 Boolean = Annotated[bool, BeforeValidator(_only_boolean)]
 NumberGuard = BeforeValidator(_only_number)
 DateGuard = BeforeValidator(_date_text)
 
 
 class Body(BaseModel):
-    """Base of request schemas: camelCase, and an unknown field is an error that names it."""
+    """Base of request schemas: camelCase only, and an unknown field is an error that names it."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
 
 class Answer(BaseModel):
@@ -143,16 +156,20 @@ _DESCRIPTIONS = {
 }
 
 
-def documented_errors(*statuses: int, enveloped: bool = False) -> dict[int, Any]:
-    """The failure answers of an operation, for the OpenAPI document."""
-    media = "application/json" if enveloped else "application/problem+json"
-    model = "FailedEnvelope" if enveloped else "Problem"
+def _failure_content(status: int, enveloped: bool) -> dict[str, Any]:
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    if not enveloped or status == 405:
+        return problem
+    envelope_ = {"application/json": {"schema": {"$ref": "#/components/schemas/FailedEnvelope"}}}
+    # a malformed identifier in the path reaches no operation, so nothing knows that it answers in the envelope
+    return {**envelope_, **problem} if status == 404 else envelope_
+
+
+def documented_errors(*statuses: int, enveloped: bool = False) -> dict[str | int, Any]:
+    """The failure answers of an operation, for the OpenAPI document: these and those that every operation has."""
     return {
-        status: {
-            "description": _DESCRIPTIONS[status],
-            "content": {media: {"schema": {"$ref": f"#/components/schemas/{model}"}}},
-        }
-        for status in (*statuses, 401, 403, 405, 500)
+        status: {"description": _DESCRIPTIONS[status], "content": _failure_content(status, enveloped)}
+        for status in sorted({*statuses, 400, 401, 403, 405, 500})
     }
 
 
@@ -176,7 +193,21 @@ _RULES = {
     "less_than_equal": "range",
     "greater_than": "range",
     "less_than": "range",
+    "too_long": "tooLong",
+    "int_from_float": "type",
+    "int_parsing": "type",
+    "int_parsing_size": "range",
+    "decimal_max_digits": "range",
+    "decimal_max_places": "range",
+    "decimal_whole_digits": "range",
+    "model_attributes_type": "type",
 }
+
+#: fields named in one answer; a body may hold a hundred thousand unknown ones
+MOST_ERRORS = 100
+
+
+_NOT_AN_OBJECT = {"model_type", "model_attributes_type", "dict_type"}
 
 
 def _sentence(rule: str, message: str) -> str:
@@ -199,8 +230,10 @@ def field_errors(error: ValidationError) -> list[FieldError]:
         kind = entry["type"]
         rule = _RULES.get(kind, "type" if kind.endswith("_type") else kind)
         name = ".".join(str(part) for part in entry["loc"]) or "body"
-        found.append(FieldError(name[:200], _sentence(rule, entry["msg"]), rule))
-    return found
+        message = "This must be a JSON object." if kind in _NOT_AN_OBJECT else _sentence(rule, entry["msg"])
+        # half a surrogate pair is a possible name of a JSON field, but cannot be sent back
+        found.append(FieldError(name[:200].encode(errors="replace").decode(), message, rule))
+    return found[:MOST_ERRORS]
 
 
 def validation_failed(error: ValidationError) -> Response:
@@ -229,8 +262,7 @@ def install(app: Flask) -> None:
     @app.before_request
     def check_body() -> None:
         if request.endpoint and request.method in {"POST", "PUT", "PATCH", "DELETE"} and is_api_path(request.path):
-            if request.mimetype != "multipart/form-data":
-                _read_body(request)
+            _read_body(request)
 
 
 def examples(**named: tuple[str, Any]) -> dict[str, Any]:
