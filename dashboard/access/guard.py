@@ -14,7 +14,7 @@ from flask import Flask, g, request
 
 from dashboard.access import tokens
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Audience, Permission
+from dashboard.access.permissions import EXPLAINED, ROLES, Audience, Permission, Role
 from dashboard.errors import DomainError, Forbidden
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -120,5 +120,11 @@ def install(app: Flask, staff_actor: Callable[[], Any]) -> None:
                 raise Forbidden(
                     f"This operation is for {access.audience.value} tokens.", details={"audience": access.audience.value}
                 )
+        if access.audience is None and not g.actor.may(access.permission):
+            label = EXPLAINED[access.permission].label
+            raise Forbidden(
+                f"Your role ({ROLES[Role(g.actor.role)].label}) cannot {label[:1].lower()}{label[1:]}.",
+                details={"permission": access.permission.value},
+            )
         g.actor.require(access.permission)
         return None

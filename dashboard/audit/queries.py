@@ -24,6 +24,8 @@ class TimelineEntry:
     actor_name: str
     actor_role: str
     action: str
+    object_type: str
+    object_id: UUID | None
     before: dict[str, Any]
     after: dict[str, Any]
     reason: str | None
@@ -64,6 +66,8 @@ def timeline(
                 actor_name=event.actor_name,
                 actor_role=event.actor_role,
                 action=event.action,
+                object_type=event.object_type,
+                object_id=event.object_id,
                 before=(payload.before if payload else None) or {},
                 after=(payload.after if payload else None) or {},
                 reason=payload.reason if payload else None,

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
+from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.blocks import BlockView, as_seen, effective
 from dashboard.clients.models import (
     Client,
@@ -160,6 +161,15 @@ def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:
     if not ids:
         return {}
     return {client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(ids)))}
+
+
+def request_kinds(ids: Iterable[UUID | None]) -> dict[UUID, str]:
+    """Kind of each request for approval, by its id, in one query: a timeline says what was asked."""
+    wanted = {i for i in ids if i is not None}
+    if not wanted:
+        return {}
+    rows = session().execute(sa.select(ApprovalRequest.id, ApprovalRequest.kind).where(ApprovalRequest.id.in_(wanted)))
+    return {row.id: row.kind for row in rows}
 
 
 def any_client() -> bool:

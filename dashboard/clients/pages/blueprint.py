@@ -1,4 +1,4 @@
-"""Pages of clients."""
+"""The blueprint that the files of this package share."""
 
 from __future__ import annotations
 

@@ -1,0 +1,51 @@
+"""States of a client as a badge: the colour role (ok, wait, stop, info, neutral) and the word."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from dashboard import clock
+from dashboard.clients.models import Client
+from dashboard.clients.vocabulary import Risk, Severity, Status
+
+#: an inactive client reads "New" this long
+NEW_FOR = timedelta(days=7)
+
+
+class Badge(NamedTuple):
+    role: str
+    word: str
+
+
+_STATUS_ROLES = {Status.ACTIVE: "ok", Status.BLOCKED: "stop"}
+_RISK_ROLES = {Risk.HIGH: "wait", Risk.PROHIBITED: "stop"}
+_SEVERITY_ROLES = {Severity.STOP: "stop", Severity.CHECK: "wait"}
+
+
+def status_badge(client: Client, freeze: str | None) -> Badge:
+    """`freeze` is the effective scope of a blocked client (clients.queries.freezes)."""
+    if client.status == Status.BLOCKED:
+        return Badge("stop", f"Blocked: {freeze or 'all'}")
+    if client.status == Status.INACTIVE and clock.now() - client.created_at < NEW_FOR:
+        return Badge("info", "New")
+    return in_words(client.status.capitalize())
+
+
+def risk_badge(level: int) -> Badge:
+    risk = Risk(level)
+    return Badge(_RISK_ROLES.get(risk, "neutral"), f"Risk: {risk.label}")
+
+
+def severity_badge(severity: int) -> Badge:
+    return Badge(_SEVERITY_ROLES.get(Severity(severity), "neutral"), Severity(severity).label)
+
+
+def in_words(text: str) -> Badge:
+    """The badge of a status or a risk that is kept in words (`Blocked: debit`, `active`, `High`)."""
+    word = text[:1].upper() + text[1:]
+    state = text.partition(":")[0].lower()
+    if state in set(Status):
+        return Badge(_STATUS_ROLES.get(Status(state), "neutral"), word)
+    role = next((role for risk, role in _RISK_ROLES.items() if risk.label == text), "neutral")
+    return Badge(role, word)

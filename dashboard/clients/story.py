@@ -1,0 +1,264 @@
+"""What happened to a client, in words: the timeline, and why the status is what it is.
+
+A reader without `clients:read-restricted` gets only the events named in `OPEN_TO_ALL`: what is left out there
+(notes, reasons stated later, queue items taken) would tell something about a reason by its mere existence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from dashboard.access.actor import Actor
+from dashboard.access.permissions import ROLES, Role
+from dashboard.audit import queries as audit
+from dashboard.audit.queries import TimelineEntry
+from dashboard.clients import countries, queries
+from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, Scope, in_words
+
+OPEN_TO_ALL = (
+    "approval.approved",
+    "approval.expired",
+    "approval.rejected",
+    "approval.requested",
+    "approval.stale",
+    "approval.withdrawn",
+    "client.activated",
+    "client.blocked",
+    "client.changed",
+    "client.created",
+    "client.flag_settled",
+    "client.flagged",
+    "client.flags_gone",
+    "client.risk_lowered",
+    "client.unblocked",
+)
+#: what gave the client its present status
+CAUSES = ("client.activated", "client.blocked", "client.created", "client.unblocked")
+
+PEOPLE = ("staff",)
+MACHINES = ("token", "system")
+
+_WHAT = {
+    "client.activated": "Activated",
+    "client.block_completed": "Reason of a block stated",
+    "client.changed": "Changed",
+    "client.created": "Created",
+    "client.flag_settled": "Flag settled",
+    "client.flagged": "Flagged",
+    "client.flags_gone": "Flag gone after a change",
+    "client.note_added": "Note added",
+    "client.risk_lowered": "Risk lowered",
+    "client.unblocked": "Block lifted",
+    "queue.released": "Put back into the queue",
+    "queue.taken": "Taken from the queue",
+}
+#: what the request was about, by kind
+_REQUESTS = {"client.unblock": "Unblock", "client.activate": "Activation", "client.lower-risk": "Lower risk"}
+_DECISIONS = {
+    "approval.requested": "requested",
+    "approval.approved": "request approved",
+    "approval.rejected": "request rejected",
+    "approval.withdrawn": "request withdrawn",
+    "approval.expired": "request expired",
+    "approval.stale": "request closed: something changed meanwhile",
+}
+_LABELS = {
+    "address": "Address",
+    "birth_date": "Date of birth",
+    "citizenship_country": "Citizenship",
+    "country": "Country",
+    "email": "E-mail",
+    "flags": "Flags",
+    "is_default_compliant": "Compliant by default",
+    "is_engaged_gambling_10k": "Gambling above 10,000 EUR",
+    "name": "Name",
+    "onboarding_id": "Onboarding id",
+    "phone_number": "Phone",
+    "queue": "Queue",
+    "related_individuals": "Related individuals",
+    "residence_country": "Residence",
+    "reviewDate": "Review by",
+    "risk": "Risk",
+    "scope": "Scope",
+    "tax_residency_country": "Tax residency",
+    "registration_country": "Country of registration",
+    "type": "Type",
+    "turnover": "Declared turnover",
+    "web_site": "Web site",
+}
+#: already said by `what`, or by the status itself
+_SAID = {
+    "client.blocked": {"scope"},
+    "client.flag_settled": {"flag"},
+    "queue.taken": {"queue"},
+    "queue.released": {"queue"},
+}
+_COUNTRIES = {"country", "citizenship_country", "residence_country", "registration_country", "tax_residency_country"}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One thing that changed. `before` or `after` None: there was none. `status`: shown as badges."""
+
+    label: str
+    before: str | None
+    after: str | None
+    status: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event as a page tells it."""
+
+    id: UUID
+    at: datetime
+    who: str
+    role: str
+    action: str
+    what: str
+    turns: list[Turn]
+    reason: str | None
+    #: only for readers who may see it
+    restricted: list[str]
+    #: the request for approval that it is about
+    request_id: UUID | None
+
+
+def _value(key: str, value: Any) -> str | None:
+    if value is None or value in ("", [], {}):
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(part for part in (_value(k, v) for k, v in value.items()) if part) or None
+    if isinstance(value, list):
+        return "; ".join(part for part in (_value(key, item) for item in value) if part) or None
+    text = str(value)
+    if key in _COUNTRIES:
+        return countries.shown(text)
+    if key == "reviewDate" or key.endswith("_date"):
+        day = date.fromisoformat(text[:10])
+        return f"{day.day} {day:%b %Y}"
+    if key in {"industry", "turnover", "company_type", "document_type", "queue", "type"}:
+        return in_words(text).replace("-", " ")
+    return text
+
+
+def _label(key: str) -> str:
+    return _LABELS.get(key) or key.replace("_", " ").capitalize()
+
+
+def _turns(entry: TimelineEntry) -> list[Turn]:
+    hidden = _SAID.get(entry.action, set())
+    turns = []
+    for key in dict.fromkeys((*entry.before, *entry.after)):
+        if key in hidden or key == "request" or (key == "name" and entry.action == "client.created"):
+            continue
+        before, after = _value(key, entry.before.get(key)), _value(key, entry.after.get(key))
+        if before == after:
+            continue
+        if key in {"status", "risk"}:
+            turns.append(Turn("" if key == "status" else "Risk", before, after, status=True))
+        else:
+            turns.append(Turn(_label(key), before, after))
+    return turns
+
+
+def _restricted(entry: TimelineEntry) -> list[str]:
+    lines = []
+    for key, value in (entry.restricted or {}).items():
+        if value is None:
+            continue
+        if key == "code":
+            lines.append(BLOCK_CODE_LABELS[BlockCode(value)])
+        elif key == "legalReference":
+            lines.append(f"Legal reference {value}")
+        elif key == "asked_by":
+            lines.append(f"asked by {value}")
+        else:
+            lines.append(f"“{value}”")
+    return lines
+
+
+def _what(entry: TimelineEntry, kind: str | None) -> str:
+    if entry.action in _DECISIONS:
+        subject = _REQUESTS.get(kind or "", "Request")
+        said = _DECISIONS[entry.action]
+        return said.capitalize() if subject == "Request" and said.startswith("request ") else f"{subject} {said}"
+    if entry.action == "client.blocked":
+        scope = entry.after.get("scope")
+        return f"{SCOPE_LABELS[Scope(scope)]} block" if scope else "Block"
+    if entry.action == "client.flag_settled" and entry.before.get("flag"):
+        return f"Flag settled: {entry.before['flag']}"
+    if entry.action.startswith("queue.") and entry.after.get("queue"):
+        return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"
+    return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
+
+
+def role_label(kind: str, role: str) -> str:
+    """Senior officer, system token, system."""
+    if kind == "staff" and role in set(Role):
+        return ROLES[Role(role)].label
+    return f"{role} token" if kind == "token" else ""
+
+
+def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
+    """The words for events, with the kinds of their requests read in one query."""
+    kinds = queries.request_kinds(e.object_id for e in entries if e.object_type == "approval_request")
+    told = []
+    for entry in entries:
+        about = entry.object_id if entry.object_type == "approval_request" else None
+        own = actor.id is not None and entry.actor_id == actor.id
+        told.append(
+            Told(
+                id=entry.id,
+                at=entry.at,
+                who="you" if own else entry.actor_name,
+                role="" if own else role_label(entry.actor_kind, entry.actor_role),
+                action=entry.action,
+                what=_what(entry, kinds.get(about) if about else None),
+                turns=_turns(entry),
+                reason=entry.reason,
+                restricted=_restricted(entry),
+                request_id=about,
+            )
+        )
+    return told
+
+
+def timeline(
+    client_id: UUID,
+    *,
+    actor: Actor,
+    kinds: tuple[str, ...] = (),
+    actions: tuple[str, ...] = (),
+    older_than: UUID | None = None,
+    limit: int = 50,
+) -> list[Told]:
+    """Newest first, and only what this reader may know of."""
+    if not actor.sees_restricted:
+        actions = tuple(a for a in actions if a in OPEN_TO_ALL) if actions else OPEN_TO_ALL
+    entries = audit.timeline(
+        client_id,
+        sees_restricted=actor.sees_restricted,
+        older_than=older_than,
+        kinds=kinds,
+        actions=actions,
+        limit=limit,
+    )
+    return tell(entries, actor=actor)
+
+
+def sentence(told: Told) -> str:
+    """One line without badges: "Unblock requested · Blocked: all → Active"."""
+    turns = "; ".join(
+        f"{turn.label + ': ' if turn.label else ''}{turn.before or 'none'} → {turn.after or 'none'}"
+        if turn.before
+        else f"{turn.label + ': ' if turn.label else ''}{turn.after or 'none'}"
+        for turn in told.turns
+    )
+    return f"{told.what} · {turns}" if turns else told.what
