@@ -16,7 +16,8 @@ class Kind:
     """`fingerprint` locks the object and gives the fields that must not have changed since the request.
 
     `execute` is the verb; it runs in the deciding transaction with the decider as actor. `label` is said before
-    the subject: "Unblock Ilves OÜ". Money, unblocking and risk are never `bulk_safe`.
+    the subject, or around it where an ellipsis stands: "Unblock Ilves OÜ", "Activate Ilves OÜ by hand". `done` is
+    said before the subject afterwards: "Unblocked Ilves OÜ". Money, unblocking and risk are never `bulk_safe`.
     """
 
     key: str
@@ -25,6 +26,11 @@ class Kind:
     fingerprint: Callable[[ApprovalRequest], dict[str, Any]]
     execute: Callable[[ApprovalRequest, Actor], None]
     bulk_safe: bool = False
+    done: str = "Approved:"
+
+    def about(self, subject: str) -> str:
+        """What is asked, in words."""
+        return self.label.replace("…", subject) if "…" in self.label else f"{self.label} {subject}"
 
 
 _kinds: dict[str, Kind] = {}

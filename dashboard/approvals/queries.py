@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.approvals.kinds import registered
+from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.approvals.kinds import kind_of, registered
 from dashboard.approvals.models import ApprovalRequest
+from dashboard.audit.models import AuditEvent
 from dashboard.clock import BusinessCalendar
 from dashboard.database import session
 from dashboard.errors import NotFound
 from dashboard.queues.queries import QueueCount
+from dashboard.staff import queries as staff
+from dashboard.staff.queries import Person
+
+#: (expires_at, id): what any list of requests can be ordered by
+Place = tuple[datetime, UUID]
 
 
 def get(request_id: UUID) -> ApprovalRequest:
@@ -56,35 +64,96 @@ def count_for(actor: Actor, calendar: BusinessCalendar) -> QueueCount:
             sa.func.min(ApprovalRequest.expires_at),
         ).where(*_for(actor))
     ).one()  # fmt: skip
-    return QueueCount("approvals", total, None, 0, today, oldest, next_due)
+    return QueueCount("approvals", total, None, 0, today, oldest, next_due, next_due)
 
 
 def page(
     *,
     actor: Actor,
     view: str,
-    calendar: BusinessCalendar | None = None,
+    calendar: BusinessCalendar,
     due_today: bool = False,
-    older_than: UUID | None = None,
+    after: Place | None = None,
+    before: Place | None = None,
     limit: int = 50,
-) -> Sequence[ApprovalRequest]:
-    """`view`: me (may decide, soonest first), mine (asked by me), open, closed; newest first but for `me`."""
+) -> list[ApprovalRequest]:
+    """`view`: me (may decide, soonest to expire first), or mine (asked by me), open, closed: the newest first.
+
+    `after` and `before` are the place (`place_of`) of the row at the edge of the next page.
+    """
     query = sa.select(ApprovalRequest).limit(limit)
+    forward = view == "me"
     if view == "me":
-        query = query.where(*_for(actor)).order_by(ApprovalRequest.expires_at, ApprovalRequest.id)
-        if due_today and calendar is not None:
+        query = query.where(*_for(actor))
+        if due_today:
             query = query.where(ApprovalRequest.expires_at <= calendar.closing(calendar.today()))
-        return list(session().scalars(query))
-    query = query.order_by(ApprovalRequest.id.desc())
-    if view == "mine":
+    elif view == "mine":
         query = query.where(ApprovalRequest.maker_id == actor.id)
     elif view == "open":
         query = query.where(*_open())
-    elif view == "closed":
+    else:
         query = query.where(ApprovalRequest.state != "requested")
-    if older_than is not None:
-        query = query.where(ApprovalRequest.id < older_than)
-    return list(session().scalars(query))
+    edge = before or after
+    place = sa.tuple_(ApprovalRequest.expires_at, ApprovalRequest.id) if forward else sa.tuple_(ApprovalRequest.id)
+    ascending = forward == (before is None)
+    if edge is not None:
+        there = sa.tuple_(*map(sa.literal, edge if forward else edge[1:]))
+        query = query.where(place > there if ascending else place < there)
+    columns = (ApprovalRequest.expires_at, ApprovalRequest.id) if forward else (ApprovalRequest.id,)
+    found = list(session().scalars(query.order_by(*(c.asc() if ascending else c.desc() for c in columns))))
+    return found[::-1] if before is not None else found
+
+
+def place_of(request: ApprovalRequest) -> Place:
+    """Where a request stands in any of the lists."""
+    return request.expires_at, request.id
+
+
+def may_decide_anything(actor: Actor) -> bool:
+    """Whether any kind of request could ever wait for this actor."""
+    return actor.kind == "staff" and any(actor.may(kind.permission) for kind in registered())
+
+
+def deciders(requests: Iterable[ApprovalRequest], *, idle: timedelta) -> dict[UUID, list[Person]]:
+    """Who could decide each of these, those signed in first; one query for each permission among them."""
+    known: dict[Permission, list[Person]] = {}
+    found = {}
+    for request in requests:
+        permission = kind_of(request.kind).permission
+        if permission not in known:
+            known[permission] = staff.members_with(permission, senior_only=False, idle=idle)
+        found[request.id] = [
+            person
+            for person in known[permission]
+            if person.id not in {request.maker_id, request.maker_owner_id}
+            and (request.maker_senior or ROLES[Role(person.role)].senior)
+        ]
+    return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """The newest change that came between a request and its decision."""
+
+    at: datetime
+    who: str
+
+
+def changed_since(request: ApprovalRequest) -> Change | None:
+    """Who changed the client after the request was made, for those who may decide it."""
+    if request.client_id is None:
+        return None
+    row = session().execute(
+        sa.select(AuditEvent.occurred_at, AuditEvent.actor_name)
+        .where(
+            AuditEvent.client_id == request.client_id,
+            AuditEvent.occurred_at > request.requested_at,
+            AuditEvent.object_type.not_in(("approval_request", "queue_item", "client_note")),
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    ).first()  # fmt: skip
+    return Change(row.occurred_at, row.actor_name) if row else None
 
 
 def asked_by(actor: Actor, limit: int = 10) -> Sequence[ApprovalRequest]:

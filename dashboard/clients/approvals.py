@@ -12,7 +12,9 @@ from dashboard.clients.services.unblock import fingerprint as unblock_fingerprin
 from dashboard.clients.services.unblock import unblock
 
 KINDS = (
-    Kind("client.unblock", "Unblock", Permission.CLIENTS_UNBLOCK, unblock_fingerprint, unblock),
-    Kind("client.activate", "Activate by hand", Permission.CLIENTS_ACTIVATE, activation_fingerprint, activate),
-    Kind("client.lower-risk", "Lower the risk of", Permission.CLIENTS_ACTIVATE, risk_fingerprint, lower_risk),
-)
+    Kind("client.unblock", "Unblock", Permission.CLIENTS_UNBLOCK, unblock_fingerprint, unblock, done="Unblocked"),
+    Kind("client.activate", "Activate … by hand", Permission.CLIENTS_ACTIVATE, activation_fingerprint, activate,
+         done="Activated"),
+    Kind("client.lower-risk", "Lower the risk of", Permission.CLIENTS_ACTIVATE, risk_fingerprint, lower_risk,
+         done="Lowered the risk of"),
+)  # fmt: skip

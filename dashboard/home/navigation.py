@@ -1,10 +1,37 @@
-"""The rail: only what the role may open."""
+"""The rail: only what the role may open, with the counts of what waits."""
 
 from __future__ import annotations
 
+from flask import request
+
+from dashboard.access.permissions import Permission
+from dashboard.home import overview
+from dashboard.staff import sessions
 from dashboard.web.frame import NavEntry
+
+#: label, path, permission, figure beside it
+ENTRIES = (
+    ("Home", "/", Permission.OWN_WORK, None),
+    ("Clients", "/clients", Permission.CLIENTS_READ, "client-review"),
+    ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
+)
+
+
+def _current(path: str) -> bool:
+    here = request.path
+    if path == "/":
+        return here == "/" or here.startswith("/queues/")
+    return here == path or here.startswith(path + "/")
 
 
 def entries() -> list[NavEntry]:
-    """Entries for the signed-in person, with the counts of what waits."""
-    return [NavEntry("Home", "/", True)]
+    """Entries for the signed-in person."""
+    actor = sessions.staff_actor()
+    if actor is None:
+        return []
+    counts = overview.rail_counts(actor)
+    return [
+        NavEntry(label, path, _current(path), counts.get(figure) if figure else None)
+        for label, path, permission, figure in ENTRIES
+        if actor.may(permission)
+    ]

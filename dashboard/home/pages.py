@@ -2,16 +2,111 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from datetime import timedelta
+from typing import Any
 
-from dashboard.access.guard import requires
-from dashboard.access.permissions import Permission
+from flask import Blueprint, current_app, render_template, url_for
+
+from dashboard.access.guard import current_actor, requires
+from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.approvals import queries as approvals
+from dashboard.approvals.kinds import kind_of
+from dashboard.approvals.rows import RequestRow, rows
+from dashboard.clients import queries as clients
+from dashboard.home import overview, worklist
+from dashboard.home.overview import APPROVALS, Due, Line
+from dashboard.settings import Settings
 
 home = Blueprint("home", __name__)
+
+
+def _idle() -> timedelta:
+    settings: Settings = current_app.extensions["countinghouse.settings"]
+    return timedelta(minutes=settings.session_idle_minutes)
+
+
+def queue_url(key: str, **filters: Any) -> str:
+    """The list behind a figure of a queue."""
+    if key == APPROVALS:
+        return url_for("approvals.index", view="me", **filters)
+    return url_for("queues.show", queue=key, **filters)
+
+
+def _links(line: Line) -> dict[str, str]:
+    if line.key == APPROVALS:
+        return {"all": queue_url(APPROVALS), "mine": queue_url(APPROVALS), "due": queue_url(APPROVALS, due="today")}
+    return {
+        "all": queue_url(line.key),
+        "mine": queue_url(line.key, who="me"),
+        "unassigned": queue_url(line.key, who="none"),
+        "late": queue_url(line.key, late=1),
+        "due": queue_url(line.key, due="today"),
+    }
+
+
+def _due_rows(found: list[Due]) -> list[dict[str, object]]:
+    """Items and requests in one list, in their order."""
+    actor = current_actor()
+    work = {row.id: row for row in worklist.rows([due.item for due in found if due.item], actor=actor)}
+    listed: list[dict[str, object]] = []
+    for due in found:
+        if due.item is not None:
+            row = work[due.item.id]
+            listed.append(
+                {
+                    "at": due.at,
+                    "queue": worklist.QUEUES[row.queue].one,
+                    "about": row.about,
+                    "why": row.why,
+                    "url": f"/clients/{row.client_id}",
+                }
+            )
+        elif due.request is not None:
+            kind = kind_of(due.request.kind)
+            listed.append(
+                {
+                    "at": due.at,
+                    "queue": "Approval",
+                    "about": kind.about(due.request.subject),
+                    "why": "",
+                    "url": url_for("approvals.show", request_id=due.request.id),
+                }
+            )
+    return listed
+
+
+def _asked() -> list[RequestRow]:
+    actor = current_actor()
+    if not actor.may(Permission.APPROVALS_READ):
+        return []
+    return rows(approvals.asked_by(actor), actor=actor, idle=_idle())
 
 
 @home.get("/")
 @requires(Permission.OWN_WORK)
 def show() -> str:
-    """The overview."""
-    return render_template("home/show.html")
+    """The overview. A role without a queue gets a page that says so."""
+    actor = current_actor()
+    counted = overview.figures(actor)
+    quiet = counted.complete and not any(line.count and line.count.next_due_at for line in counted.lines)
+    return render_template(
+        "home/show.html",
+        figures=counted,
+        lines=[(line, _links(line)) for line in counted.lines],
+        yours=_due_rows(overview.first_due(actor)) if counted.lines else [],
+        asked=_asked(),
+        role_label=ROLES[Role(actor.role)].label,
+        may_read_clients=actor.may(Permission.CLIENTS_READ),
+        may_read_approvals=actor.may(Permission.APPROVALS_READ),
+        may_create=actor.may(Permission.CLIENTS_WRITE),
+        first_day=quiet and actor.may(Permission.CLIENTS_READ) and not clients.any_client(),
+    )
+
+
+@home.get("/figures")
+@requires(Permission.OWN_WORK)
+def figures() -> str:
+    """The figures alone, each for its own place: rows stay where they are while somebody points at one."""
+    counted = overview.figures(current_actor())
+    lines = [(line, _links(line)) for line in counted.lines]
+    return render_template("home/_figures.html", figures=counted, lines=lines)

@@ -1,7 +1,148 @@
-"""Pages of queues."""
+"""Pages of queues: one list each, taking and releasing in the row, and the next that is due."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, make_response, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from dashboard.access.guard import current_actor, requires
+from dashboard.access.permissions import Permission
+from dashboard.clients.calendar import calendar
+from dashboard.database import transaction
+from dashboard.errors import Conflict, NotFound
+from dashboard.home import overview, worklist
+from dashboard.queues import queries, services
+from dashboard.queues.models import QueueItem
+from dashboard.queues.queries import ItemFilter
+from dashboard.staff import queries as staff
+from dashboard.staff.sessions import safe_next
+from dashboard.web.htmx import go, wants_fragment
+from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 queues = Blueprint("queues", __name__, url_prefix="/queues")
+
+WHOSE = {"any": "All", "me": "Mine", "none": "Unassigned"}
+
+
+@queues.get("/<queue>")
+@requires(Permission.CLIENTS_REVIEW)
+def show(queue: str) -> str:
+    """One queue by due time; `who` me or none, `late=1`, `due=today` narrow it to the rows behind one figure."""
+    if queue not in worklist.QUEUES:
+        raise NotFound("There is no such queue.")
+    actor = current_actor()
+    who = request.args.get("who", "any")
+    chosen = ItemFilter(
+        who=who if who in WHOSE else "any",
+        late=request.args.get("late") == "1",
+        due_today=request.args.get("due") == "today",
+    )
+    bound = ["queue", queue, chosen.who, chosen.late, chosen.due_today]
+    position = unseal(request.args.get("cursor"), bound=bound)
+    edge = (datetime.fromisoformat(position.key[0]), UUID(position.key[1])) if position else None
+    backwards = position is not None and position.backwards
+    found = queries.items(
+        (queue,),
+        actor=actor,
+        calendar=calendar(),
+        chosen=chosen,
+        after=None if backwards else edge,
+        before=edge if backwards else None,
+        limit=DEFAULT_PAGE_SIZE + 1,
+    )
+    shown, before, after = neighbours(
+        found, position, size=DEFAULT_PAGE_SIZE, key=lambda item: [item.due_at.isoformat(), str(item.id)], bound=bound
+    )
+
+    def at(**change: Any) -> str:
+        """This list with another filter; the page of the cursor is not kept."""
+        wanted = {
+            "who": chosen.who if chosen.who != "any" else None,
+            "late": 1 if chosen.late else None,
+            "due": "today" if chosen.due_today else None,
+            **change,
+        }
+        return url_for(".show", queue=queue, **wanted)
+
+    return render_template(
+        "queues/show.html",
+        queue=queue,
+        words=worklist.QUEUES[queue],
+        rows=worklist.rows(shown, actor=actor),
+        whose=[
+            {"label": label, "current": key == chosen.who, "url": at(who=None if key == "any" else key)}
+            for key, label in WHOSE.items()
+        ],
+        when=[
+            {"label": "Any time", "current": not chosen.late and not chosen.due_today, "url": at(late=None, due=None)},
+            {"label": "Late", "current": chosen.late, "url": at(late=1, due=None)},
+            {"label": "Due today", "current": chosen.due_today, "url": at(late=None, due="today")},
+        ],
+        filtered=chosen != ItemFilter(),
+        clear_url=url_for(".show", queue=queue),
+        prev_url=at(cursor=before) if before else None,
+        next_url=at(cursor=after) if after else None,
+        back_url=request.full_path.rstrip("?"),
+    )
+
+
+def _row(item: QueueItem, *, announce: str, note: str | None = None, status: int = 200) -> AnyResponse:
+    """The row as it is now: in place, or the whole list again where there are no scripts."""
+    back = safe_next(request.form.get("back") or url_for(".show", queue=item.queue))
+    if not wants_fragment():
+        flash(announce, "wait" if note else "ok")
+        return go(back)
+    row = worklist.rows([item], actor=current_actor(), note=note)[0]
+    return make_response(render_template("queues/_row.html", row=row, announce=announce, back_url=back), status)
+
+
+def _told(item_id: UUID, refusal: Conflict) -> AnyResponse:
+    """Somebody was faster: the row says who has it now."""
+    item = queries.get(item_id, actor=current_actor())
+    name = staff.names([item.assignee_id]).get(item.assignee_id) if item.assignee_id else None
+    words = f"{name} has taken this meanwhile." if refusal.code == "taken" and name else refusal.message
+    return _row(item, announce=words, note=words, status=422)
+
+
+@queues.post("/items/<uuid:item_id>/take")
+@requires(Permission.CLIENTS_REVIEW)
+def take(item_id: UUID) -> AnyResponse:
+    """Make an item one's own."""
+    try:
+        with transaction():
+            item = services.take(item_id, by=current_actor())
+    except Conflict as refusal:
+        return _told(item_id, refusal)
+    return _row(item, announce="Taken. It is yours.")
+
+
+@queues.post("/items/<uuid:item_id>/release")
+@requires(Permission.CLIENTS_REVIEW)
+def release(item_id: UUID) -> AnyResponse:
+    """Put an item back."""
+    try:
+        with transaction():
+            item = services.release(item_id, by=current_actor())
+    except Conflict as refusal:
+        return _told(item_id, refusal)
+    return _row(item, announce="Put back into the queue.")
+
+
+@queues.post("/next")
+@requires(Permission.CLIENTS_REVIEW)
+def take_next() -> AnyResponse:
+    """Open what is due first: a request for me, my own item, or the first unassigned one, which is mine then."""
+    actor = current_actor()
+    request_id = overview.next_request(actor)
+    if request_id is not None:
+        return go(url_for("approvals.show", request_id=request_id))
+    with transaction():
+        item = services.take_next(overview.queues_of(actor), by=actor)
+    if item is None or item.client_id is None:
+        flash("Nothing waits for you, and nothing waits unassigned.", "info")
+        return go(url_for("home.show"))
+    return go(f"/clients/{item.client_id}")

@@ -13,6 +13,7 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.clock import BusinessCalendar
 from dashboard.database import session
+from dashboard.errors import NotFound
 from dashboard.queues.models import QueueItem
 
 
@@ -27,6 +28,8 @@ class QueueCount:
     due_today: int
     oldest_at: datetime | None
     next_due_at: datetime | None
+    #: the earliest due time that is not over yet
+    upcoming_at: datetime | None = None
 
     @property
     def total(self) -> int:
@@ -37,7 +40,7 @@ class QueueCount:
 class ItemFilter:
     """Which rows of a queue: exactly those behind one figure."""
 
-    who: str = "any"  # me, none, any
+    who: str = "any"  # me, none, own (mine and unassigned), any
     late: bool = False
     due_today: bool = False
 
@@ -71,6 +74,7 @@ def counts(queues: Sequence[str], *, actor: Actor, calendar: BusinessCalendar) -
             sa.func.count().filter(own, _due_today(calendar, moment)),
             sa.func.min(QueueItem.opened_at).filter(own),
             sa.func.min(QueueItem.due_at).filter(own),
+            sa.func.min(QueueItem.due_at).filter(own, QueueItem.due_at >= moment),
         )
         .where(QueueItem.queue.in_(queues), *_visible(actor))
         .group_by(QueueItem.queue)
@@ -79,31 +83,56 @@ def counts(queues: Sequence[str], *, actor: Actor, calendar: BusinessCalendar) -
     return {queue: found.get(queue, QueueCount(queue, 0, 0, 0, 0, None, None)) for queue in queues}
 
 
+def waiting(queue: str, *, actor: Actor, at_most: int) -> int:
+    """How many open items are one's own or nobody's, counted no further than `at_most`: cheap on every page."""
+    some = (
+        sa.select(sa.literal(1))
+        .select_from(QueueItem)
+        .where(QueueItem.queue == queue, *_visible(actor), _own(actor))
+        .limit(at_most)
+        .subquery()
+    )
+    return session().scalar(sa.select(sa.func.count()).select_from(some)) or 0
+
+
 def items(
-    queue: str | None,
+    queues: Sequence[str],
     *,
     actor: Actor,
     calendar: BusinessCalendar,
     chosen: ItemFilter,
     after: tuple[datetime, UUID] | None = None,
+    before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[QueueItem]:
-    """By due time, earliest first; `after` is (due_at, id) of the last row of the page before."""
+    """By due time, earliest first. `after` and `before` are (due_at, id) of the row at the edge of the next page."""
     moment = clock.now()
-    query = sa.select(QueueItem).where(*_visible(actor)).order_by(QueueItem.due_at, QueueItem.id).limit(limit)
-    if queue is not None:
-        query = query.where(QueueItem.queue == queue)
+    place = sa.tuple_(QueueItem.due_at, QueueItem.id)
+    query = sa.select(QueueItem).where(QueueItem.queue.in_(queues), *_visible(actor)).limit(limit)
     if chosen.who == "me":
         query = query.where(QueueItem.assignee_id == actor.id)
     elif chosen.who == "none":
         query = query.where(QueueItem.assignee_id.is_(None))
+    elif chosen.who == "own":
+        query = query.where(_own(actor))
     if chosen.late:
         query = query.where(_own(actor), QueueItem.due_at < moment)
     if chosen.due_today:
         query = query.where(_own(actor), _due_today(calendar, moment))
+    if before is not None:
+        query = query.where(place < sa.tuple_(*map(sa.literal, before)))
+        return list(session().scalars(query.order_by(QueueItem.due_at.desc(), QueueItem.id.desc())))[::-1]
     if after is not None:
-        query = query.where(sa.tuple_(QueueItem.due_at, QueueItem.id) > sa.tuple_(*map(sa.literal, after)))
-    return list(session().scalars(query))
+        query = query.where(place > sa.tuple_(*map(sa.literal, after)))
+    return list(session().scalars(query.order_by(QueueItem.due_at, QueueItem.id)))
+
+
+def get(item_id: UUID, *, actor: Actor) -> QueueItem:
+    """An item, open or closed. Raises NotFound, also for one that this actor may not know of."""
+    item = session().get(QueueItem, item_id)
+    if item is None or (item.restricted and not actor.sees_restricted):
+        raise NotFound("There is no such item.")
+    return item
 
 
 def of_client(client_id: UUID, *, actor: Actor) -> list[QueueItem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -54,8 +55,30 @@ def close_items(queue: str, *, object_id: UUID, by: Actor, cause: str | None = N
     session().execute(query.values(closed_at=clock.now(), closed_by=by.staff_id))
 
 
+def take_next(queues: Sequence[str], *, by: Actor) -> QueueItem | None:
+    """The item that is due first among one's own and the unassigned, now one's own; None when there is none.
+
+    Two people who ask at the same moment get two different items.
+    """
+    query = (
+        sa.select(QueueItem)
+        .where(
+            QueueItem.queue.in_(queues),
+            QueueItem.closed_at.is_(None),
+            sa.or_(QueueItem.assignee_id == by.id, QueueItem.assignee_id.is_(None)),
+        )
+        .order_by(QueueItem.due_at, QueueItem.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if not by.sees_restricted:
+        query = query.where(QueueItem.restricted.is_(False))
+    item = session().scalar(query)
+    return take(item.id, by=by) if item is not None else None
+
+
 def _open(item_id: UUID, by: Actor) -> QueueItem:
-    item = session().get(QueueItem, item_id, with_for_update=True)
+    item = session().get(QueueItem, item_id, with_for_update=True, populate_existing=True)
     if item is None or (item.restricted and not by.sees_restricted):
         raise NotFound("There is no such item.")
     if item.closed_at is not None:

@@ -1,4 +1,4 @@
-"""`flask staff create`, `flask tokens create`: what an operator does at the command line."""
+"""`flask staff` and `flask tokens`: what an operator does at the command line."""
 
 from __future__ import annotations
 
@@ -42,6 +42,31 @@ def create_staff(email: str, role: str, password: str, name: str | None) -> None
     except DomainError as error:
         raise click.ClickException(_sentence(error)) from None
     click.echo(f"{member.email} is {member.role_row.label.lower()} now.")
+
+
+@staff_commands.command("set-password")
+@click.option("--email", required=True)
+@click.password_option(help="At least 12 characters; asked for when left out.")
+def set_password(email: str, password: str) -> None:
+    """Give a person a new password; all their sessions end."""
+    try:
+        with transaction():
+            member = services.set_password(email, new=password, by=system("command line"))
+    except DomainError as error:
+        raise click.ClickException(_sentence(error)) from None
+    click.echo(f"{member.email} has a new password and is signed out everywhere.")
+
+
+@staff_commands.command("disable")
+@click.option("--email", required=True)
+def disable_staff(email: str) -> None:
+    """Keep a person from signing in; all their sessions end."""
+    try:
+        with transaction():
+            member = services.disable(email, by=system("command line"))
+    except DomainError as error:
+        raise click.ClickException(_sentence(error)) from None
+    click.echo(f"{member.email} can no longer sign in.")
 
 
 @token_commands.command("create")

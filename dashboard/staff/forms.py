@@ -13,7 +13,19 @@ class SignInForm(FlaskForm):
 
 
 class ChangePasswordForm(FlaskForm):
-    current = PasswordField("Current password", validators=[DataRequired("Type your current password.")])
-    new = PasswordField("New password", validators=[DataRequired("Type a new password.")],
-                        description="At least 12 characters.")  # fmt: skip
-    again = PasswordField("New password again", validators=[EqualTo("new", "The two do not agree.")])
+    current = PasswordField(
+        "Current password",
+        validators=[DataRequired("Type your current password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+    new = PasswordField(
+        "New password",
+        validators=[DataRequired("Type a new password.")],
+        description="At least 12 characters.",
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        "New password again",
+        validators=[EqualTo("new", "The two do not agree.")],
+        render_kw={"autocomplete": "new-password"},
+    )

@@ -93,7 +93,7 @@ def _me(form: ChangePasswordForm, status: int = 200) -> Any:
         }
         for row in queries.own_sessions(member.member.id, idle=idle)
     ]
-    return render_template("staff/me.html", form=form, sessions=listed), status
+    return render_template("staff/me.html", form=form, sessions=listed, email=member.member.email), status
 
 
 @staff.get("/staff/me")
@@ -141,6 +141,9 @@ def sign_out_everywhere() -> AnyResponse:
 
 def _back() -> str:
     """The page the person came from, if it is one of ours."""
+    wanted = request.form.get("next")
+    if wanted:
+        return sessions.safe_next(wanted)
     referrer = request.referrer or ""
     if referrer.startswith(request.host_url):
         return sessions.safe_next("/" + referrer.removeprefix(request.host_url))

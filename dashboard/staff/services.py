@@ -284,6 +284,74 @@ def change_password(*, current: str, new: str, session_id: UUID, by: Actor) -> N
     sign_out_everywhere(by=by, except_session=session_id)
 
 
+def _by_email(email: str) -> StaffMember:
+    key = email.strip().lower()
+    member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == key).with_for_update())
+    if member is None:
+        raise NotFound("There is no staff member with this address.")
+    return member
+
+
+def _end_sessions(member: StaffMember) -> int:
+    ended = session().execute(
+        sa.update(StaffSession)
+        .where(StaffSession.staff_id == member.id, StaffSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+    count: int = ended.rowcount  # type: ignore[attr-defined]
+    return count
+
+
+def set_password(email: str, *, new: str, by: Actor) -> StaffMember:
+    """The operator gives a person a new password: all sessions end, a lock-out too. Raises NotFound, Invalid."""
+    member = _by_email(email)
+    check_password(new, email=member.email)
+    member.password_hash = _hash(new)
+    member.password_changed_at = clock.now()
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == _digest(member.email_key)))
+    ended = _end_sessions(member)
+    audit.record(
+        "staff.password_set", by=by, object_type="staff_member", object_id=member.id, after={"sessions_ended": ended}
+    )
+    return member
+
+
+def disable(email: str, *, by: Actor) -> StaffMember:
+    """The person can no longer sign in, and all sessions end. Raises NotFound, Conflict (disabled already)."""
+    member = _by_email(email)
+    if member.disabled_at is not None:
+        raise Conflict("This staff member is disabled already.", code="alreadyDisabled")
+    member.disabled_at = clock.now()
+    ended = _end_sessions(member)
+    audit.record(
+        "staff.disabled", by=by, object_type="staff_member", object_id=member.id, after={"sessions_ended": ended}
+    )
+    return member
+
+
+def sweep(*, idle: timedelta, longest: timedelta) -> tuple[int, int]:
+    """End sessions whose time is over and forget old failed sign-ins; gives how many of each."""
+    moment = clock.now()
+    ended = session().execute(
+        sa.update(StaffSession)
+        .where(
+            StaffSession.ended_at.is_(None),
+            sa.or_(StaffSession.seen_at < moment - idle, StaffSession.created_at < moment - longest),
+        )
+        .values(ended_at=moment)
+        .execution_options(synchronize_session=False)
+    )
+    forgotten = session().execute(
+        sa.delete(SignInFailure)
+        .where(
+            SignInFailure.last_failure_at < moment - FORGET_FAILURES_AFTER,
+            sa.or_(SignInFailure.locked_until.is_(None), SignInFailure.locked_until < moment),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return ended.rowcount, forgotten.rowcount  # type: ignore[attr-defined]
+
+
 def set_theme(theme: str, *, by: Actor) -> None:
     """Keep the person's choice: light, dark or system. Raises Invalid."""
     if theme not in {"light", "dark", "system"}:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from flask import Flask
 
 from dashboard import clock
+from dashboard.clock import BusinessCalendar
 from dashboard.settings import Settings
 from dashboard.web.json import iso_utc
 
@@ -32,9 +34,18 @@ def span(length: timedelta) -> str:
     return f"{minutes} min" if minutes else "less than a minute"
 
 
+class TimeLeft(NamedTuple):
+    """A due time seen from now: how long in words, the time itself, and whether it has passed."""
+
+    words: str
+    at: str
+    late: bool
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Register the filters."""
     zone = settings.zone
+    calendar = BusinessCalendar(settings.institution_country, zone)
 
     def local(moment: datetime) -> datetime:
         return moment.astimezone(zone)
@@ -71,6 +82,34 @@ def install(app: Flask, settings: Settings) -> None:
     def ago(moment: datetime) -> str:
         return span(clock.now() - moment)
 
-    for function in (day, utc_title, span, moment_short, moment_long, moment_seconds, moment_time, moment_near, ago):
+    def business_days(start: datetime, end: datetime) -> int:
+        return calendar.days_between(local(start).date(), local(end).date())
+
+    def time_left(moment: datetime) -> TimeLeft:
+        """6 h 18 min (15:00), 2 bd (Mon 18:00), late 1 bd."""
+        now = clock.now()
+        late = moment < now
+        days = business_days(moment, now) if late else business_days(now, moment)
+        shown = local(moment)
+        apart = abs((shown.date() - local(now).date()).days)
+        if apart == 0:
+            at = f"{shown:%H:%M}"
+        elif apart < 7:
+            at = f"{shown:%a %H:%M}"
+        else:
+            at = moment_short(moment)
+        return TimeLeft(f"{days} bd" if days else span(moment - now), at, late)
+
+    def age(moment: datetime) -> str:
+        """How long something waits: in business days, on its first one in hours or minutes."""
+        days = business_days(moment, clock.now())
+        if days:
+            return f"{days} bd"
+        minutes = int((clock.now() - moment).total_seconds()) // 60
+        return f"{minutes // 60} h" if minutes >= 60 else f"{max(minutes, 1)} min"
+
+    for function in (
+        day, utc_title, span, moment_short, moment_long, moment_seconds, moment_time, moment_near, ago, time_left, age
+    ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(iso_utc, "iso_utc")

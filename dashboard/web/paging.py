@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken
 from flask import current_app
@@ -19,6 +20,8 @@ from dashboard.web import json
 
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 200
+
+Row = TypeVar("Row")
 
 
 class InvalidCursor(DomainError):
@@ -63,3 +66,24 @@ def unseal(cursor: str | None, *, bound: Any) -> Position | None:
     if document["f"] != _bound_to(bound):
         raise InvalidCursor("This cursor belongs to another sort or filter. Start again without a cursor.")
     return Position(document["k"], document["b"])
+
+
+def neighbours(
+    rows: Sequence[Row], position: Position | None, *, size: int, key: Callable[[Row], list[Any]], bound: Any
+) -> tuple[list[Row], str | None, str | None]:
+    """The rows of a page and the cursors of the pages before and after it, None at an end.
+
+    `rows` are in the order shown, and were asked for with one more than `size`: that one tells whether there is more.
+    """
+    backwards = position is not None and position.backwards
+    more = len(rows) > size
+    shown = list(rows[-size:] if backwards else rows[:size])
+    if not shown:
+        return [], None, None
+    before = more if backwards else position is not None
+    after = backwards or more
+    return (
+        shown,
+        seal(Position(key(shown[0]), backwards=True), bound=bound) if before else None,
+        seal(Position(key(shown[-1])), bound=bound) if after else None,
+    )

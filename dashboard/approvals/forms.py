@@ -1,0 +1,27 @@
+"""Forms of approvals."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from dashboard.approvals.services import LONGEST_REASON
+
+
+class ConfirmForm(FlaskForm):
+    """Approving and withdrawing: nothing to fill in, only to confirm."""
+
+    next = HiddenField()
+
+
+class RejectForm(ConfirmForm):
+    reason = TextAreaField(
+        "Why",
+        validators=[
+            InputRequired("Say why."),
+            Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters."),
+        ],
+        description="The person who asked reads it.",
+        render_kw={"rows": 3},
+    )

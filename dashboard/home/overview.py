@@ -1,0 +1,163 @@
+"""The figures of home and of the rail: what waits, for whom, until when. Counted once per request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import g
+
+from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
+from dashboard.approvals import queries as approvals
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.clients.calendar import calendar
+from dashboard.database import session
+from dashboard.home.worklist import CLIENT_QUEUES, QUEUES
+from dashboard.queues import queries
+from dashboard.queues.models import QueueItem
+from dashboard.queues.queries import ItemFilter, QueueCount
+from dashboard.web.logs import log
+
+Answer = TypeVar("Answer")
+
+FIRST_ITEMS = 5
+APPROVALS = "approvals"
+#: the rail counts no further: beyond it the exact figure changes nothing for anybody
+RAIL_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table of queues. `count` None: it could not be counted, which is not zero."""
+
+    key: str
+    label: str
+    count: QueueCount | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Lines in their order, and the sums over those that could be counted."""
+
+    lines: list[Line]
+
+    @property
+    def _known(self) -> list[QueueCount]:
+        return [line.count for line in self.lines if line.count is not None]
+
+    @property
+    def complete(self) -> bool:
+        return len(self._known) == len(self.lines)
+
+    @property
+    def mine(self) -> int:
+        return sum(count.mine for count in self._known)
+
+    @property
+    def late(self) -> int:
+        return sum(count.late for count in self._known)
+
+    @property
+    def unassigned(self) -> int:
+        return sum(count.unassigned or 0 for count in self._known)
+
+    @property
+    def next_at(self) -> datetime | None:
+        """The earliest due time that has not passed."""
+        return min((count.upcoming_at for count in self._known if count.upcoming_at is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Due:
+    """One thing of mine with a due time: a queue item, or a request that I may decide."""
+
+    at: datetime
+    item: QueueItem | None
+    request: ApprovalRequest | None
+
+
+def _or_unknown(count: Callable[[], Answer]) -> Answer | None:
+    """The figure, or None where the database did not give it: one failure takes away no more than itself."""
+    try:
+        return count()
+    except sa.exc.SQLAlchemyError as error:
+        session().rollback()
+        log.error("not counted", error=type(error).__name__)
+        return None
+
+
+def queues_of(actor: Actor) -> tuple[str, ...]:
+    """The queues this role works."""
+    return CLIENT_QUEUES if actor.may(Permission.CLIENTS_REVIEW) else ()
+
+
+def _by_urgency(line: Line) -> tuple[int, bool, float, str]:
+    if line.count is None:
+        return 0, True, 0.0, line.label
+    next_due = line.count.next_due_at
+    return -line.count.late, next_due is None, next_due.timestamp() if next_due else 0.0, line.label
+
+
+def figures(actor: Actor) -> Figures:
+    """All queues of this role, late first, then by what is due next."""
+    if "figures" in g:
+        kept: Figures = g.figures
+        return kept
+    lines = []
+    own = queues_of(actor)
+    if own:
+        counted = _or_unknown(lambda: queries.counts(own, actor=actor, calendar=calendar()))
+        lines = [Line(key, QUEUES[key].label, counted[key] if counted else None) for key in own]
+    if approvals.may_decide_anything(actor):
+        lines.append(Line(APPROVALS, "Approvals for me", _or_unknown(lambda: approvals.count_for(actor, calendar()))))
+    g.figures = Figures(sorted(lines, key=_by_urgency))
+    return g.figures  # type: ignore[no-any-return]
+
+
+def rail_counts(actor: Actor) -> dict[str, int | None]:
+    """What the rail shows beside Clients and Approvals; cheap enough for every page."""
+    if "rail_counts" not in g:
+        kept: Figures | None = g.get("figures")
+        counted = {line.key: line.count.total for line in kept.lines if line.count} if kept else {}
+        if kept is None:
+            if "client-review" in queues_of(actor):
+                counted["client-review"] = (
+                    _or_unknown(lambda: queries.waiting("client-review", actor=actor, at_most=RAIL_LIMIT)) or 0
+                )
+            if approvals.may_decide_anything(actor):
+                waiting = _or_unknown(lambda: approvals.count_for(actor, calendar()))
+                counted[APPROVALS] = waiting.total if waiting else 0
+        g.rail_counts = counted
+    return g.rail_counts  # type: ignore[no-any-return]
+
+
+def first_due(actor: Actor, limit: int = FIRST_ITEMS) -> list[Due]:
+    """The first of what is mine, by due time: own items and the requests I may decide."""
+    found = [
+        Due(item.due_at, item, None)
+        for item in queries.items(
+            queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="me"), limit=limit
+        )
+    ]
+    if approvals.may_decide_anything(actor):
+        waiting = approvals.page(actor=actor, view="me", calendar=calendar(), limit=limit)
+        found += [Due(request.expires_at, None, request) for request in waiting]
+    return sorted(found, key=lambda due: due.at)[:limit]
+
+
+def next_request(actor: Actor) -> UUID | None:
+    """The request for me, when it is due before anything in the queues; None when the queues come first."""
+    if not approvals.may_decide_anything(actor):
+        return None
+    waiting = approvals.page(actor=actor, view="me", calendar=calendar(), limit=1)
+    if not waiting:
+        return None
+    items = queries.items(
+        queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="own"), limit=1
+    )
+    return waiting[0].id if not items or waiting[0].expires_at < items[0].due_at else None

@@ -1,0 +1,74 @@
+"""`python -m dashboard.jobs`: the scheduler, in a process of its own. SIGTERM or Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+import sqlalchemy as sa
+from flask import Flask
+
+from dashboard.database import db, schema_head
+from dashboard.jobs.schedule import scheduler_for
+from dashboard.web.logs import log
+
+#: between two looks at a database that is not ready yet
+PATIENCE_SECONDS = 1.0
+#: how long a running job may finish after the signal; the database takes back what was not committed
+LAST_SECONDS = 1.5
+
+
+def database_ready(app: Flask) -> bool:
+    """Whether the database answers and its schema is ours."""
+    with app.app_context():
+        try:
+            with db.engine.connect() as connection:
+                version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        except sa.exc.SQLAlchemyError:
+            return False
+    return bool(version == schema_head())
+
+
+def serve(app: Flask, stop: threading.Event) -> None:
+    """Wait for the database, then run the schedule until `stop`."""
+    waiting = False
+    while not database_ready(app):
+        if not waiting:
+            log.info("scheduler waits for the database")
+            waiting = True
+        if stop.wait(PATIENCE_SECONDS):
+            return
+    scheduler = scheduler_for(app)
+    scheduler.start()
+    log.info("scheduler started", jobs=len(scheduler.get_jobs()))
+    stop.wait()
+    scheduler.pause()
+    ending = threading.Thread(target=scheduler.shutdown, daemon=True)
+    ending.start()
+    ending.join(LAST_SECONDS)
+
+
+def main() -> None:
+    """Ends the process with status 0."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    # by name: the factory stands above this package, and this process is one of its two users
+    app: Flask = importlib.import_module("wsgi").app
+    serve(app, stop)
+    log.info("scheduler stopped")
+    sys.stderr.flush()
+    # threads of a job that is still running would keep the process
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

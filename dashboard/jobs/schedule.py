@@ -1,0 +1,87 @@
+"""What runs when. Times are UTC; each job opens its own application context and transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+
+import sqlalchemy as sa
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from flask import Flask
+
+from dashboard.access.actor import system
+from dashboard.approvals import services as approvals
+from dashboard.clients import services as clients
+from dashboard.database import session, transaction
+from dashboard.settings import Settings
+from dashboard.staff import services as staff
+from dashboard.web.logs import log
+
+#: a job that was missed by more than this (the machine slept) waits for its next time
+GRACE = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Job:
+    """`run` does the work within an application context and gives figures for the log line, no personal data."""
+
+    name: str
+    when: BaseTrigger
+    run: Callable[[Settings], dict[str, int]]
+
+
+def expire_approvals(_settings: Settings) -> dict[str, int]:
+    """Close requests whose business hours are over."""
+    with transaction():
+        return {"expired": approvals.expire_due()}
+
+
+def sweep(settings: Settings) -> dict[str, int]:
+    """End sessions that are over, forget old failed sign-ins and spent rate limits."""
+    with transaction():
+        sessions, failures = staff.sweep(
+            idle=timedelta(minutes=settings.session_idle_minutes), longest=timedelta(hours=settings.session_hours)
+        )
+        limits = session().execute(sa.text("DELETE FROM rate_limit WHERE expires_at <= now()"))
+    return {"sessions": sessions, "failures": failures, "limits": limits.rowcount}  # type: ignore[attr-defined]
+
+
+def check_clients(_settings: Settings) -> dict[str, int]:
+    """Raise what the passing of a day brings: documents expire without anybody changing them."""
+    return {"changed": clients.refresh_all(by=system("daily check"))}
+
+
+JOBS = (
+    Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
+    Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
+    Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
+)
+
+
+def run(job: Job, app: Flask) -> bool:
+    """Run a job once; gives whether it went well. A failure is logged and ends nothing else."""
+    started = time.perf_counter()
+    with app.app_context():
+        try:
+            figures = job.run(app.extensions["countinghouse.settings"])
+        except Exception as error:
+            # the type, not the message: it may hold what somebody typed
+            log.error("job failed", job=job.name, error=type(error).__name__)
+            return False
+    log.info("job", job=job.name, ms=round((time.perf_counter() - started) * 1000, 1), **figures)
+    return True
+
+
+def scheduler_for(app: Flask) -> BackgroundScheduler:
+    """The scheduler with every job of the table, not started yet."""
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": int(GRACE.total_seconds())},
+    )
+    for job in JOBS:
+        scheduler.add_job(run, job.when, args=(job, app), id=job.name, name=job.name)
+    return scheduler
