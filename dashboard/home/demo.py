@@ -1,7 +1,40 @@
-"""Demo data."""
+"""`flask demo load`: sign-ins, clients and their histories to try the product with."""
 
 from __future__ import annotations
 
+import time
+
+import click
+from flask import current_app
 from flask.cli import AppGroup
 
+from dashboard import database
+from dashboard.errors import DomainError
+from dashboard.settings import Settings
+
 commands = AppGroup("demo", help="Demo data.")
+
+
+@commands.command("load")
+@click.option("--clients", default=2_000, show_default=True, type=click.IntRange(0, 10_000_000))
+@click.option("--transactions", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same clients on one day.")
+def load(clients: int, transactions: int, seed: int) -> None:
+    """Fill an empty database with demo sign-ins and clients. Refused when ENVIRONMENT=production."""
+    from dashboard.home.demo_data import loading
+
+    if transactions:
+        raise click.ClickException("This version has no ledger yet, so it has no transactions: leave --transactions out.")
+    settings: Settings = current_app.extensions["countinghouse.settings"]
+    began = time.monotonic()
+    try:
+        loaded = loading.load(
+            database.migration_url(settings), settings, clients=clients, seed=seed, progress=click.echo
+        )
+    except DomainError as error:
+        raise click.ClickException(error.message) from None
+    seconds = time.monotonic() - began
+    click.echo(
+        f"{loaded.clients:,} clients, {loaded.rows:,} rows in {seconds:.1f} s"
+        f" ({loaded.rows / seconds:,.0f} rows a second)"
+    )

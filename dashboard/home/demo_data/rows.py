@@ -1,0 +1,95 @@
+"""Rows of tables as lines of PostgreSQL's COPY text format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from random import Random
+from typing import Any
+
+#: what a load writes, in an order that foreign keys allow
+COLUMNS = {
+    "audit_event": "id occurred_at actor_kind actor_id actor_name actor_role action object_type object_id client_id"
+    " payload_digest",
+    "audit_payload": "event_id salt before after reason restricted",
+    "approval_request": "id kind object_type object_id client_id subject state maker_kind maker_id maker_name maker_senior"
+    " reason restricted payload before after fingerprint requested_at expires_at decided_by decider_name decider_senior"
+    " closed_at decision_reason",
+    "client": "id type status status_before_block risk_level name name_key search_text country email phone_number partner"
+    " external_id editor_user_id is_default_compliant open_flags worst_flag activation_approval_id version created_at"
+    " updated_at",
+    "individual": "client_id first_name last_name birth_date citizenship_country residence_country document_type"
+    " document_number document_issued_by document_issued_country document_issued_date document_expiration_date address",
+    "company": "client_id legal_name registration_country address company_type registration_number registration_date"
+    " tax_residency_country tax_number industry industry_other turnover web_site pay_ins_countries pay_outs_countries"
+    " is_engaged_gambling_10k is_foundation is_publicly_listed is_relevant_activity purposes_account_opening"
+    " business_partners fund_flows compliance_evaluation",
+    "related_individual": "id client_id position first_name last_name email is_ubo is_shareholder is_director"
+    " is_representative is_pep residence_country citizenship_country birth_date ownership document"
+    " residential_address",
+    "client_link": "client_id key kind",
+    "client_flag": "id client_id code severity field opened_at closed_at closed_by closed_by_name closing_reason",
+    "client_block": "id client_id scope amount_minor currency code legal_reference comment client_text started_at"
+    " review_date placed_by_kind placed_by_id placed_by_name lifted_at lifted_by_kind lifted_by_id lifted_by_name"
+    " lift_approval_id",
+    "client_note": "id client_id author_id author_name body created_at",
+    "queue_item": "id queue cause object_type object_id client_id restricted opened_at due_at assignee_id",
+}  # fmt: skip
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _array(values: list[str]) -> str:
+    """Only for words without commas, quotes and braces."""
+    return "{" + ",".join(values) + "}"
+
+
+def _document(value: Any) -> str:
+    return _encode(value).translate(_ESCAPES)
+
+
+#: how a value of each type is written; a list of texts is an array, other lists are JSON
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: lambda value: value.translate(_ESCAPES) if "\\" in value or not value.isprintable() else value,
+    int: str,
+    bool: lambda value: "t" if value else "f",
+    type(None): lambda _value: "\\N",
+    dict: _document,
+    list: lambda value: _array(value) if value and isinstance(value[0], str) else _document(value),
+    date: date.isoformat,
+}
+
+
+def line(values: tuple[Any, ...]) -> str:
+    """One row."""
+    write = _WRITERS
+    return "\t".join([write[type(value)](value) for value in values]) + "\n"
+
+
+class Sheets:
+    """Lines collected for each table."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[str]] = {table: [] for table in COLUMNS}
+
+    def add(self, table: str, *values: Any) -> None:
+        self.lines[table].append(line(values))
+
+    def parcels(self) -> dict[str, tuple[int, bytes]]:
+        """For each table how many rows there are, and the rows."""
+        return {table: (len(lines), "".join(lines).encode()) for table, lines in self.lines.items() if lines}
+
+
+def moment(milliseconds: int) -> str:
+    """A time as PostgreSQL reads it, from milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+def identifier(milliseconds: int, random: Random) -> str:
+    """A UUIDv7 of that millisecond."""
+    digits = f"{random.getrandbits(74):019x}"
+    variant = "89ab"[int(digits[3], 16) & 3]
+    time = f"{milliseconds:012x}"
+    return f"{time[:8]}-{time[8:]}-7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:]}"
