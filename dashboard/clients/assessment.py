@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 import phonenumbers
+from email_validator import EmailNotValidError, validate_email
 
 from dashboard.clients import countries
 from dashboard.clients.models import Client, Company, Individual, RelatedIndividual
@@ -46,6 +47,15 @@ def dialable(number: str) -> bool:
         return False
 
 
+def writable(address: str) -> bool:
+    """Whether the text has the form of an e-mail address; nobody is asked whether the mailbox exists."""
+    try:
+        validate_email(address, check_deliverability=False, globally_deliverable=False, test_environment=True)
+    except EmailNotValidError:
+        return False
+    return True
+
+
 def _country(code: str | None, field: str) -> Iterator[Doubt]:
     if code and not countries.known(code):
         yield doubt(FlagCode.UNKNOWN_COUNTRY, field, code)
@@ -78,6 +88,8 @@ def doubts(
         yield doubt(FlagCode.RISK_PROHIBITED, "riskLevel")
     if client.phone_number and not dialable(client.phone_number):
         yield doubt(FlagCode.PHONE, "phoneNumber", client.phone_number)
+    if client.email and not writable(client.email):
+        yield doubt(FlagCode.EMAIL, "email", client.email)
     if detail is not None:
         yield from _country((detail.address or {}).get("country"), "address.country")
     if isinstance(detail, Individual):

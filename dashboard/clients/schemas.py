@@ -443,7 +443,8 @@ class ClientQuery(Body):
         default_factory=list
     )
     country: Annotated[list[Annotated[str, Field(max_length=100), NoControl]], Field(max_length=250), Listed] = Field(
-        default_factory=list, description="ISO 3166-1 alpha-2, any case: a person's residence, a company's registration."
+        default_factory=list,
+        description="ISO 3166-1 alpha-2, any case: a person's residence, a company's registration.",
     )
     created_from: Annotated[Day | None, BeforeValidator(_unset)] = None
     created_to: Annotated[Day | None, BeforeValidator(_unset)] = None
@@ -458,4 +459,3 @@ class ClientQuery(Body):
     page_size: Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE), BeforeValidator(_whole)] = DEFAULT_PAGE_SIZE
     cursor: Annotated[str, Field(max_length=2000)] = Field(default="", description="`nextCursor` of the page before.")
     include_total: Annotated[bool, BeforeValidator(_truth)] = False
-

@@ -127,6 +127,7 @@ class FlagCode(StrEnum):
     OWNERSHIP_OVER_100 = "ownershipOver100"
     PEP = "pep"
     PHONE = "phoneUnusable"
+    EMAIL = "emailUnusable"
     DUPLICATE_DOCUMENT = "duplicateDocument"
 
 
@@ -141,6 +142,7 @@ FLAGS: dict[FlagCode, tuple[Severity, str]] = {
     FlagCode.PEP: (Severity.CHECK, "Politically exposed person"),
     FlagCode.DUPLICATE_DOCUMENT: (Severity.CHECK, "Identity document of another client"),
     FlagCode.PHONE: (Severity.INFO, "Phone number is none that can be dialled"),
+    FlagCode.EMAIL: (Severity.INFO, "E-mail address is none that can be written to"),
 }
 
 

@@ -50,9 +50,7 @@ def _says_something(value: Any) -> bool:
 def _check_type(body: Body, kind: ClientType) -> None:
     """Nothing that a caller said is dropped in silence. Raises Invalid, naming every field."""
     individual = kind is ClientType.INDIVIDUAL
-    foreign, required = (
-        (OF_COMPANIES, ("first_name", "last_name")) if individual else (OF_INDIVIDUALS, ("legal_name",))
-    )
+    foreign, required = (OF_COMPANIES, ("first_name", "last_name")) if individual else (OF_INDIVIDUALS, ("legal_name",))
     errors = [
         FieldError(_wire_name(body, name), "This field is required.", "required")
         for name in required

@@ -49,9 +49,7 @@ def find_clients(query: ClientQuery) -> dict[str, Any]:
     bound = {"list": "CP-04", "filter": chosen.as_json(), "sort": order.sort, "descending": order.descending}
     position = unseal(query.cursor, bound=bound)
     zone = calendar().zone
-    page = search.find(
-        chosen, order=order, zone=zone, size=query.page_size, after=position.key if position else None
-    )
+    page = search.find(chosen, order=order, zone=zone, size=query.page_size, after=position.key if position else None)
     following = seal(Position(order.key_of(page.rows[-1])), bound=bound) if page.more and page.rows else None
     total = search.count(chosen, zone=zone) if query.include_total else None
     return listed(client_dtos(page.rows), following, total)
