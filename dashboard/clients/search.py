@@ -165,11 +165,13 @@ def find(
     text = chosen.text.strip()[:LONGEST_TEXT]
     if not text:
         rows = _rows(sa.select(Client).where(*where).order_by(*by).limit(wanted))
-    elif (identifier := _as_uuid(text)) is not None:
-        rows = _rows(sa.select(Client).where(Client.id == identifier, *where).limit(wanted))
     else:
+        identifier = _as_uuid(text)
+        rows = _rows(sa.select(Client).where(Client.id == identifier, *where)) if identifier else []
         tokens = words(text)[:MOST_WORDS]
-        rows = _by_text(tokens, where, by, wanted) if tokens else []
+        # a partner's external id may be a UUID as well
+        if not rows and tokens:
+            rows = _by_text(tokens, where, by, wanted)
     more = len(rows) > size
     rows = rows[:size]
     if backwards:
@@ -217,7 +219,7 @@ def count(chosen: ClientFilter, *, zone: ZoneInfo) -> int:
     if text:
         identifier = _as_uuid(text)
         tokens = words(text)[:MOST_WORDS]
-        if identifier is not None:
+        if identifier is not None and session().get(Client, identifier):
             where.append(Client.id == identifier)
         elif not tokens:
             return 0
