@@ -18,7 +18,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 
 from dashboard import database, embedded, migrate, settings
@@ -103,9 +103,20 @@ def configured(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
     )
 
 
+class Browser(FlaskClient):
+    """Each request starts with an empty `g`, as in production: the fixtures' application context is shared by all."""
+
+    def open(self, *args: Any, **options: Any) -> Any:
+        if has_app_context():
+            for name in list(g):
+                g.pop(name)
+        return super().open(*args, **options)
+
+
 @pytest.fixture(scope="session")
 def application(configured: settings.Settings) -> Flask:
     app = create_app(configured)
+    app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     return app
 
@@ -248,6 +259,7 @@ def committed(
     name = f"countinghouse_{abs(hash(request.node.nodeid)) % 10**9}"
     app_url, owner_url = databases.clone(name)
     app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
+    app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     with app.app_context():
         yield app
