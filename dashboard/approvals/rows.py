@@ -78,11 +78,12 @@ def turns_of(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
     ]
 
 
-def people_in_words(people: Iterable[Person]) -> str:
-    """Senior officers: R. Kask (signed in), T. Mets; officers: M. Tamm."""
+def people_in_words(people: Iterable[Person], reader_id: UUID | None = None) -> str:
+    """Senior officers: R. Kask (signed in), T. Mets; officers: you."""
     by_role: dict[str, list[str]] = {}
-    for person in people:
-        by_role.setdefault(person.role, []).append(f"{person.name} (signed in)" if person.signed_in else person.name)
+    for person in sorted(people, key=lambda person: person.id != reader_id):
+        name = "you" if person.id == reader_id else f"{person.name} (signed in)" if person.signed_in else person.name
+        by_role.setdefault(person.role, []).append(name)
     if not by_role:
         return "Nobody: there is no second person with this right"
     groups = []
@@ -90,7 +91,7 @@ def people_in_words(people: Iterable[Person]) -> str:
         names = by_role[role]
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         groups.append(f"{ROLES[Role(role)].plural}: {', '.join(names[:NAMES_SHOWN])}{more}")
-    return "; ".join(groups)
+    return "; ".join([groups[0], *(group[:1].lower() + group[1:] for group in groups[1:])])
 
 
 def _seen(text: str | None, request: ApprovalRequest, actor: Actor) -> str | None:
@@ -120,7 +121,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 asked_by_me=request.maker_id == actor.id,
                 by_token=request.maker_kind == "token",
                 requested_at=request.requested_at,
-                who_can=people_in_words(who[request.id]) if request.id in live else "",
+                who_can=people_in_words(who[request.id], actor.id) if request.id in live else "",
                 expires_at=request.expires_at,
                 is_open=request.id in live,
                 state=state,

@@ -14,7 +14,7 @@ from dashboard.access.permissions import EXPLAINED, ROLES, Permission
 from dashboard.database import transaction
 from dashboard.errors import Invalid
 from dashboard.settings import Settings
-from dashboard.staff import queries, services, sessions
+from dashboard.staff import browsers, queries, services, sessions
 from dashboard.staff.forms import ChangePasswordForm, SignInForm
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
@@ -85,13 +85,15 @@ def _me(form: ChangePasswordForm, status: int = 200) -> Any:
     idle = timedelta(minutes=_settings().session_idle_minutes)
     listed = [
         {
-            "device": row.browser,
+            "device": browsers.in_words(row.browser),
             "address": row.address,
             "signed_in_at": row.created_at,
             "last_seen_at": row.seen_at,
             "current": row.id == member.session.id,
         }
-        for row in queries.own_sessions(member.member.id, idle=idle)
+        for row in sorted(
+            queries.own_sessions(member.member.id, idle=idle), key=lambda row: row.id != member.session.id
+        )
     ]
     return render_template("staff/me.html", form=form, sessions=listed, email=member.member.email), status
 

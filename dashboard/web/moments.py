@@ -86,7 +86,7 @@ def install(app: Flask, settings: Settings) -> None:
         return calendar.days_between(local(start).date(), local(end).date())
 
     def time_left(moment: datetime) -> TimeLeft:
-        """6 h 18 min (15:00), 2 bd (Mon 18:00), late 1 bd."""
+        """6 h 18 min (15:00), 2 bd (Mon 18:00), 9 bd (3 Dec), late 1 bd."""
         now = clock.now()
         late = moment < now
         days = business_days(moment, now) if late else business_days(now, moment)
@@ -97,7 +97,7 @@ def install(app: Flask, settings: Settings) -> None:
         elif apart < 7:
             at = f"{shown:%a %H:%M}"
         else:
-            at = moment_short(moment)
+            at = f"{shown.day} {shown:%b}" + ("" if shown.year == local(now).year else f" {shown.year}")
         return TimeLeft(f"{days} bd" if days else span(moment - now), at, late)
 
     def age(moment: datetime) -> str:
