@@ -13,6 +13,7 @@ from typing import Any
 
 from dashboard.audit.services import payload_digest
 from dashboard.clients import links
+from dashboard.clients.assessment import Doubt
 from dashboard.clients.folding import words as plain_words
 from dashboard.clients.services.block import status_in_words
 from dashboard.clients.vocabulary import CLIENT_TEXTS, FLAGS, BlockCode, FlagCode, Risk, Severity, Status
@@ -50,22 +51,32 @@ NOTES = (
     "Prefers e-mail in the morning.\nNo calls on Fridays.",
     "Seasonal business: most turnover between May and September.",
 )
-#: code, comment, legal reference, how often
+
+@dataclass(frozen=True)
+class Why:
+    """Internal code of a block, comment and legal reference."""
+
+    code: BlockCode
+    comment: str | None = None
+    legal: str | None = None
+
+
+#: why a block is placed, and how often
 BLOCKS = (
-    (BlockCode.FRAUD, "Three card top-ups from names that differ from the holder's.", None, 24),
-    (BlockCode.KYC_EXPIRED, "Asked twice for a new document, no answer.", None, 18),
-    (BlockCode.KYC_FAILED, "The selfie does not match the document.", None, 8),
-    (BlockCode.SANCTIONS, "Possible match with a listed person; date of birth is the same.", "Reg. (EU) 269/2014", 5),
-    (BlockCode.STR_HOLD, "Report sent; payment to a new recipient held.", "AMLR Art. 71", 4),
-    (BlockCode.FIU_ORDER, "Order of the FIU received by secure mail.", "AMLD6 Art. 24", 4),
-    (BlockCode.COURT_ATTACHMENT, "Bailiff's order; amount and case number in the file.", "Case 2-117-441", 8),
-    (BlockCode.CLIENT_REQUEST, "Client lost the phone and asked for a stop.", None, 12),
-    (BlockCode.DECEASED, "Told by a relative; certificate asked for.", None, 3),
-    (BlockCode.DORMANT, "No movement for 24 months.", None, 6),
-    (BlockCode.OPS_ERROR, "Paid twice by mistake; amount kept until it is returned.", None, 4),
-    (BlockCode.NOT_STATED, None, None, 4),
+    (Why(BlockCode.FRAUD, "Three card top-ups from names that differ from the holder's.", None), 24),
+    (Why(BlockCode.KYC_EXPIRED, "Asked twice for a new document, no answer.", None), 18),
+    (Why(BlockCode.KYC_FAILED, "The selfie does not match the document.", None), 8),
+    (Why(BlockCode.SANCTIONS, "Possible match with a listed person; date of birth is the same.", "Reg. (EU) 269/2014"), 5),
+    (Why(BlockCode.STR_HOLD, "Report sent; payment to a new recipient held.", "AMLR Art. 71"), 4),
+    (Why(BlockCode.FIU_ORDER, "Order of the FIU received by secure mail.", "AMLD6 Art. 24"), 4),
+    (Why(BlockCode.COURT_ATTACHMENT, "Bailiff's order; amount and case number in the file.", "Case 2-117-441"), 8),
+    (Why(BlockCode.CLIENT_REQUEST, "Client lost the phone and asked for a stop.", None), 12),
+    (Why(BlockCode.DECEASED, "Told by a relative; certificate asked for.", None), 3),
+    (Why(BlockCode.DORMANT, "No movement for 24 months.", None), 6),
+    (Why(BlockCode.OPS_ERROR, "Paid twice by mistake; amount kept until it is returned.", None), 4),
+    (Why(BlockCode.NOT_STATED, None, None), 4),
 )
-_BLOCK_WEIGHTS = tuple(entry[3] for entry in BLOCKS)
+_BLOCK_WEIGHTS = tuple(weight for _, weight in BLOCKS)
 #: business days until somebody must have looked (clients.services.upkeep)
 REVIEW_DUE = {Severity.STOP: 1, Severity.CHECK: 3}
 ACTIVATION_DUE = 2
@@ -81,7 +92,38 @@ class Standing:
     id: str
     code: BlockCode
     scope: str
-    version: int
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag that was raised; `opened` in milliseconds."""
+
+    id: str
+    doubt: Doubt
+    opened: int
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a request for approval asks. `shape` is its fingerprint, `secret` hides its reason."""
+
+    kind: str
+    object_type: str
+    object_id: str
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    shape: dict[str, Any]
+    payload: dict[str, Any] = field(default_factory=dict)
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    state: str
+    by: Colleague
+    at: int
+    reason: str | None = None
 
 
 @dataclass
@@ -169,81 +211,81 @@ class Story:
             },
         )
 
-    def flagged(self, doubts: list[tuple[FlagCode, str]], by: Colleague) -> list[tuple[str, FlagCode, str, int]]:
+    def flagged(self, doubts: list[Doubt], by: Colleague) -> list[Flag]:
         """Raise flags; the caller settles them or leaves them open."""
         if not doubts:
             return []
         opened = self.at
         self.version += 1
-        self._tell("client.flagged", by, after={"flags": sorted({FLAGS[code][1] for code, _ in doubts})})
-        return [(identifier(opened, self.random), code, fieldname, opened) for code, fieldname in doubts]
+        self._tell("client.flagged", by, after={"flags": sorted({FLAGS[found.code][1] for found in doubts})})
+        return [Flag(identifier(opened, self.random), found, opened) for found in doubts]
 
-    def left_open(self, flags: list[tuple[str, FlagCode, str, int]]) -> None:
-        for flag, code, fieldname, opened in flags:
-            severity = FLAGS[code][0].value
+    def _flag_row(self, flag: Flag, *closing: str | None) -> None:
+        found = flag.doubt
+        self.sheets.add(
+            "client_flag", flag.id, self.id, found.code.value, FLAGS[found.code][0].value, found.field, found.fact,
+            moment(flag.opened), *closing,
+        )  # fmt: skip
+
+    def left_open(self, flags: list[Flag]) -> None:
+        for flag in flags:
+            severity = FLAGS[flag.doubt.code][0].value
             self.open_flags += severity >= Severity.CHECK
             self.worst_flag = max(self.worst_flag, severity)
-            self.sheets.add(
-                "client_flag", flag, self.id, code.value, severity, fieldname, moment(opened), None, None, None, None
-            )
+            self._flag_row(flag, None, None, None, None)
         if self.open_flags:
-            self._queued("client-review", "flags", flags[-1][3], REVIEW_DUE[Severity(self.worst_flag)])
+            self._queued("client-review", "flags", flags[-1].opened, REVIEW_DUE[Severity(self.worst_flag)])
 
-    def settled(self, flags: list[tuple[str, FlagCode, str, int]], day: int) -> None:
+    def settled(self, flags: list[Flag], day: int) -> None:
         by = self.random.choice(self.seniors)
-        for flag, code, fieldname, opened in flags:
+        for flag in flags:
             at = self._later(self._working(day, 0.05, 0.4))
             self.version += 1
-            self.sheets.add(
-                "client_flag", flag, self.id, code.value, FLAGS[code][0].value, fieldname, moment(opened), moment(at),
-                by.id, by.name, SETTLED[code],
-            )  # fmt: skip
+            reason = SETTLED[flag.doubt.code]
+            self._flag_row(flag, moment(at), by.id, by.name, reason)
             self._tell(
                 "client.flag_settled",
                 by,
                 object_type="client_flag",
-                object_id=flag,
-                before={"flag": FLAGS[code][1]},
+                object_id=flag.id,
+                before={"flag": FLAGS[flag.doubt.code][1]},
                 after={"flag": "settled"},
-                reason=SETTLED[code],
+                reason=reason,
             )
 
     def activated(self, day: int) -> None:
-        """Asked in the morning, decided in the afternoon."""
-        reason = self.random.choice(ACTIVATION_REASONS)
-        before, after = {"status": Status.INACTIVE.value}, {"status": Status.ACTIVE.value}
-        request, decider = self._asked_and_approved(
-            "client.activate", "client", self.id, day, reason, before, after, {}, {"status": self.status}, secret=False
-        )
+        """Asked for and decided on one day."""
+        ask = self._activation()
+        request, decider = self._asked_and_approved(ask, day, self.two_people())
         self.status, self.activation = Status.ACTIVE.value, request
         self.version += 1
-        self._tell("client.activated", decider, before=before, after=after, reason=reason)
+        self._tell("client.activated", decider, before=ask.before, after=ask.after, reason=ask.reason)
 
-    def blocked(self, day: int, code: BlockCode, comment: str | None, legal: str | None, by: Colleague) -> None:
+    def _activation(self) -> Ask:
+        return Ask(
+            "client.activate", "client", self.id, self.random.choice(ACTIVATION_REASONS), {"status": self.status},
+            {"status": Status.ACTIVE.value}, {"version": self.version, "status": self.status},
+        )  # fmt: skip
+
+    def blocked(self, day: int, why: Why, by: Colleague) -> None:
         random = self.random
-        scope = "amount" if code is BlockCode.COURT_ATTACHMENT else random.choice(("all", "all", "debit", "credit"))
+        scope = "amount" if why.code is BlockCode.COURT_ATTACHMENT else random.choice(("all", "all", "debit", "credit"))
         at = self._later(self._working(day, 0.05, 0.95))
         before = status_in_words(self.status, [block.scope for block in self.standing])
         if self.status != Status.BLOCKED:
             self.status, self.status_before = Status.BLOCKED.value, self.status
         self.version += 1
-        block = Standing(identifier(at, random), code, scope, self.version)
+        block = Standing(identifier(at, random), why.code, scope)
         self.standing.append(block)
-        review = self._review_day(day, code)
-        self._block_row(block, at, review, comment, legal, by)
-        self._tell(
-            "client.blocked",
-            by,
-            object_type="client_block",
-            object_id=block.id,
-            before={"status": before},
-            after={
-                "status": status_in_words(self.status, [standing.scope for standing in self.standing]),
-                "scope": scope,
-                "reviewDate": self.days.dates[review].isoformat(),
-            },
-            restricted={"code": code.value, "comment": comment, "legalReference": legal},
-        )
+        review = self._review_day(day, why.code)
+        self._block_row(block, why, at, review, by)
+        self._queued("block-review", "review", at, due=self.days.closes[review], block=block)
+        if why.code is BlockCode.NOT_STATED:
+            self._queued("block-review", "state-reason", at, 1, block=block, restricted=True)
+        if why.code is BlockCode.STR_HOLD:
+            self._queued("block-review", "str-hold", at, 3, block=block, restricted=True)
+        after = status_in_words(self.status, [standing.scope for standing in self.standing])
+        self._tell_of_block(block, why, by, before, after, review)
 
     def _review_day(self, day: int, code: BlockCode) -> int:
         """Most lie ahead; a few are over, which makes them late."""
@@ -251,53 +293,52 @@ class Story:
             return min(day + 240, self.days.today + int(self.random.random() * 200))
         return max(day + 5, min(day + 240, self.days.today - 1 + int(self.random.random() * 12)))
 
-    def _block_row(
-        self, block: Standing, at: int, review: int, comment: str | None, legal: str | None, by: Colleague
-    ) -> None:
+    def _block_row(self, block: Standing, why: Why, at: int, review: int, by: Colleague, *lift: str | None) -> None:
         held = block.scope == "amount"
         self.sheets.add(
-            "client_block", block.id, self.id, block.scope, 5_000 * (1 + int(self.random.random() * 400)) if held else None,
-            "eur" if held else None, block.code.value, legal, comment, CLIENT_TEXTS["check"][1], moment(at),
-            self.days.dates[review], by.kind, by.id or None, by.name, None, None, None, None, None,
+            "client_block", block.id, self.id, block.scope,
+            5_000 * (1 + int(self.random.random() * 400)) if held else None, "eur" if held else None, why.code.value,
+            why.legal, why.comment, CLIENT_TEXTS["check"][1], moment(at), self.days.dates[review], by.kind, by.id or None,
+            by.name, *(lift or (None,) * 5),
         )  # fmt: skip
-        self._queued("block-review", "review", at, due=self.days.closes[review], block=block)
-        if block.code is BlockCode.NOT_STATED:
-            self._queued("block-review", "state-reason", at, 1, block=block, restricted=True)
-        if block.code is BlockCode.STR_HOLD:
-            self._queued("block-review", "str-hold", at, 3, block=block, restricted=True)
 
-    def blocked_for_a_while(self, day: int, lifted_day: int, code: BlockCode, comment: str | None, legal: str | None) -> None:
+    def _tell_of_block(self, block: Standing, why: Why, by: Colleague, before: str, after: str, review: int) -> None:
+        self._tell(
+            "client.blocked",
+            by,
+            object_type="client_block",
+            object_id=block.id,
+            before={"status": before},
+            after={"status": after, "scope": block.scope, "reviewDate": self.days.dates[review].isoformat()},
+            restricted={"code": why.code.value, "comment": why.comment, "legalReference": why.legal},
+        )
+
+    def blocked_for_a_while(self, day: int, lifted_day: int, why: Why) -> None:
         """A block that two people have lifted since; now and then they refused at first."""
         by = self.random.choice(self.officers)
-        at = self._later(self._working(day, 0.05, 0.95))
-        block = Standing(identifier(at, self.random), code, self.random.choice(("all", "debit", "credit")), self.version)
+        placed = self._later(self._working(day, 0.05, 0.95))
+        block = Standing(identifier(placed, self.random), why.code, self.random.choice(("all", "debit", "credit")))
         restored, words = status_in_words(self.status, []), status_in_words(Status.BLOCKED, [block.scope])
         self.version += 1
-        review = self.days.dates[day + 5].isoformat()
-        self._tell(
-            "client.blocked", by, object_type="client_block", object_id=block.id, before={"status": restored},
-            after={"status": words, "scope": block.scope, "reviewDate": review},
-            restricted={"code": code.value, "comment": comment, "legalReference": legal},
-        )  # fmt: skip
-        reason = self.random.choice(UNBLOCK_REASONS)
-        shape = {"version": self.version, "lifted": False, "code": code.value}
-        payload = {"block_id": block.id, "scope": block.scope}
-        before, after = {"status": words}, {"status": restored}
-        if self.random.random() < 0.2 and lifted_day - day > 1:
-            self._asked_and_rejected(block.id, lifted_day - 1, reason, before, after, payload, shape)
+        self._tell_of_block(block, why, by, restored, words, day + 5)
+        ask = self._unblock(block, words, restored)
+        if lifted_day - day > 1 and self.random.random() < 0.2:
+            self._asked_and_rejected(ask, lifted_day - 1)
         maker, decider = self.two_people()
-        request, decider = self._asked_and_approved(
-            "client.unblock", "client_block", block.id, lifted_day, reason, before, after, payload, shape,
-            secret=True, people=(maker, decider),
-        )  # fmt: skip
-        self.sheets.add(
-            "client_block", block.id, self.id, block.scope, None, None, code.value, legal, comment,
-            CLIENT_TEXTS["check"][1], moment(at), self.days.dates[day + 5], by.kind, by.id, by.name, moment(self.at),
-            "staff", decider.id, decider.name, request,
-        )  # fmt: skip
+        request, _ = self._asked_and_approved(ask, lifted_day, (maker, decider))
+        self._block_row(
+            block, why, placed, day + 5, by, moment(self.at), decider.kind, decider.id, decider.name, request
+        )
         self._tell(
-            "client.unblocked", decider, object_type="client_block", object_id=block.id, before=before, after=after,
-            restricted={"code": code.value, "reason": reason, "asked_by": maker.name},
+            "client.unblocked", decider, object_type="client_block", object_id=block.id, before=ask.before,
+            after=ask.after, restricted={"code": why.code.value, "reason": ask.reason, "asked_by": maker.name},
+        )  # fmt: skip
+
+    def _unblock(self, block: Standing, before: str, after: str) -> Ask:
+        return Ask(
+            "client.unblock", "client_block", block.id, self.random.choice(UNBLOCK_REASONS), {"status": before},
+            {"status": after}, {"version": self.version, "lifted": False, "code": block.code.value},
+            {"block_id": block.id, "scope": block.scope}, secret=True,
         )  # fmt: skip
 
     def closed(self, day: int) -> None:
@@ -338,105 +379,77 @@ class Story:
 
     # --- approvals --------------------------------------------------------------------------------------------
 
-    def _request_row(
-        self, request: str, kind: str, object_type: str, object_id: str, maker: Colleague, reason: str, secret: bool,
-        payload: dict[str, Any], before: dict[str, Any], after: dict[str, Any], shape: dict[str, Any], at: int,
-        expires: int, state: str = "requested", decider: Colleague | None = None, closed: int | None = None,
-        decision_reason: str | None = None,
-    ) -> None:  # fmt: skip
+    def _asked(self, ask: Ask, at: int, maker: Colleague, expires: int, decision: Decision | None = None) -> str:
+        """The request's row and the event of asking; gives its id."""
+        request = identifier(at, self.random)
+        decided: tuple[object, ...] = (None,) * 5
+        if decision is not None:
+            by = decision.by
+            decided = (by.id, by.name, by.senior, moment(decision.at), decision.reason)
         self.sheets.add(
-            "approval_request", request, kind, object_type, object_id, self.id, self.profile.name, state, "staff",
-            maker.id, maker.name, maker.senior, reason, secret, payload, before, after, shape, moment(at),
-            moment(expires), decider.id if decider else None, decider.name if decider else None,
-            decider.senior if decider else None, moment(closed) if closed else None, decision_reason,
+            "approval_request", request, ask.kind, ask.object_type, ask.object_id, self.id, self.profile.name,
+            decision.state if decision else "requested", maker.kind, maker.id, maker.name, maker.senior, ask.reason,
+            ask.secret, ask.payload, ask.before, ask.after, ask.shape, moment(at), moment(expires), *decided,
         )  # fmt: skip
-
-    def _asked(
-        self, request: str, maker: Colleague, reason: str, before: dict[str, Any], after: dict[str, Any], secret: bool
-    ) -> None:
         self._tell(
-            "approval.requested", maker, object_type="approval_request", object_id=request, before=before, after=after,
-            reason=None if secret else reason, restricted={"reason": reason} if secret else None,
+            "approval.requested", maker, object_type="approval_request", object_id=request, before=ask.before,
+            after=ask.after, reason=None if ask.secret else ask.reason,
+            restricted={"reason": ask.reason} if ask.secret else None,
+        )  # fmt: skip
+        return request
+
+    def _decided(self, request: str, decision: Decision) -> None:
+        """Decisions of the loader give a reason only where it is a secret one."""
+        self._later(decision.at)
+        self._tell(
+            f"approval.{decision.state}", decision.by, object_type="approval_request", object_id=request,
+            before={"request": "requested"}, after={"request": decision.state},
+            restricted={"reason": decision.reason} if decision.reason else None,
         )  # fmt: skip
 
     def _asked_and_approved(
-        self, kind: str, object_type: str, object_id: str, day: int, reason: str, before: dict[str, Any],
-        after: dict[str, Any], payload: dict[str, Any], shape: dict[str, Any], *, secret: bool,
-        people: tuple[Colleague, Colleague] | None = None,
-    ) -> tuple[str, Colleague]:  # fmt: skip
-        maker, decider = people or self.two_people()
-        asked = self._later(self._working(day, 0.4, 0.6))
-        request = identifier(asked, self.random)
-        self._asked(request, maker, reason, before, after, secret)
-        closed = self._later(self._working(day, 0.62, 0.97))
-        self._request_row(
-            request, kind, object_type, object_id, maker, reason, secret, payload, before, after,
-            {"version": self.version, **shape}, asked, self.days.closes[day + 1], "approved", decider, closed,
-        )  # fmt: skip
-        self._tell(
-            "approval.approved", decider, object_type="approval_request", object_id=request,
-            before={"request": "requested"}, after={"request": "approved"},
-        )  # fmt: skip
+        self, ask: Ask, day: int, people: tuple[Colleague, Colleague]
+    ) -> tuple[str, Colleague]:
+        maker, decider = people
+        at = self._later(self._working(day, 0.4, 0.6))
+        decision = Decision("approved", decider, max(at + 60_000, self._working(day, 0.62, 0.97)))
+        request = self._asked(ask, at, maker, self.days.closes[day + 1], decision)
+        self._decided(request, decision)
         return request, decider
 
-    def _asked_and_rejected(
-        self, block: str, day: int, reason: str, before: dict[str, Any], after: dict[str, Any], payload: dict[str, Any],
-        shape: dict[str, Any],
-    ) -> None:  # fmt: skip
+    def _asked_and_rejected(self, ask: Ask, day: int) -> None:
         maker, decider = self.two_people()
-        asked = self._later(self._working(day, 0.4, 0.6))
-        request = identifier(asked, self.random)
-        self._asked(request, maker, reason, before, after, secret=True)
-        closed = self._later(self._working(day, 0.62, 0.97))
+        at = self._later(self._working(day, 0.4, 0.6))
         why = "The letter is not signed. Ask again with the original."
-        self._request_row(
-            request, "client.unblock", "client_block", block, maker, reason, True, payload, before, after, shape, asked,
-            self.days.closes[day + 1], "rejected", decider, closed, why,
-        )  # fmt: skip
-        self._tell(
-            "approval.rejected", decider, object_type="approval_request", object_id=request,
-            before={"request": "requested"}, after={"request": "rejected"}, restricted={"reason": why},
-        )  # fmt: skip
+        decision = Decision("rejected", decider, max(at + 60_000, self._working(day, 0.62, 0.97)), why)
+        self._decided(self._asked(ask, at, maker, self.days.closes[day + 1], decision), decision)
 
-    def _asked_yesterday(
-        self, kind: str, object_type: str, object_id: str, reason: str, payload: dict[str, Any], before: dict[str, Any],
-        after: dict[str, Any], shape: dict[str, Any], secret: bool,
-    ) -> None:  # fmt: skip
-        """A request that waits for a decision now. It was made late on the last business day, so that it is still open."""
+    def _asked_yesterday(self, ask: Ask) -> None:
+        """A request that waits now: made late on the last business day, so that its time is not over yet."""
         at = self._later(self._working(self.days.last, 0.8, 0.95))
-        maker, _ = self.two_people()
-        request = identifier(at, self.random)
         calendar = self.days.calendar
         expires = calendar.add_hours(datetime.fromtimestamp(at / 1000, calendar.zone), self.days.plan.approval_hours)
-        self._request_row(
-            request, kind, object_type, object_id, maker, reason, secret, payload, before, after, shape, at,
-            milliseconds(expires),
-        )  # fmt: skip
-        self._asked(request, maker, reason, before, after, secret)
+        maker, _ = self.two_people()
+        self._asked(ask, at, maker, milliseconds(expires))
 
     def activation_asked(self) -> None:
-        self._asked_yesterday(
-            "client.activate", "client", self.id, self.random.choice(ACTIVATION_REASONS), {},
-            {"status": self.status}, {"status": Status.ACTIVE.value},
-            {"version": self.version, "status": self.status}, secret=False,
-        )  # fmt: skip
+        self._asked_yesterday(self._activation())
 
     def unblock_asked(self) -> None:
         block = self.standing[0]
         rest = [standing.scope for standing in self.standing[1:]]
+        before = status_in_words(self.status, [block.scope, *rest])
         after = status_in_words(self.status if rest else self.status_before or self.status, rest)
-        self._asked_yesterday(
-            "client.unblock", "client_block", block.id, self.random.choice(UNBLOCK_REASONS),
-            {"block_id": block.id, "scope": block.scope},
-            {"status": status_in_words(self.status, [standing.scope for standing in self.standing])}, {"status": after},
-            {"version": self.version, "lifted": False, "code": block.code.value}, secret=True,
-        )  # fmt: skip
+        self._asked_yesterday(self._unblock(block, before, after))
 
     def lower_risk_asked(self) -> None:
+        reason = "Twelve months of transfers as planned; the industry is no longer one of high risk."
         self._asked_yesterday(
-            "client.lower-risk", "client", self.id, "Twelve months of transfers as planned; industry is no longer high.",
-            {"risk_level": Risk.MEDIUM.value}, {"risk": Risk(self.risk).label}, {"risk": Risk.MEDIUM.label},
-            {"version": self.version, "risk_level": self.risk}, secret=False,
+            Ask(
+                "client.lower-risk", "client", self.id, reason, {"risk": Risk(self.risk).label},
+                {"risk": Risk.MEDIUM.label}, {"version": self.version, "risk_level": self.risk},
+                {"risk_level": Risk.MEDIUM.value},
+            )
         )  # fmt: skip
 
     # --- what is left at the end ------------------------------------------------------------------------------
@@ -512,10 +525,9 @@ def _key(name: str) -> str:
     return " ".join(word for part in name.split() for word in folded(part))
 
 
-def pick_block(random: Random) -> tuple[BlockCode, str | None, str | None]:
-    """Code, comment and legal reference of a block."""
-    code, comment, legal, _ = random.choices(BLOCKS, _BLOCK_WEIGHTS)[0]
-    return code, comment, legal
+def pick_block(random: Random) -> Why:
+    """Why a block is placed, the common reasons more often."""
+    return random.choices(BLOCKS, _BLOCK_WEIGHTS)[0][0]
 
 
 def is_long(code: BlockCode) -> bool:

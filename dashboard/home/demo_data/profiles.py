@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate
 from random import Random
 from typing import Any
 
+from dashboard.clients.assessment import Doubt
+from dashboard.clients.assessment import doubt as raised
 from dashboard.clients.folding import words
 from dashboard.clients.vocabulary import CompanyType, FlagCode, Industry, Purpose, Region, Turnover
 from dashboard.home.demo_data.names import (
@@ -87,7 +90,7 @@ class Related:
 
 @dataclass
 class Profile:
-    """`person` of an individual; the fields after it belong to companies. `doubts` as clients.assessment sees them."""
+    """`person` of an individual; the fields after it belong to companies. `doubts` are what clients.assessment will find."""
 
     name: str
     country: str
@@ -97,7 +100,7 @@ class Profile:
     person: Person | None = None
     company: dict[str, Any] = field(default_factory=dict)
     related: list[Related] = field(default_factory=list)
-    doubts: list[tuple[FlagCode, str]] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
 
 @lru_cache(maxsize=100_000)
@@ -279,24 +282,26 @@ def doubt(profile: Profile, code: FlagCode, random: Random, today: date, expired
     who = profile.person
     if code is FlagCode.PHONE:
         profile.phone = _PHONE_NOBODY_HAS
-        profile.doubts.append((code, "phoneNumber"))
+        profile.doubts.append(raised(code, "phoneNumber", profile.phone))
     elif code is FlagCode.RISK_PROHIBITED:
-        profile.doubts.append((code, "riskLevel"))
+        profile.doubts.append(raised(code, "riskLevel"))
     elif who is not None:
         _doubt_person(profile, who, code, random, today, expired_on)
     elif code is FlagCode.OWNERSHIP_OVER_100 and len(profile.related) > 1:
         for related in profile.related:
             related.ownership = f"{100 // len(profile.related) + 5}.00"
-        profile.doubts.append((code, "relatedIndividuals"))
+        total = sum(Decimal(related.ownership) for related in profile.related)
+        profile.doubts.append(raised(code, "relatedIndividuals", Decimal(total).normalize()))
     elif code is FlagCode.UNKNOWN_COUNTRY:
         profile.company["tax_residency_country"] = _NOWHERE
-        profile.doubts.append((code, "taxResidencyCountry"))
+        profile.doubts.append(raised(code, "taxResidencyCountry", _NOWHERE))
     elif code is FlagCode.DOCUMENT_EXPIRED:
         _expire(profile.related[0].person.document, expired_on)
-        profile.doubts.append((code, "relatedIndividuals.0.document.expirationDate"))
+        profile.doubts.append(raised(code, "relatedIndividuals.0.document.expirationDate", expired_on))
     else:
         profile.related[0].is_pep = True
-        profile.doubts.append((FlagCode.PEP, "relatedIndividuals.0.isPep"))
+        pep = profile.related[0].person
+        profile.doubts.append(raised(FlagCode.PEP, "relatedIndividuals.0.isPep", pep.first, pep.last, pep.born))
 
 
 def _expire(document: Document, day: date) -> None:
@@ -308,16 +313,19 @@ def _doubt_person(
 ) -> None:
     if code is FlagCode.UNDER_AGE:
         who.born = _day(random, today - timedelta(days=6_500), 700)
-        profile.doubts.append((code, "dateOfBirth"))
+        profile.doubts.append(raised(code, "dateOfBirth", who.born))
     elif code is FlagCode.BORN_IN_FUTURE:
         who.born = date(today.year + 8, who.born.month, min(who.born.day, 28))
-        profile.doubts.append((code, "dateOfBirth"))
+        profile.doubts.append(raised(code, "dateOfBirth", who.born))
     elif code is FlagCode.DOCUMENT_DATES:
         who.document.issued = who.document.expires + timedelta(days=365)
-        profile.doubts.append((code, "identificationDocument.issuedDate"))
+        dates = who.document.issued, who.document.expires
+        profile.doubts.append(raised(code, "identificationDocument.issuedDate", *dates))
     elif code is FlagCode.UNKNOWN_COUNTRY:
         who.citizenship = _NOWHERE
-        profile.doubts.append((code, "citizenshipCountry"))
+        profile.doubts.append(raised(code, "citizenshipCountry", _NOWHERE))
     else:
         _expire(who.document, expired_on)
-        profile.doubts.append((FlagCode.DOCUMENT_EXPIRED, "identificationDocument.expirationDate"))
+        profile.doubts.append(
+            raised(FlagCode.DOCUMENT_EXPIRED, "identificationDocument.expirationDate", expired_on)
+        )

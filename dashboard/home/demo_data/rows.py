@@ -29,7 +29,7 @@ COLUMNS = {
     " is_representative is_pep residence_country citizenship_country birth_date ownership document"
     " residential_address",
     "client_link": "client_id key kind",
-    "client_flag": "id client_id code severity field opened_at closed_at closed_by closed_by_name closing_reason",
+    "client_flag": "id client_id code severity field fact opened_at closed_at closed_by closed_by_name closing_reason",
     "client_block": "id client_id scope amount_minor currency code legal_reference comment client_text started_at"
     " review_date placed_by_kind placed_by_id placed_by_name lifted_at lifted_by_kind lifted_by_id lifted_by_name"
     " lift_approval_id",

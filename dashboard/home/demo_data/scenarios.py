@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import TypeVar
 
+from dashboard.clients import links
+from dashboard.clients.assessment import doubt as raised
 from dashboard.clients.vocabulary import BlockCode, ClientType, FlagCode, Risk
 from dashboard.home.demo_data import profiles
-from dashboard.home.demo_data.histories import HOUSE, MONITOR, PARTNER, Story, is_long, pick_block
+from dashboard.home.demo_data.histories import HOUSE, MONITOR, PARTNER, Story, Why, is_long, pick_block
 from dashboard.home.demo_data.names import COUNTRIES
 from dashboard.home.demo_data.plan import Colleague, Days, Plan
 from dashboard.home.demo_data.profiles import Profile
@@ -24,6 +26,8 @@ _GROWTH = 0.6
 
 #: what becomes of clients, by age in days
 _NEWBORN, _YOUNG = 4, 16
+#: the newest three, so that the smallest load shows every queue
+_OF_NEWEST = {1: "ready", 2: "review", 3: "ready"}
 _OF_NEWBORN = {"ready": 70, "review": 30}
 _OF_YOUNG = {"active": 78, "ready": 14, "review": 8}
 _OF_ALL = {
@@ -43,7 +47,9 @@ _SHARED_PHONE = 50
 #: what is rare happens to as many clients in a large load as in one of this size
 _SMALL_LOAD = 2_000
 _SHARED_DOCUMENT = ("LT", "AB1234567")
-_DUPLICATE = (FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number")
+_DUPLICATE = raised(
+    FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", links.document_key(*_SHARED_DOCUMENT)
+)
 
 
 def tell(sheets: Sheets, plan: Plan, days: Days, number: int, random: Random) -> None:
@@ -71,7 +77,8 @@ def tell(sheets: Sheets, plan: Plan, days: Days, number: int, random: Random) ->
     if number == 0:
         _oldest(story, opened)
     elif age < _NEWBORN or opened + 3 > days.last:
-        _waiting(story, _drawn(random, _OF_NEWBORN), creator, rare=small % 3 == 0)
+        fate = _OF_NEWEST.get(plan.clients - number) or _drawn(random, _OF_NEWBORN)
+        _waiting(story, fate, creator, rare=small % 3 == 0 or plan.clients - number == 1)
     elif age < _YOUNG and (fate := _drawn(random, _OF_YOUNG)) != "active":
         _waiting(story, fate, creator, rare=small % 3 == 0)
     else:
@@ -193,14 +200,14 @@ def _blocked(story: Story, opened: int, creator: Colleague) -> None:
         story.closed(opened + 2)
     else:
         _active(story, opened, creator)
-    placed: dict[BlockCode, tuple[int, str | None, str | None]] = {}
+    placed: dict[BlockCode, tuple[int, Why]] = {}
     for _ in range(random.choice((1, 1, 1, 1, 1, 1, 2, 2, 3))):
-        code, comment, legal = pick_block(random)
-        reach = {BlockCode.NOT_STATED: 1, BlockCode.STR_HOLD: 4}.get(code, 200 if is_long(code) else 9)
-        placed[code] = (_between(story, max(opened + 3, last - reach), last), comment, legal)
-    for code, (day, comment, legal) in sorted(placed.items(), key=lambda entry: entry[1][0]):
-        by = MONITOR if code is BlockCode.NOT_STATED else random.choice((*story.officers, *story.seniors))
-        story.blocked(day, code, comment, legal, by)
+        why = pick_block(random)
+        reach = {BlockCode.NOT_STATED: 1, BlockCode.STR_HOLD: 4}.get(why.code, 200 if is_long(why.code) else 9)
+        placed[why.code] = (_between(story, max(opened + 3, last - reach), last), why)
+    for day, why in sorted(placed.values(), key=lambda entry: entry[0]):
+        by = MONITOR if why.code is BlockCode.NOT_STATED else random.choice((*story.officers, *story.seniors))
+        story.blocked(day, why, by)
 
 
 def _lifted(story: Story, opened: int, creator: Colleague) -> None:
@@ -208,10 +215,10 @@ def _lifted(story: Story, opened: int, creator: Colleague) -> None:
     last = story.days.last
     if last - opened > 8:
         day = _between(story, opened + 3, last - 4)
-        code, comment, legal = pick_block(story.random)
         lifted = _between(story, day + 1, min(last, day + 25))
-        if code is not BlockCode.NOT_STATED:
-            story.blocked_for_a_while(day, lifted, code, comment, legal)
+        why = pick_block(story.random)
+        if why.code is not BlockCode.NOT_STATED:
+            story.blocked_for_a_while(day, lifted, why)
 
 
 def _prohibited(story: Story, opened: int, creator: Colleague) -> None:
@@ -222,10 +229,10 @@ def _prohibited(story: Story, opened: int, creator: Colleague) -> None:
     if story.random.random() < 0.1:
         story.closed(opened + 2)
     else:
-        by = story.random.choice(story.officers)
-        story.blocked(day, BlockCode.RISK_PROHIBITED, "The risk was set to prohibited.", None, by)
-    story.risk_raised(day, Risk.PROHIBITED)
-    story.left_open(story.flagged([(FlagCode.RISK_PROHIBITED, "riskLevel")], story.officers[0]))
+        officer = story.random.choice(story.officers)
+        story.blocked(day, Why(BlockCode.RISK_PROHIBITED, "The risk was set to prohibited."), officer)
+    by = story.risk_raised(day, Risk.PROHIBITED)
+    story.left_open(story.flagged([raised(FlagCode.RISK_PROHIBITED, "riskLevel")], by))
 
 
 _FATES = {
