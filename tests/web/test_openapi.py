@@ -1,0 +1,190 @@
+"""The API document: valid, complete, with examples that work, and true."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+
+from dashboard.access.guard import access_of
+from dashboard.access.permissions import Audience
+
+OPERATIONS = {
+    ("GET", "/Client"): "Own profile of the client the token belongs to",
+    ("POST", "/internal/Clients"): "Create a client",
+    ("GET", "/internal/Clients"): "Find clients by filters",
+    ("PUT", "/internal/Clients/{clientId}/block"): "Block a client",
+    ("PUT", "/internal/Clients/{clientId}/unblock"): "Unblock a client",
+    ("PUT", "/internal/Clients/{clientId}"): "Update a client",
+    ("GET", "/internal/Clients/{clientId}"): "Client details",
+    ("POST", "/integration/clients/individuals"): "Import an individual client",
+}
+ENVELOPED = set(OPERATIONS) - {("GET", "/internal/Clients"), ("POST", "/integration/clients/individuals")}
+
+
+@pytest.fixture
+def document(http: FlaskClient) -> dict[str, Any]:
+    answer = http.get("/openapi/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method.upper(), path): operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def audience_of(path: str) -> Audience:
+    if path.startswith("/internal"):
+        return Audience.SYSTEM
+    return Audience.INTEGRATION if path.startswith("/integration") else Audience.FRONTOFFICE
+
+
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+
+
+def test_the_documented_operations_are_there_under_their_titles(document: dict[str, Any]) -> None:
+    found = {key: operation["summary"] for key, operation in operations(document).items()}
+    assert {key: found.get(key) for key in OPERATIONS} == OPERATIONS
+
+
+def test_every_operation_has_an_id_a_tag_and_a_token(document: dict[str, Any]) -> None:
+    found = operations(document)
+    assert len({operation["operationId"] for operation in found.values()}) == len(found)
+    for operation in found.values():
+        assert operation["tags"] and operation["tags"] != ["default"]
+        assert operation["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
+
+
+def test_every_machines_address_is_in_the_document(app: Flask, document: dict[str, Any]) -> None:
+    served = set()
+    for rule in app.url_map.iter_rules():
+        access = access_of(app, rule.endpoint)
+        if access is not None and access.audience is not None:
+            path = re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", rule.rule)
+            served |= {(method, path) for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+    assert served == set(operations(document))
+
+
+def test_failures_are_documented_in_the_form_in_which_they_come(document: dict[str, Any]) -> None:
+    assert {"Problem", "FailedEnvelope"} <= set(document["components"]["schemas"])
+    for key, operation in operations(document).items():
+        assert {"200", "400", "401", "403", "405", "500"} <= set(operation["responses"])
+        form = "application/json" if key in ENVELOPED else "application/problem+json"
+        for status in ("400", "401", "403", "500"):
+            assert form in operation["responses"][status]["content"], (key, status)
+    assert "409" in operations(document)["POST", "/integration/clients/individuals"]["responses"]
+
+
+def test_every_documented_example_works(document: dict[str, Any], machine: Callable[..., Any]) -> None:
+    system = machine(Audience.SYSTEM)
+    sent = 0
+    for (method, path), operation in operations(document).items():
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        for name, example in content.get("examples", {}).items():
+            body = example["value"]
+            own = {"type": "company", "legalName": "Before"}
+            if body.get("type") == "individual":
+                own = {"type": "individual", "firstName": "Before", "lastName": "Before"}
+            made = system.call("POST", "/internal/Clients", json=own).get_json()["value"]["id"]
+            caller = machine(audience_of(path))
+            text = caller.client.application.json.dumps(body)
+            answer = caller.call(method, path.format(clientId=made), data=text, content_type="application/json")
+            assert answer.status_code == 200, (path, name, answer.get_data(as_text=True))
+            sent += 1
+    assert sent >= 11, "operations with a body have examples"
+
+
+def test_each_operation_with_a_body_has_an_example(document: dict[str, Any]) -> None:
+    for key, operation in operations(document).items():
+        if "requestBody" in operation:
+            assert operation["requestBody"]["content"]["application/json"]["examples"], key
+
+
+def test_the_page_of_the_document_has_no_inline_script_or_style_and_no_foreign_host(http: FlaskClient) -> None:
+    for path in ("/openapi/", "/openapi/swagger"):
+        answer = http.get(path)
+        assert answer.status_code == 200
+        page = answer.get_data(as_text=True)
+        assert not re.search(r"<style|style=|<script(?![^>]*\bsrc=)|\bon[a-z]+=|https?://", page)
+        files = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert len(files) >= 4
+        for file in files:
+            assert http.get(file).status_code == 200, file
+    assert "validatorUrl: null" in http.get("/static/js/api_docs.js").get_data(as_text=True)
+    assert http.get("/openapi/oauth2-redirect.html").status_code == 404
+
+
+def try_generated(operation: Any, mode: Any, client_id: str, secret: str) -> set[int]:
+    """Send a few generated requests and check each answer against the document; gives the statuses."""
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    statuses = set()
+
+    @settings(
+        max_examples=5,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def run(case: Any) -> None:
+        if "clientId" in case.path_parameters:
+            case.path_parameters["clientId"] = client_id
+        answer = case.call(headers={"Authorization": f"Bearer {secret}"})
+        statuses.add(answer.status_code)
+        case.validate_response(answer, checks=checks)
+
+    run()
+    return statuses
+
+
+def test_whatever_is_sent_each_operation_answers_as_documented(app: Flask, machine: Callable[..., Any]) -> None:
+    """Generated requests, good and bad: never a 5xx, never an undocumented status, form or field."""
+    import schemathesis
+    from hypothesis.errors import Unsatisfiable
+
+    schema = schemathesis.openapi.from_wsgi("/openapi/openapi.json", app)
+    system = machine(Audience.SYSTEM)
+    body = {"type": "company", "legalName": "X"}
+    made = system.call("POST", "/internal/Clients", json=body).get_json()["value"]["id"]
+    secrets = {
+        Audience.SYSTEM: system.secret,
+        Audience.INTEGRATION: machine(Audience.INTEGRATION).secret,
+        Audience.FRONTOFFICE: machine(Audience.FRONTOFFICE, client_id=UUID(made)).secret,
+    }
+    seen: dict[tuple[str, str], set[int]] = {}
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        found = seen.setdefault((operation.method.upper(), operation.path), set())
+        secret = secrets[audience_of(operation.path)]
+        found |= try_generated(operation, schemathesis.GenerationMode.POSITIVE, made, secret)
+        try:
+            found |= try_generated(operation, schemathesis.GenerationMode.NEGATIVE, made, secret)
+        except Unsatisfiable:
+            # nothing can be wrong about a request that has neither a parameter nor a body
+            assert operation.path == "/Client"
+    assert set(seen) == set(OPERATIONS)
+    assert {200, 400} <= set().union(*seen.values())
