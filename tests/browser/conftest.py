@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from dashboard import settings
 from dashboard.access import tokens
@@ -20,6 +20,13 @@ from dashboard.database import db, transaction
 from dashboard.staff import services as staff_services
 from tests.browser.install_chromium import chromium_path
 from tests.conftest import PASSWORD, Databases
+
+
+class Quiet(WSGIRequestHandler):
+    """The application logs its requests itself."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        return
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +83,7 @@ def live(
     app_url, owner_url = databases.clone(name)
     app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
     app.config.update(TESTING=True, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     complaints: list[str] = []
