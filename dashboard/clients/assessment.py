@@ -15,6 +15,7 @@ from dashboard.clients import countries
 from dashboard.clients.models import Client, Company, Individual, RelatedIndividual
 from dashboard.clients.vocabulary import FlagCode, Risk
 
+
 @dataclass(frozen=True)
 class Doubt:
     """A doubt: `field` is the dotted name in the documents, `fact` a hash of the value that raised it."""

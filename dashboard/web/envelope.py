@@ -54,10 +54,16 @@ def success(value: Any) -> dict[str, Any]:
     }
 
 
-def _failure(status: int, code: str, message: str, errors: Sequence[FieldError], details: dict[str, Any]) -> dict[str, Any]:
+def _failure(
+    status: int, code: str, message: str, errors: Sequence[FieldError], details: dict[str, Any]
+) -> dict[str, Any]:
     if errors:
         listed = [
-            {"message": error.message, "metadata": {"code": code, "field": error.field, "rule": error.rule}, "reasons": []}
+            {
+                "message": error.message,
+                "metadata": {"code": code, "field": error.field, "rule": error.rule},
+                "reasons": [],
+            }
             for error in errors
         ]
     else:
@@ -74,7 +80,9 @@ def _failure(status: int, code: str, message: str, errors: Sequence[FieldError],
     }
 
 
-def _problem(status: int, code: str, message: str, errors: Sequence[FieldError], details: dict[str, Any]) -> dict[str, Any]:
+def _problem(
+    status: int, code: str, message: str, errors: Sequence[FieldError], details: dict[str, Any]
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES.get(status, "Error"),

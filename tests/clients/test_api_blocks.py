@@ -61,7 +61,12 @@ def test_a_block_stores_what_the_body_says_and_answers_none_of_it(system: Any, p
     )  # fmt: skip
     assert answer.status_code == 200
     (block,) = blocks()
-    assert (block.code, block.scope, block.amount_minor, block.currency) == ("COURT_ATTACHMENT", "amount", 125075, "eur")
+    assert (block.code, block.scope, block.amount_minor, block.currency) == (
+        "COURT_ATTACHMENT",
+        "amount",
+        125075,
+        "eur",
+    )
     text = answer.get_data(as_text=True)
     for word in ("COURT", "private", "Call us", "amount"):
         assert word not in text

@@ -343,7 +343,9 @@ def test_a_lowered_risk_applies_once_a_senior_officer_has_approved(system: Any, 
 
 def test_raising_a_risk_over_json_applies_at_once(system: Any) -> None:
     made = create(system, PERSON)
-    answer = system.call("PUT", f"/internal/Clients/{made['id']}", json={"firstName": "A", "lastName": "B", "riskLevel": 4})
+    answer = system.call(
+        "PUT", f"/internal/Clients/{made['id']}", json={"firstName": "A", "lastName": "B", "riskLevel": 4}
+    )
     assert answer.status_code == 200
     assert answer.get_json()["value"]["riskLevel"] == 4
 
@@ -363,7 +365,8 @@ def test_a_client_reads_itself_without_what_the_institution_thinks_of_it(
     made = create(system, {**COMPANY, "riskLevel": 3})
     system.call(
         "PUT", f"/internal/Clients/{made['id']}/block",
-        json={"reasonCode": "FRAUD", "comment": "secret-comment", "legalReference": "secret-order", "clientText": "Call us."},
+        json={"reasonCode": "FRAUD", "comment": "secret-comment", "legalReference": "secret-order",
+              "clientText": "Call us."},
     )  # fmt: skip
     own = machine(Audience.FRONTOFFICE, client_id=UUID(made["id"]))
     answer = own.call("GET", "/Client")
