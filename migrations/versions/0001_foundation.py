@@ -28,11 +28,14 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_request_is_final';
     END IF;
     IF (NEW.kind, NEW.object_type, NEW.object_id, NEW.maker_kind, NEW.maker_id, NEW.maker_senior, NEW.payload,
-        NEW.before, NEW.after, NEW.fingerprint, NEW.reason, NEW.requested_at)
+        NEW.before, NEW.after, NEW.fingerprint, NEW.reason, NEW.restricted, NEW.requested_at, NEW.expires_at,
+        NEW.subject, NEW.maker_name)
        IS DISTINCT FROM
        (OLD.kind, OLD.object_type, OLD.object_id, OLD.maker_kind, OLD.maker_id, OLD.maker_senior, OLD.payload,
-        OLD.before, OLD.after, OLD.fingerprint, OLD.reason, OLD.requested_at)
-       OR NEW.maker_owner_id IS DISTINCT FROM OLD.maker_owner_id THEN
+        OLD.before, OLD.after, OLD.fingerprint, OLD.reason, OLD.restricted, OLD.requested_at, OLD.expires_at,
+        OLD.subject, OLD.maker_name)
+       OR NEW.maker_owner_id IS DISTINCT FROM OLD.maker_owner_id
+       OR NEW.client_id IS DISTINCT FROM OLD.client_id THEN
         RAISE EXCEPTION 'what was asked is never changed'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_request_is_as_asked';
     END IF;
@@ -406,6 +409,7 @@ def upgrade() -> None:
         ["country", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
+    op.create_index("ix_client_country_name", "client", ["country", "name_key", "id"], unique=False)
     op.create_index(
         "ix_client_created",
         "client",
