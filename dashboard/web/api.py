@@ -201,13 +201,20 @@ _RULES = {
     "decimal_max_places": "range",
     "decimal_whole_digits": "range",
     "model_attributes_type": "type",
+    "none_required": "type",
 }
 
 #: fields named in one answer; a body may hold a hundred thousand unknown ones
 MOST_ERRORS = 100
 
 
-_NOT_AN_OBJECT = {"model_type", "model_attributes_type", "dict_type"}
+_OBJECT = "This must be a JSON object."
+_FIXED = {
+    "model_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+    "dict_type": _OBJECT,
+    "none_required": "This must be null.",
+}
 
 
 def _sentence(rule: str, message: str) -> str:
@@ -230,7 +237,7 @@ def field_errors(error: ValidationError) -> list[FieldError]:
         kind = entry["type"]
         rule = _RULES.get(kind, "type" if kind.endswith("_type") else kind)
         name = ".".join(str(part) for part in entry["loc"]) or "body"
-        message = "This must be a JSON object." if kind in _NOT_AN_OBJECT else _sentence(rule, entry["msg"])
+        message = _FIXED.get(kind) or _sentence(rule, entry["msg"])
         # half a surrogate pair is a possible name of a JSON field, but cannot be sent back
         found.append(FieldError(name[:200].encode(errors="replace").decode(), message, rule))
     return found[:MOST_ERRORS]

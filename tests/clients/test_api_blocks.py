@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
-from dashboard.access.permissions import Audience, Role
+from dashboard.access import tokens
+from dashboard.access.permissions import DEFAULT_SCOPES, Audience, Role
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients import services
@@ -201,3 +204,33 @@ def test_two_clients_blocked_for_fraud_and_for_a_report_answer_alike(system: Any
         text = system.call("GET", path).get_data(as_text=True)
         texts.append(text.replace(made["id"], "ID").replace(made["created"], "CREATED"))
     assert texts[0] == texts[1]
+
+
+def test_blocking_and_asking_to_unblock_at_the_same_moment_happen_once(committed: Flask) -> None:
+    with transaction():
+        scopes = DEFAULT_SCOPES[Audience.SYSTEM]
+        _token, secret = tokens.create(audience=Audience.SYSTEM, scopes=scopes, name="double submit")
+    headers = {"Authorization": f"Bearer {secret}"}
+    body = {"type": "company", "legalName": "Ilves"}
+    made = committed.test_client().post("/internal/Clients", json=body, headers=headers).get_json()["value"]["id"]
+
+    def together(path: str) -> list[int]:
+        gate = threading.Barrier(6)
+        answers: list[int] = []
+
+        def send() -> None:
+            gate.wait()
+            answer = committed.test_client().put(f"/internal/Clients/{made}/{path}", json={}, headers=headers)
+            answers.append(answer.status_code)
+
+        threads = [threading.Thread(target=send) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return answers
+
+    assert together("block") == [200] * 6
+    assert len(blocks()) == 1
+    assert together("unblock") == [403] * 6
+    assert requests() == 1

@@ -248,7 +248,7 @@ def test_what_a_type_requires_is_named_when_it_is_missing(system: Any) -> None:
         ("dateOfBirth", "2019-02-30", "date"),
         ("onboardingId", "no-uuid", "uuid"),
         ("address", "somewhere", "type"),
-        ("customOptions", {"a": 1}, "none_required"),
+        ("customOptions", {"a": 1}, "type"),
         ("type", "person", "enum"),
     ],
 )

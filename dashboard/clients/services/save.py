@@ -80,8 +80,16 @@ def _country(detail: dict[str, Any]) -> str | None:
 
 
 def _search_text(client: Client, detail: dict[str, Any]) -> str:
+    # a number that is written with blanks is also found without them
+    phone = client.phone_number or ""
+    digits = "".join(letter for letter in phone if letter in "0123456789")
     return search_text(
-        client.name, client.email, client.phone_number, detail.get("registration_number"), client.external_id
+        client.name,
+        client.email,
+        phone,
+        digits if digits != search_text(phone) else None,
+        detail.get("registration_number"),
+        client.external_id,
     )
 
 
