@@ -76,6 +76,8 @@ class Client(Base):
         sa.Index("ix_client_status_name", "status", "name_key", "id"),
         sa.Index("ix_client_risk_created", "risk_level", sa.text("created_at DESC"), sa.text("id DESC")),
         sa.Index("ix_client_country_created", "country", sa.text("created_at DESC"), sa.text("id DESC")),
+        # names and countries go together: a walk by name would read most of the table for a small country
+        sa.Index("ix_client_country_name", "country", "name_key", "id"),
         sa.Index(
             "ix_client_flagged_created",
             "worst_flag",
