@@ -96,10 +96,7 @@ def _person(said: RelatedIndividualBody) -> RelatedPerson:
 
 
 def _small_document(said: Body | None) -> dict[str, Any] | None:
-    """A document that is stored whole, in the reference's names; None when nothing is said.
-
-    Its numbers are declared plans, never money of the books, and small enough that JSON keeps them exactly.
-    """
+    """A document that is stored whole, in the reference's names; None when nothing is said. Numbers stay exact."""
     if said is None:
         return None
     stored: dict[str, Any] = {}
@@ -107,8 +104,6 @@ def _small_document(said: Body | None) -> dict[str, Any] | None:
         value = getattr(said, name)
         if isinstance(value, str):
             value = clean(value)
-        elif value is not None:
-            value = int(value) if value == int(value) else float(value)
         stored[field.alias or name] = value
     return stored if any(value is not None for value in stored.values()) else None
 

@@ -74,6 +74,11 @@ def _detail_columns(profile: Profile) -> dict[str, Any]:
     return {**columns, "address": _address_json(profile.address)}
 
 
+def _shown_name(profile: Profile) -> str:
+    """The documented pattern (reference/001) allows a name of blanks; a list still needs words to click on."""
+    return profile.name or "(no name)"
+
+
 def _country(detail: dict[str, Any]) -> str | None:
     country: str | None = detail.get("residence_country") or detail.get("registration_country")
     return country or (detail.get("address") or {}).get("country")
@@ -144,8 +149,8 @@ def create(
         type=profile.type.value,
         status=Status.INACTIVE.value,
         risk_level=profile.risk_level or 0,
-        name=profile.name,
-        name_key=name_key(profile.name),
+        name=_shown_name(profile),
+        name_key=name_key(_shown_name(profile)),
         search_text="",
         country=_country(detail),
         email=profile.email,
@@ -214,7 +219,7 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     assert detail is not None  # made together with the client
     columns = _detail_columns(profile)
     common: dict[str, Any] = {
-        "name": profile.name,
+        "name": _shown_name(profile),
         "email": profile.email,
         "phone_number": profile.phone_number,
         "country": _country(columns),
