@@ -93,6 +93,7 @@ _LABELS = {
 #: already said by `what`, or by the status itself
 _SAID = {
     "client.blocked": {"scope"},
+    "client.created": {"name", "type", "status"},
     "client.flag_settled": {"flag"},
     "queue.taken": {"queue"},
     "queue.released": {"queue"},
@@ -143,6 +144,8 @@ def _value(key: str, value: Any) -> str | None:
     if key == "reviewDate" or key.endswith("_date"):
         day = date.fromisoformat(text[:10])
         return f"{day.day} {day:%b %Y}"
+    if key == "status":
+        return text[:1].upper() + text[1:]
     if key in {"industry", "turnover", "company_type", "document_type", "queue", "type"}:
         return in_words(text).replace("-", " ")
     return text
@@ -156,7 +159,7 @@ def _turns(entry: TimelineEntry) -> list[Turn]:
     hidden = _SAID.get(entry.action, set())
     turns = []
     for key in dict.fromkeys((*entry.before, *entry.after)):
-        if key in hidden or key == "request" or (key == "name" and entry.action == "client.created"):
+        if key in hidden or key == "request":
             continue
         before, after = _value(key, entry.before.get(key)), _value(key, entry.after.get(key))
         if before == after:
@@ -191,7 +194,7 @@ def _what(entry: TimelineEntry, kind: str | None) -> str:
         return said.capitalize() if subject == "Request" and said.startswith("request ") else f"{subject} {said}"
     if entry.action == "client.blocked":
         scope = entry.after.get("scope")
-        return f"{SCOPE_LABELS[Scope(scope)]} block" if scope else "Block"
+        return f"{SCOPE_LABELS[Scope(scope)]} block" if scope and scope != Scope.ALL else "Full block"
     if entry.action == "client.flag_settled" and entry.before.get("flag"):
         return f"Flag settled: {entry.before['flag']}"
     if entry.action.startswith("queue.") and entry.after.get("queue"):

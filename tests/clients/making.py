@@ -31,10 +31,13 @@ def person(by: Actor, *, first: str = "Mari", last: str = "Ilves", **options: An
         "risk_level": 2,
         "address": Address(street_line1="Pärnu mnt 139c", city="Tallinn", zip="11317", country="EE"),
         "document": Document(
-            type="passport", number="KE1234567", issued_country_code="EE", issued_date=date(2020, 1, 1),
+            type="passport",
+            number="KE1234567",
+            issued_country_code="EE",
+            issued_date=date(2020, 1, 1),
             expiration_date=TODAY + timedelta(days=900),
         ),
-    }  # fmt: skip
+    }
     profile |= options
     with transaction():
         return services.create(IndividualProfile(**profile), by=by)
@@ -57,17 +60,26 @@ def company(by: Actor, *, name: str = "Ilves OÜ", **options: Any) -> Client:
         "business_partners": [{"name": "Nordvik AS", "incorporationCountryCode": "NO"}],
         "compliance_evaluation": {"reviewPeriodicity": "yearly"},
         "related_individuals": (
-            RelatedPerson(first_name="Mari", last_name="Ilves", is_director=True, ownership=Decimal(60), is_pep=False,
-                          birth_date=date(1980, 4, 5), document=Document(type="passport", number="KE1234567")),
+            RelatedPerson(
+                first_name="Mari",
+                last_name="Ilves",
+                is_director=True,
+                ownership=Decimal(60),
+                is_pep=False,
+                birth_date=date(1980, 4, 5),
+                document=Document(type="passport", number="KE1234567"),
+            ),
             RelatedPerson(first_name="Оксана", last_name="Бондаренко", is_ubo=True, ownership=Decimal(40), is_pep=True),
         ),
-    }  # fmt: skip
+    }
     profile |= options
     with transaction():
         return services.create(CompanyProfile(**profile), by=by)
 
 
-def blocked(client: Client, by: Actor, *, code: BlockCode = BlockCode.FRAUD, scope: Scope = Scope.ALL, **options: Any) -> ClientBlock:  # noqa: E501
+def blocked(
+    client: Client, by: Actor, *, code: BlockCode = BlockCode.FRAUD, scope: Scope = Scope.ALL, **options: Any
+) -> ClientBlock:
     with transaction():
         return services.block(client.id, code=code, scope=scope, by=by, **options)
 

@@ -7,9 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from wtforms import DateField, EmailField, Field, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import (
+    DateField,
+    EmailField,
+    Field,
+    IntegerField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import Length, Optional, StopValidation, ValidationError
-from wtforms.widgets import CheckboxInput, ListWidget
+from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from dashboard.clients import countries
 
@@ -69,7 +78,7 @@ class Day(DateField):
             raise ValueError("Write the date as 2026-03-13.") from None
 
 
-class Country(SelectField):
+class CountrySelect(SelectField):
     """Countries by name. A stored code that is none stays selectable, so that saving never loses it."""
 
     def __init__(self, label: str, **options: Any) -> None:
@@ -88,7 +97,7 @@ class Country(SelectField):
             raise ValidationError("Choose a country from the list.")
 
 
-class Choice(SelectField):
+class ChoiceSelect(SelectField):
     """One of a vocabulary, or not stated."""
 
     def __init__(self, label: str, choices: Iterable[tuple[str, str]], **options: Any) -> None:
@@ -99,7 +108,7 @@ class Choice(SelectField):
             super().pre_validate(form)
 
 
-class YesNo(SelectField):
+class YesNoSelect(SelectField):
     """Yes, no, or not stated: three different things."""
 
     WORDS = {True: "yes", False: "no", None: ""}
@@ -123,22 +132,31 @@ class Several(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def __init__(self, label: str, choices: Iterable[tuple[str, str]], **options: Any) -> None:
-        super().__init__(label, choices=list(choices), validate_choice=False, **options)
+        self.known = list(choices)
+        super().__init__(label, choices=self.known, validate_choice=False, **options)
 
     def iter_choices(self) -> Iterator[tuple[str, str, bool, dict[str, Any]]]:
         chosen: Sequence[str] = self.data or ()
-        known = [value for value, _ in self.choices]
-        for value, label in [*self.choices, *((v, v) for v in chosen if v not in known)]:
+        known = [value for value, _ in self.known]
+        for value, label in [*self.known, *((v, v) for v in chosen if v not in known)]:
             yield value, label, value in chosen, {}
 
     def pre_validate(self, _form: Any) -> None:
-        known = {value for value, _ in self.choices} | set(self.object_data or ())
+        known = {value for value, _ in self.known} | set(self.object_data or ())
         if any(value not in known for value in self.data or ()):
             raise ValidationError("Choose from the list.")
 
 
+class HiddenNumber(IntegerField):
+    """A whole number that the page carries and nobody types."""
+
+    widget = HiddenInput()  # type: ignore[assignment]
+
+
 class Number(StringField):
     """A number of at least 0, exact. `highest` bounds it; blanks and a decimal comma are read too."""
+
+    data: Decimal | None  # type: ignore[assignment]
 
     def __init__(self, label: str, *, highest: int, decimals: int = 0, **options: Any) -> None:
         self.highest, self.decimals = highest, decimals

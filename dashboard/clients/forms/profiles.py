@@ -7,10 +7,21 @@ from datetime import date
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, FieldList, Form, FormField, HiddenField, IntegerField, SelectField
+from wtforms import BooleanField, Field, FieldList, Form, FormField, SelectField
 from wtforms.validators import Optional
 
-from dashboard.clients.forms.fields import Choice, Country, Day, Number, Several, YesNo, email, longer_text, text
+from dashboard.clients.forms.fields import (
+    ChoiceSelect,
+    CountrySelect,
+    Day,
+    HiddenNumber,
+    Number,
+    Several,
+    YesNoSelect,
+    email,
+    longer_text,
+    text,
+)
 from dashboard.clients.models import Client, Company, Individual, RelatedIndividual
 from dashboard.clients.profile import Address, CompanyProfile, Document, IndividualProfile, Profile, RelatedPerson
 from dashboard.clients.vocabulary import (
@@ -42,7 +53,7 @@ class AddressForm(Form):
     city = text("City")
     state = text("State or region")
     zip = text("Postal code", longest=40)
-    country = Country("Country")
+    country = CountrySelect("Country")
 
     def address(self) -> Address:
         return Address(**{field.short_name: field.data for field in self})
@@ -61,10 +72,10 @@ class AddressForm(Form):
 
 
 class DocumentForm(Form):
-    type = Choice("Kind", _DOCUMENTS)
+    type = ChoiceSelect("Kind", _DOCUMENTS)
     number = text("Number", longest=100)
     issued_by = text("Issued by")
-    issued_country_code = Country("Issuing country")
+    issued_country_code = CountrySelect("Issuing country")
     issued_date = Day("Issued")
     expiration_date = Day("Expires")
 
@@ -96,23 +107,23 @@ _ROLES = ("is_ubo", "is_shareholder", "is_director", "is_representative")
 class PersonForm(Form):
     """A related individual. `origin` is the position in the stored list; what the form does not show stays."""
 
-    origin = IntegerField(widget=HiddenField.widget, validators=[Optional()])
+    origin = HiddenNumber(validators=[Optional()])
     remove = BooleanField("Remove this person")
     first_name = text("First name")
     last_name = text("Last name")
     email = email("E-mail")
     birth_date = Day("Date of birth")
-    citizenship_country = Country("Citizenship")
-    residence_country = Country("Residence")
+    citizenship_country = CountrySelect("Citizenship")
+    residence_country = CountrySelect("Residence")
     is_ubo = BooleanField("Beneficial owner")
     is_shareholder = BooleanField("Shareholder")
     is_director = BooleanField("Director")
     is_representative = BooleanField("Representative")
     ownership = Number("Share, %", highest=100, decimals=4)
     percentage_ownership = Number("Declared share, %", highest=100, decimals=4)
-    is_pep = YesNo("Politically exposed")
+    is_pep = YesNoSelect("Politically exposed")
     beneficial_owner_pep_details = text("Details of the exposure", longest=1000)
-    usa_tax_residency = YesNo("Tax resident of the USA")
+    usa_tax_residency = YesNoSelect("Tax resident of the USA")
     giin_number = text("GIIN", longest=40)
     document = FormField(DocumentForm, "Identity document")
     residential_address = FormField(AddressForm, "Home address")
@@ -166,7 +177,7 @@ class PartnerForm(Form):
 
     remove = BooleanField("Remove this partner")
     name = text("Name")
-    incorporation_country_code = Country("Country of incorporation")
+    incorporation_country_code = CountrySelect("Country of incorporation")
     website = text("Web site")
     basis_partnership = text("Basis of the partnership", longest=1000)
     planned_transfers_quantity_month = Number("Transfers a month", highest=10**9)
@@ -207,7 +218,7 @@ def _document(form: Form, fields: dict[str, str]) -> dict[str, Any]:
 class ProfileForm(FlaskForm):
     """What persons and companies share. `version` is the one that the page was read at."""
 
-    version = IntegerField(widget=HiddenField.widget, validators=[Optional()])
+    version = HiddenNumber(validators=[Optional()])
     email = email("E-mail")
     phone_number = text("Phone", longest=50, description="With the country code, like +37061234567.")
     address = FormField(AddressForm, "Address")
@@ -236,8 +247,8 @@ class IndividualForm(ProfileForm):
     first_name = text("First name", required="Write the first name.")
     last_name = text("Last name", required="Write the last name.")
     birth_date = Day("Date of birth")
-    citizenship_country = Country("Citizenship")
-    residence_country = Country("Residence")
+    citizenship_country = CountrySelect("Citizenship")
+    residence_country = CountrySelect("Residence")
     document = FormField(DocumentForm, "Identity document")
 
     def profile(self, stored: Sequence[RelatedIndividual] = (), detail: Any = None) -> IndividualProfile:
@@ -282,24 +293,24 @@ class CompanyForm(ProfileForm):
     kind = ClientType.COMPANY
 
     legal_name = text("Legal name", longest=400, required="Write the legal name.")
-    company_type = Choice("Kind of company", [(c.value, in_words(c.value)) for c in CompanyType])
+    company_type = ChoiceSelect("Kind of company", [(c.value, in_words(c.value)) for c in CompanyType])
     registration_number = text("Registration number", longest=100)
     registration_date = Day("Registered")
-    registration_country = Country("Country of registration")
-    tax_residency_country = Country("Tax residency")
+    registration_country = CountrySelect("Country of registration")
+    tax_residency_country = CountrySelect("Tax residency")
     tax_number = text("Tax number", longest=100)
     web_site = text("Web site", longest=400)
-    industry = Choice("Industry", [(i.value, in_words(i.value)) for i in Industry])
+    industry = ChoiceSelect("Industry", [(i.value, in_words(i.value)) for i in Industry])
     industry_other = text("Industry in own words")
-    turnover = Choice("Declared turnover a year", [(t.value, TURNOVER_LABELS[t]) for t in TURNOVER_LABELS])
+    turnover = ChoiceSelect("Declared turnover a year", [(t.value, TURNOVER_LABELS[t]) for t in TURNOVER_LABELS])
     pay_ins_countries = Several("Money comes from", _REGIONS)
     pay_outs_countries = Several("Money goes to", _REGIONS)
     purposes_account_opening = Several("Purposes of the account", [(p.value, in_words(p.value)) for p in Purpose])
     purposes_account_opening_other = text("Purposes in own words", longest=1000)
-    is_engaged_gambling_10k = YesNo("Gambling above 10,000 EUR")
-    is_foundation = YesNo("Foundation")
-    is_publicly_listed = YesNo("Publicly listed")
-    is_relevant_activity = YesNo("Relevant activity")
+    is_engaged_gambling_10k = YesNoSelect("Gambling above 10,000 EUR")
+    is_foundation = YesNoSelect("Foundation")
+    is_publicly_listed = YesNoSelect("Publicly listed")
+    is_relevant_activity = YesNoSelect("Relevant activity")
     fund_flows = FormField(FlowsForm, "Fund flows")
     business_partners = FieldList(FormField(PartnerForm), "Business partners", max_entries=MOST_PEOPLE)
     compliance_evaluation = FormField(EvaluationForm, "Compliance evaluation")

@@ -81,9 +81,8 @@ def edit(client_id: UUID) -> Any:
         return _form(form, client, added=added)
     if not form.validate():
         return _form(form, client, status=422)
-    if form.version.data is None:
-        # a form without it could overwrite what nobody has seen
-        form.version.data = 0
+    # a form without its version could overwrite what nobody has seen
+    form.version.data = request.form.get("version", type=int) or 0
     lowers = form.risk_level.data < client.risk_level
     if lowers and not form.risk_reason.data:
         form.risk_reason.errors = ["Say why the risk should be lower. Another person decides."]
@@ -110,7 +109,8 @@ def edit(client_id: UUID) -> Any:
 def _save(client_id: UUID, form: ProfileForm, profile: Any) -> str | None:
     """Save; a lower risk is asked for instead. Gives the sentence about the request, None without one."""
     actor = current_actor()
-    version: int = form.version.data
+    version = form.version.data
+    assert version is not None  # set by `edit`
     try:
         with transaction():
             services.update(client_id, profile, by=actor, expected_version=version)
@@ -136,6 +136,6 @@ def _detail(client_id: UUID) -> Any:
 
 def _stale(form: ProfileForm, client: Client) -> Response:
     """409: who changed it and what; saving again now means saving over that."""
-    form.version.data = client.version
+    form.version.data, form.version.raw_data = client.version, None
     newest = next(iter(story.timeline(client.id, actor=current_actor(), limit=1)), None)
     return _form(form, client, status=409, stale=newest, stale_client=client)

@@ -1,0 +1,167 @@
+"""Clients where scripts matter: live search, dialogs over the page, consequences that never delay the button, axe."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from dashboard.access.permissions import Role
+from dashboard.clients.models import Client, ClientBlock
+from dashboard.clients.vocabulary import BlockCode, Scope
+from dashboard.database import session
+from dashboard.staff import services as staff_services
+from dashboard.staff.models import StaffMember
+from tests.clients.making import blocked, company, path, person
+
+
+def made(live: Any, email: str) -> dict[str, UUID]:
+    with live.app.app_context():
+        member = session().scalars(sa.select(StaffMember).where(StaffMember.email == email)).one()
+        by = staff_services.actor_of(member)
+        ilves, mari = company(by), person(by)
+        person(by, first="Олександр", last="Скляренко", document=None, phone_number="+380441234567", email=None)
+        blocked(ilves, by, scope=Scope.DEBIT, code=BlockCode.NOT_STATED)
+        return {"ilves": ilves.id, "mari": mari.id}
+
+
+@pytest.fixture
+def officer(live: Any) -> Any:
+    email = live.staff(Role.OFFICER, "Mari Tamm")
+    ids = made(live, email)
+    return live.sign_in(email), ids
+
+
+def test_search_runs_while_typing_and_the_address_follows(live: Any, officer: Any) -> None:
+    page, _ = officer
+    page.goto(f"{live.url}/clients")
+    page.locator("#f-text").press_sequentially("скляр", delay=20)
+    expect(page.locator("#list tr.rec")).to_have_count(1)
+    page.wait_for_url(f"{live.url}/clients?text=*")
+    expect(page.locator("#f-text")).to_be_focused()
+    expect(page.locator("#clear")).to_have_text("Clear 1")
+    page.locator("#f-status").select_option("blocked")
+    expect(page.get_by_text("Nothing fits these filters.")).to_be_visible()
+    assert re.search(r"status=blocked$", page.url)
+    page.go_back()
+    expect(page.locator("#list tr.rec")).to_have_count(1)
+
+
+def test_b_opens_the_block_dialog_and_counting_never_delays_the_button(live: Any, officer: Any) -> None:
+    page, ids = officer
+    held = threading.Event()
+    page.route("**/consequences*", lambda route: held.set())  # never answered
+    page.goto(live.url + path(ids["mari"]))
+    page.keyboard.press("b")
+    dialog = page.get_by_role("dialog", name="Block Mari Ilves")
+    expect(dialog.get_by_text("Still counting. You can block now.")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Block now: all")).to_be_enabled()
+    dialog.get_by_label("Debit only").check()
+    expect(dialog.get_by_role("button", name="Block now: debit")).to_be_visible()
+    dialog.get_by_label("Internal code").select_option("FRAUD")
+    dialog.get_by_role("button", name="Block now: debit").click()
+    expect(page.locator(".clienthead").get_by_text("Blocked: debit")).to_be_visible()
+    assert held.is_set()
+    # the count that the other scope made useless is given up; htmx says so in the console
+    assert all("htmx:sendAbort" in line or "htmx:afterRequest" in line for line in live.complaints)
+    live.complaints.clear()
+    with live.app.app_context():
+        assert session().scalars(sa.select(ClientBlock.code).where(ClientBlock.client_id == ids["mari"])).all() == [
+            "FRAUD"
+        ]
+
+
+def test_consequences_arrive_after_the_dialog_and_follow_the_scope(live: Any, officer: Any) -> None:
+    page, ids = officer
+    page.goto(live.url + path(ids["mari"]))
+    page.keyboard.press("b")
+    dialog = page.locator("#dialog")
+    expect(dialog.locator(".consequences")).to_contain_text("Blocked: all")
+    expect(dialog.locator(".consequences")).to_contain_text("Ilves OÜ")
+    dialog.get_by_label("Credit only").check()
+    expect(dialog.locator(".consequences")).to_contain_text("Blocked: credit")
+    expect(dialog.locator('[data-text="check"]')).to_be_visible()
+    dialog.get_by_label("Client text").select_option("contact")
+    expect(dialog.locator('[data-text="contact"]')).to_be_visible()
+    expect(dialog.locator('[data-text="check"]')).to_be_hidden()
+
+
+def test_a_refused_dialog_stays_open_with_its_errors_and_what_was_typed(live: Any, officer: Any) -> None:
+    page, ids = officer
+    page.goto(live.url + path(ids["mari"]))
+    page.keyboard.press("b")
+    dialog = page.locator("#dialog")
+    dialog.get_by_label("Comment, staff only").fill("Police query")
+    dialog.get_by_role("button", name="Block now").click()
+    expect(dialog.get_by_text("Choose the reason.")).to_be_visible()
+    expect(dialog.get_by_label("Comment, staff only")).to_have_value("Police query")
+    expect(dialog.locator(".error-summary")).to_be_focused()
+
+
+def test_a_block_that_stands_already_is_told_inside_the_dialog(live: Any, officer: Any) -> None:
+    page, ids = officer
+    again = live.sign_in("mari.tamm@test.example")
+    for one in (page, again):
+        one.goto(live.url + path(ids["mari"]))
+        one.keyboard.press("b")
+        one.locator("#dialog").get_by_label("Internal code").select_option("FRAUD")
+    page.locator("#dialog").get_by_role("button", name="Block now").click()
+    expect(page.locator(".clienthead").get_by_text("Blocked: all")).to_be_visible()
+    again.locator("#dialog").get_by_role("button", name="Block now").click()
+    expect(again.locator("#dialog .problem")).to_contain_text("placed by you")
+    expect(again.locator("#dialog").get_by_label("Internal code")).to_have_value("FRAUD")
+    # htmx itself writes the refusal to the console
+    assert all("Response Status Error Code 409" in line for line in live.complaints)
+    live.complaints.clear()
+
+
+def test_a_note_is_added_from_the_keyboard(live: Any, officer: Any) -> None:
+    page, ids = officer
+    page.goto(live.url + path(ids["mari"]))
+    page.keyboard.press("n")
+    expect(page.locator("#dialog").get_by_label("Note")).to_be_focused()
+    page.keyboard.type("Called back")
+    page.locator("#dialog").get_by_role("button", name="Add note").click()
+    page.wait_for_url("**tab=notes")
+    expect(page.locator(".note")).to_contain_text("Called back")
+    page.keyboard.press("n")
+    expect(page.get_by_label("Add note")).to_be_focused()
+
+
+def test_without_scripts_a_client_is_blocked_through_full_pages(live: Any, officer: Any) -> None:
+    _, ids = officer
+    page = live.sign_in("mari.tamm@test.example", java_script_enabled=False)
+    page.goto(live.url + path(ids["mari"]))
+    page.locator(".clienthead a", has_text="Block").click()
+    expect(page.locator(".consequences")).to_contain_text("Blocked: all")
+    page.get_by_label("Internal code").select_option("CLIENT_REQUEST")
+    page.get_by_role("button", name="Block now").click()
+    expect(page.locator(".clienthead")).to_contain_text("Blocked: all")
+    with live.app.app_context():
+        assert session().get(Client, ids["mari"]).status == "blocked"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_for_axe_to_find(live: Any, officer: Any, width: int, scheme: str) -> None:
+    page, ids = officer
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    client = path(ids["ilves"])
+    places = (
+        "/clients", "/clients?text=zz", "/clients?status=zz", client, f"{client}?tab=related", f"{client}?tab=notes",
+        f"{client}?tab=timeline", f"{client}/edit", f"{client}/block", "/clients/new/individual",
+    )  # fmt: skip
+    found = []
+    for place in places:
+        page.goto(live.url + place)
+        found += [(place, v["id"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]]
+        wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        assert not wider, f"{place} scrolls sideways"
+    assert found == []
