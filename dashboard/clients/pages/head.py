@@ -110,7 +110,8 @@ def _not_offered(client: Client, actor: Actor, pending: list[Pending], obstacle:
         elif "client.activate" in asked:
             reasons.append("Activating is not offered: it has been asked already.")
     for waiting in pending:
-        if waiting.why_not:
+        # the banner says it too; here only what the reader began
+        if waiting.mine and waiting.why_not:
             text = waiting.why_not
             reasons.append(f"Deciding “{waiting.what}” is not offered: {text[:1].lower()}{text[1:]}")
     return reasons
