@@ -29,6 +29,7 @@ from dashboard.app import create_app
 from dashboard.database import db, transaction
 from dashboard.staff import services as staff_services
 from dashboard.staff.models import StaffMember
+from dashboard.web.limits import limiter
 
 PASSWORD = "correct-horse-battery"
 TEMPLATE = "countinghouse_template"
@@ -124,6 +125,8 @@ def application(configured: settings.Settings) -> Flask:
 @pytest.fixture
 def app(application: Flask) -> Iterator[Flask]:
     """The application with a database in which nothing stays: commits become savepoints of one outer transaction."""
+    # counted in transactions of their own, which do not exist here
+    limiter.enabled = False
     with application.app_context():
         engine = db.engine
         engines = db._app_engines[application]

@@ -47,7 +47,8 @@ def _links(line: Line) -> dict[str, str]:
 def _due_rows(found: list[Due]) -> list[dict[str, object]]:
     """Items and requests in one list, in their order."""
     actor = current_actor()
-    work = {row.id: row for row in worklist.rows([due.item for due in found if due.item], actor=actor)}
+    items = [due.item for due in found if due.item]
+    work = {row.id: row for row in worklist.rows(items, actor=actor, with_blocks=False)}
     listed: list[dict[str, object]] = []
     for due in found:
         if due.item is not None:

@@ -99,11 +99,14 @@ def _why(item: QueueItem, flags: dict[UUID, list[str]]) -> str:
     return CAUSES.get(item.cause, item.cause)
 
 
-def rows(items: Sequence[QueueItem], *, actor: Actor, note: str | None = None) -> list[WorkRow]:
-    """Rows for this reader, in at most four queries. `note` is said in each."""
+def rows(
+    items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
+) -> list[WorkRow]:
+    """Rows for this reader, in at most four queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
-    blocks = _blocks([item.object_id for item in items if item.object_type == "client_block"], actor)
+    about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
+    blocks = _blocks(about_blocks, actor)
     people = staff.names(item.assignee_id for item in items if item.assignee_id != actor.id)
     found = []
     for item in items:

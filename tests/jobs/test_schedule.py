@@ -1,0 +1,155 @@
+"""The scheduler: what runs when, that each entry runs, and that the process ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from apscheduler.triggers.cron import CronTrigger
+from flask import Flask
+
+from dashboard import clock
+from dashboard.access.actor import system
+from dashboard.access.permissions import Role
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.clients import queries
+from dashboard.clients import services as clients
+from dashboard.clients.profile import Document, IndividualProfile
+from dashboard.database import session, transaction
+from dashboard.jobs import schedule
+from dashboard.jobs.__main__ import database_ready
+from dashboard.settings import ROOT
+from dashboard.staff.models import SignInFailure, StaffSession
+from tests.conftest import People, open_session
+
+JOBS = {job.name: job for job in schedule.JOBS}
+
+
+def test_the_table_says_what_runs_when() -> None:
+    after = datetime(2026, 3, 13, 8, 42, 30, tzinfo=UTC)
+    due = {name: job.when.get_next_fire_time(None, after) for name, job in JOBS.items()}
+    assert due == {
+        "expire-approvals": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "sweep": datetime(2026, 3, 13, 9, 7, tzinfo=UTC),
+        "check-clients": datetime(2026, 3, 14, 4, 10, tzinfo=UTC),
+    }
+
+
+def test_no_job_runs_beside_itself_and_missed_runs_become_one(app: Flask) -> None:
+    scheduler = schedule.scheduler_for(app)
+    scheduler.start(paused=True)
+    try:
+        jobs = scheduler.get_jobs()
+        assert {job.id for job in jobs} == set(JOBS)
+        assert {(job.max_instances, job.coalesce) for job in jobs} == {(1, True)}
+    finally:
+        scheduler.shutdown()
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_each_job_runs_on_an_empty_database(committed: Flask, name: str) -> None:
+    assert schedule.run(JOBS[name], committed)
+
+
+def test_requests_whose_time_is_over_are_closed(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    officer = People().actor(Role.OFFICER)
+    with transaction():
+        client = clients.create(IndividualProfile(first_name="A", last_name="B", risk_level=1), by=officer)
+        asked = clients.ask_to_activate(client.id, reason="papers seen", by=officer)
+    monkeypatch.setattr(clock, "now", lambda: asked.expires_at)
+    assert schedule.run(JOBS["expire-approvals"], committed)
+    state = sa.select(ApprovalRequest.state).where(ApprovalRequest.id == asked.id)
+    assert session().scalar(state) == "expired"
+
+
+def test_the_sweep_ends_what_is_over_and_leaves_what_is_not(committed: Flask) -> None:
+    member = People().member(Role.OFFICER)
+    moment = clock.now()
+    for _ in range(3):
+        open_session(committed, member)
+    with transaction():
+        fresh, idle, old = session().scalars(sa.select(StaffSession).order_by(StaffSession.id)).all()
+        idle.seen_at = moment - timedelta(minutes=31)
+        old.created_at = moment - timedelta(hours=12, minutes=1)
+        for key, since in (("old", timedelta(hours=2)), ("new", timedelta(minutes=5))):
+            session().add(SignInFailure(email_hash=key, failures=1, last_failure_at=moment - since, locked_until=None))
+        session().execute(
+            sa.text(
+                "INSERT INTO rate_limit (key, hits, expires_at) VALUES ('old', 1, now() - interval '1 second'),"
+                " ('new', 1, now() + interval '1 minute')"
+            )
+        )
+    assert schedule.run(JOBS["sweep"], committed)
+    session().expire_all()
+    assert (fresh.ended_at, idle.ended_at is None, old.ended_at is None) == (None, False, False)
+    assert list(session().scalars(sa.select(SignInFailure.email_hash))) == ["new"]
+    assert list(session().scalars(sa.text("SELECT key FROM rate_limit"))) == ["new"]
+
+
+def test_a_document_that_expired_over_night_is_flagged(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    today = clock.now().date()
+    with transaction():
+        client = clients.create(
+            IndividualProfile(
+                first_name="A", last_name="B", risk_level=1, birth_date=date(1980, 5, 5), residence_country="EE",
+                document=Document(type="passport", number="K1", expiration_date=today + timedelta(days=1)),
+            ),
+            by=system(),
+        )  # fmt: skip
+    tomorrow = clock.now() + timedelta(days=2)
+    monkeypatch.setattr(clock, "now", lambda: tomorrow)
+    assert schedule.run(JOBS["check-clients"], committed)
+    assert [flag.code for flag in queries.flags_of(client.id)] == ["documentExpired"]
+
+
+def test_a_job_that_fails_is_logged_without_its_words_and_ends_nothing(
+    committed: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(schedule.log, "error", lambda event, **words: logged.append((event, words)))
+
+    def fail(_settings: object) -> dict[str, int]:
+        with transaction():
+            session().execute(sa.text("SELECT * FROM no_such_table"))
+        return {}
+
+    broken = schedule.Job("broken", CronTrigger(minute="*", timezone=UTC), fail)
+    assert not schedule.run(broken, committed)
+    assert logged == [("job failed", {"job": "broken", "error": "ProgrammingError"})]
+    assert schedule.run(JOBS["sweep"], committed)
+
+
+def test_a_database_that_does_not_answer_is_waited_for(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert database_ready(committed)
+    monkeypatch.setattr("dashboard.jobs.__main__.schema_head", lambda: "9999")
+    assert not database_ready(committed)
+
+
+def test_the_process_starts_and_ends_by_signal(committed: Flask) -> None:
+    settings = committed.extensions["countinghouse.settings"]
+    env = {
+        **os.environ,
+        "DATABASE_URL": (settings.database_url or "").replace("+psycopg", ""),
+        "INSTANCE_PATH": str(settings.instance_path),
+        "SECRET_KEY": settings.secret_key or "",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dashboard.jobs"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        while line and "scheduler started" not in line:
+            line = process.stderr.readline()
+        assert "scheduler started" in line
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+        assert "scheduler stopped" in process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
