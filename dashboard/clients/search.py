@@ -186,7 +186,7 @@ def find(
     return Page(rows, more)
 
 
-def _rows(query: sa.Select[tuple[Client]]) -> list[Client]:
+def _rows(query: sa.Select[Any]) -> list[Client]:
     return list(session().scalars(query))
 
 

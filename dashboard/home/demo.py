@@ -24,7 +24,7 @@ def load(clients: int, transactions: int, seed: int) -> None:
     from dashboard.home.demo_data import loading
 
     if transactions:
-        raise click.ClickException("This version has no ledger yet, so it has no transactions: leave --transactions out.")
+        raise click.ClickException("This version has no ledger yet and so no transactions: leave --transactions out.")
     settings: Settings = current_app.extensions["countinghouse.settings"]
     began = time.monotonic()
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -23,7 +22,7 @@ from dashboard.clients.folding import name_key, search_text
 from dashboard.clients.models import Client, ClientBlock, ClientFlag, ClientLink, Company, Individual, RelatedIndividual
 from dashboard.clients.services.upkeep import refresh_flags
 from dashboard.clients.vocabulary import BlockCode
-from dashboard.database import db, session, transaction
+from dashboard.database import db, session
 from dashboard.errors import Refused
 from dashboard.home.demo_data import loading
 from dashboard.home.demo_data.checking import broken_rules
@@ -68,7 +67,7 @@ def test_every_rule_holds_after_a_load(loaded: Settings) -> None:
 
 def test_a_broken_rule_is_named(loaded: Settings) -> None:
     with _connection(loaded.migration_database_url or "") as connection, connection.transaction(force_rollback=True):
-        connection.execute("UPDATE client SET open_flags = open_flags + 1 WHERE id = (SELECT min(id::text)::uuid FROM client)")
+        connection.execute("UPDATE client SET open_flags = open_flags + 1 WHERE id IN (SELECT id FROM client LIMIT 1)")
         assert "a client counts its open flags" in broken_rules(connection)
 
 
@@ -80,7 +79,7 @@ def test_there_is_every_status_and_much_to_see(demo: Flask) -> None:
     queues = set(session().scalars(sa.select(QueueItem.queue)))
     assert queues == {"client-review", "activation", "block-review"}
     assert len(set(session().scalars(sa.select(Client.country)))) > 10
-    assert session().scalar(sa.select(sa.func.count()).select_from(ApprovalRequest).where(ApprovalRequest.state == "requested"))
+    assert "requested" in set(session().scalars(sa.select(ApprovalRequest.state)))
 
 
 def test_keys_and_search_text_are_those_of_the_folding(demo: Flask) -> None:
@@ -88,7 +87,8 @@ def test_keys_and_search_text_are_those_of_the_folding(demo: Flask) -> None:
         company = session().get(Company, client.id)
         number = company.registration_number if company else None
         assert client.name_key == name_key(client.name)
-        assert client.search_text == search_text(client.name, client.email, client.phone_number, number, client.external_id)
+        parts = (client.name, client.email, client.phone_number, number, client.external_id)
+        assert client.search_text == search_text(*parts)
 
 
 def test_links_are_those_that_saving_would_write(demo: Flask) -> None:
@@ -100,7 +100,7 @@ def test_links_are_those_that_saving_would_write(demo: Flask) -> None:
 
 
 def test_looking_at_the_profiles_again_finds_no_other_flags(demo: Flask) -> None:
-    query = sa.select(ClientFlag.client_id, ClientFlag.code, ClientFlag.field, ClientFlag.closed_at).order_by(ClientFlag.id)
+    query = sa.select(ClientFlag.client_id, ClientFlag.code, ClientFlag.field, ClientFlag.closed_at)
     before = set(session().execute(query).all())
     assert before
     for client in session().scalars(sa.select(Client)):
@@ -138,9 +138,10 @@ def test_block_reviews_are_due_on_business_days(demo: Flask) -> None:
 
 
 def test_a_hold_for_the_authorities_has_its_own_deadline(demo: Flask) -> None:
-    holds = list(session().scalars(sa.select(ClientBlock).where(ClientBlock.code == BlockCode.STR_HOLD.value, ClientBlock.lifted_at.is_(None))))
-    items = set(session().scalars(sa.select(QueueItem.object_id).where(QueueItem.cause == "str-hold", QueueItem.restricted)))
-    assert {hold.id for hold in holds} == items
+    hold = sa.and_(ClientBlock.code == BlockCode.STR_HOLD.value, ClientBlock.lifted_at.is_(None))
+    item = sa.and_(QueueItem.cause == "str-hold", QueueItem.restricted)
+    holds = set(session().scalars(sa.select(ClientBlock.id).where(hold)))
+    assert set(session().scalars(sa.select(QueueItem.object_id).where(item))) == holds
 
 
 def test_demo_sign_ins_work_with_the_demo_password(demo: Flask) -> None:
@@ -151,10 +152,9 @@ def test_demo_sign_ins_work_with_the_demo_password(demo: Flask) -> None:
 
 def _fingerprint(url: str) -> list[object]:
     with _connection(url) as connection:
-        tables = [table for table in loading.COLUMNS if table not in {"staff_member"}]
         return [
-            connection.execute(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t").fetchone()
-            for table in tables
+            connection.execute(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t").fetchone()
+            for table in loading.COLUMNS
         ]
 
 

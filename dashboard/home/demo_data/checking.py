@@ -22,7 +22,9 @@ RULES = {
         ) q ON q.object_id = c.id WHERE c.id IS NULL OR q.object_id IS NULL
     """,
     "who is ready waits for activation": """
-        SELECT 1 FROM (SELECT id FROM client WHERE status = 'inactive' AND open_flags = 0 AND risk_level < 4) c FULL JOIN (
+        SELECT 1 FROM (
+            SELECT id FROM client WHERE status = 'inactive' AND open_flags = 0 AND risk_level < 4
+        ) c FULL JOIN (
             SELECT object_id FROM queue_item WHERE queue = 'activation' AND closed_at IS NULL
         ) q ON q.object_id = c.id WHERE c.id IS NULL OR q.object_id IS NULL
     """,
@@ -33,7 +35,8 @@ RULES = {
     """,
     "an active client was activated by two people": """
         SELECT 1 FROM client c LEFT JOIN approval_request r
-        ON r.id = c.activation_approval_id AND r.state = 'approved' AND r.kind = 'client.activate' AND r.object_id = c.id
+        ON r.id = c.activation_approval_id AND r.object_id = c.id
+        AND r.kind = 'client.activate' AND r.state = 'approved'
         WHERE 'active' IN (c.status, c.status_before_block) AND r.id IS NULL
     """,
     "a lifted block names its approved request": """

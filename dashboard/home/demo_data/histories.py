@@ -66,7 +66,7 @@ BLOCKS = (
     (Why(BlockCode.FRAUD, "Three card top-ups from names that differ from the holder's.", None), 24),
     (Why(BlockCode.KYC_EXPIRED, "Asked twice for a new document, no answer.", None), 18),
     (Why(BlockCode.KYC_FAILED, "The selfie does not match the document.", None), 8),
-    (Why(BlockCode.SANCTIONS, "Possible match with a listed person; date of birth is the same.", "Reg. (EU) 269/2014"), 5),
+    (Why(BlockCode.SANCTIONS, "Possible match with a listed person; same date of birth.", "Reg. (EU) 269/2014"), 5),
     (Why(BlockCode.STR_HOLD, "Report sent; payment to a new recipient held.", "AMLR Art. 71"), 4),
     (Why(BlockCode.FIU_ORDER, "Order of the FIU received by secure mail.", "AMLD6 Art. 24"), 4),
     (Why(BlockCode.COURT_ATTACHMENT, "Bailiff's order; amount and case number in the file.", "Case 2-117-441"), 8),
@@ -298,11 +298,13 @@ class Story:
         self.sheets.add(
             "client_block", block.id, self.id, block.scope,
             5_000 * (1 + int(self.random.random() * 400)) if held else None, "eur" if held else None, why.code.value,
-            why.legal, why.comment, CLIENT_TEXTS["check"][1], moment(at), self.days.dates[review], by.kind, by.id or None,
-            by.name, *(lift or (None,) * 5),
+            why.legal, why.comment, CLIENT_TEXTS["check"][1], moment(at), self.days.dates[review], by.kind,
+            by.id or None, by.name, *(lift or (None,) * 5),
         )  # fmt: skip
 
-    def _tell_of_block(self, block: Standing, why: Why, by: Colleague, before: str, after: str, review: int) -> None:
+    def _tell_of_block(  # noqa: PLR0917
+        self, block: Standing, why: Why, by: Colleague, before: str, after: str, review: int
+    ) -> None:
         self._tell(
             "client.blocked",
             by,

@@ -27,7 +27,7 @@ from dashboard.home.demo_data.rows import COLUMNS, Sheets, identifier, moment
 from dashboard.home.demo_data.scenarios import tell
 from dashboard.settings import Settings
 
-PASSWORD = "demo-password-1"
+PASSWORD = "demo-password-1"  # noqa: S105 told to everybody who runs the demo
 #: e-mail name, role, name as colleagues read it
 COLLEAGUES = (
     ("officer", Role.OFFICER, "R. Kask"),
@@ -78,9 +78,7 @@ def load(
 
 
 def _plan(connection: psycopg.Connection[tuple[object, ...]], settings: Settings, clients: int, seed: int) -> Plan:
-    from dashboard.clock import BusinessCalendar
-
-    today = BusinessCalendar(settings.institution_country, settings.zone).today()
+    today = clock.BusinessCalendar(settings.institution_country, settings.zone).today()
     staff = _sign_ins(connection, seed)
     return Plan(
         clients=clients,
@@ -196,8 +194,8 @@ def _take_down(connection: psycopg.Connection[tuple[object, ...]]) -> list[bytes
         (tables, tables),
     ).fetchall()
     again = []
-    for table, name, definition, _kind in constraints:
-        on, called = sql.Identifier(str(table)), sql.Identifier(str(name))
+    for owner, name, definition, _kind in constraints:
+        on, called = sql.Identifier(str(owner)), sql.Identifier(str(name))
         connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(on, called))
         again.append(
             sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} ").format(on, called).as_bytes(connection)
@@ -210,10 +208,10 @@ def _take_down(connection: psycopg.Connection[tuple[object, ...]]) -> list[bytes
         " WHERE indrelid = ANY(%s::regclass[]) ORDER BY 1",
         (tables,),
     ).fetchall()
-    for name, _definition in indexes:
-        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(str(name))))
+    for index, _definition in indexes:
+        connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(str(index))))
     triggers = [
         sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)).as_bytes(connection)
         for table in tables
     ]
-    return [*keys, *(str(definition).encode() for _name, definition in indexes), *foreign, *triggers]
+    return [*keys, *(str(definition).encode() for _index, definition in indexes), *foreign, *triggers]

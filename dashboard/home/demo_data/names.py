@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PLR0917
 """Pools that people and companies are put together from, by country. The first entries of a pool are the commonest."""
 
 from __future__ import annotations

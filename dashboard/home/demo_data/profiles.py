@@ -90,7 +90,7 @@ class Related:
 
 @dataclass
 class Profile:
-    """`person` of an individual; the fields after it belong to companies. `doubts` are what clients.assessment will find."""
+    """`person` of an individual; `company` and `related` of a company; `doubts` as clients.assessment finds them."""
 
     name: str
     country: str
@@ -308,7 +308,7 @@ def _expire(document: Document, day: date) -> None:
     document.issued, document.expires = day - timedelta(days=LIFE_OF_A_DOCUMENT), day
 
 
-def _doubt_person(
+def _doubt_person(  # noqa: PLR0917
     profile: Profile, who: Person, code: FlagCode, random: Random, today: date, expired_on: date
 ) -> None:
     if code is FlagCode.UNDER_AGE:

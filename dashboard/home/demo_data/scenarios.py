@@ -260,7 +260,8 @@ def _everyday(story: Story, fate: str, opened: int, *, small: int) -> None:
         if chance < 0.1:
             story.noted(_between(story, opened + 2, days.last))
         elif chance < 0.14:
-            story.phone_changed(_between(story, opened + 2, days.last), profiles.phone(random, random.choice(COUNTRIES)))
+            before = profiles.phone(random, random.choice(COUNTRIES))
+            story.phone_changed(_between(story, opened + 2, days.last), before)
     if fate == "blocked" and small % 4 == 0:
         story.unblock_asked()
     if fate == "active" and small % 40 == 0 and story.risk == Risk.HIGH:
