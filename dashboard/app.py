@@ -14,8 +14,8 @@ from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.clients import calendar
 from dashboard.clients.api import client_operations
-from dashboard.clients.pages import clients
 from dashboard.clients.approvals import KINDS
+from dashboard.clients.pages import clients
 from dashboard.home import navigation
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home

@@ -155,9 +155,7 @@ class Supervisor:
             return False
         if settings.demo and self._ask("SELECT count(*) FROM staff_member") == "0":
             _say(f"Loading demo data: {DEMO_CLIENTS} clients")
-            self._command(
-                "loading demo data", "demo", "load", "--clients", str(DEMO_CLIENTS), "--seed", str(DEMO_SEED)
-            )
+            self._command("loading demo data", "demo", "load", "--clients", str(DEMO_CLIENTS), "--seed", str(DEMO_SEED))
         email = f"{DEMO_SIGN_INS[0]}@demo.example"
         return self._ask("SELECT count(*) FROM staff_member WHERE email = %s", email) not in {None, "0"}
 

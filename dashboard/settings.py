@@ -12,7 +12,9 @@
 | WEB_WORKERS, WEB_THREADS | 2, 8 | processes, and request threads in each |
 | SECURE_COOKIES | 1 in production | send cookies over HTTPS only |
 | PROXIES | 0 | how many trusted reverse proxies stand in front |
-| INSTITUTION_NAME, INSTITUTION_COUNTRY, INSTITUTION_ZONE | Countinghouse Demo, LT, Europe/Vilnius | name, holiday calendar, zone of shown times |
+| INSTITUTION_NAME | Countinghouse Demo | shown in the frame |
+| INSTITUTION_COUNTRY | LT | whose public holidays count |
+| INSTITUTION_ZONE | Europe/Vilnius | zone of shown times and of business hours |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 """

@@ -255,9 +255,7 @@ def machine(app: Flask) -> Callable[..., Machine]:
 
 
 @pytest.fixture
-def committed(
-    databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest
-) -> Iterator[Flask]:
+def committed(databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
     """An application on a database of its own, with real commits: for threads, browsers and kills."""
     name = f"countinghouse_{abs(hash(request.node.nodeid)) % 10**9}"
     app_url, owner_url = databases.clone(name)

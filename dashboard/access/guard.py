@@ -118,7 +118,8 @@ def install(app: Flask, staff_actor: Callable[[], Any]) -> None:
                 raise Unauthenticated("Send a valid token: Authorization: Bearer …")
             if g.actor.role != access.audience.value:
                 raise Forbidden(
-                    f"This operation is for {access.audience.value} tokens.", details={"audience": access.audience.value}
+                    f"This operation is for {access.audience.value} tokens.",
+                    details={"audience": access.audience.value},
                 )
         if access.audience is None and not g.actor.may(access.permission):
             label = EXPLAINED[access.permission].label

@@ -62,10 +62,16 @@ class ApprovalRequest(Base):
         sa.CheckConstraint(
             "state <> 'rejected' OR length(btrim(coalesce(decision_reason, ''))) > 0", name="rejection_has_a_reason"
         ),
-        sa.CheckConstraint("(state IN ('approved', 'rejected')) = (decided_by IS NOT NULL)", name="decided_by_somebody"),
+        sa.CheckConstraint(
+            "(state IN ('approved', 'rejected')) = (decided_by IS NOT NULL)", name="decided_by_somebody"
+        ),
         sa.CheckConstraint("(state = 'requested') = (closed_at IS NULL)", name="closed_has_a_time"),
         sa.Index(
-            "uq_approval_request_live", "kind", "object_id", unique=True, postgresql_where=sa.text("state = 'requested'")
+            "uq_approval_request_live",
+            "kind",
+            "object_id",
+            unique=True,
+            postgresql_where=sa.text("state = 'requested'"),
         ),
         sa.Index("ix_approval_request_live", "expires_at", "id", postgresql_where=sa.text("state = 'requested'")),
         sa.Index("ix_approval_request_newest", sa.text("id DESC")),

@@ -144,9 +144,7 @@ def _close(request: ApprovalRequest, state: str, *, by: Actor, reason: str | Non
         request.decider_name = by.name
         request.decider_senior = by.senior
     session().flush()
-    _tell(
-        f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after={"request": state}
-    )
+    _tell(f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after={"request": state})
 
 
 def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:

@@ -34,7 +34,9 @@ class AuditEvent(Base):
 
     __table_args__ = (
         sa.CheckConstraint("actor_kind IN ('staff', 'token', 'system')", name="actor_kind_known"),
-        sa.Index("ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")),
+        sa.Index(
+            "ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
+        ),
         sa.Index("ix_audit_event_object", "object_type", "object_id", sa.text("id DESC")),
     )
 

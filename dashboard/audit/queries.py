@@ -41,7 +41,7 @@ def timeline(
     actions: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[TimelineEntry]:
-    """Newest first. `kinds` narrows to actors (staff, token, system), `older_than` is the last id of the page before."""
+    """Newest first. `kinds` narrows to actors (staff, token, system); `older_than`: the last id of the page before."""
     query = (
         sa.select(AuditEvent, AuditPayload)
         .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)

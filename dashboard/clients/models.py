@@ -74,6 +74,7 @@ class Client(Base):
         sa.Index("ix_client_name", "name_key", "id"),
         sa.Index("ix_client_status_created", "status", sa.text("created_at DESC"), sa.text("id DESC")),
         sa.Index("ix_client_status_name", "status", "name_key", "id"),
+        sa.Index("ix_client_risk_name", "risk_level", "name_key", "id"),
         sa.Index("ix_client_risk_created", "risk_level", sa.text("created_at DESC"), sa.text("id DESC")),
         sa.Index("ix_client_country_created", "country", sa.text("created_at DESC"), sa.text("id DESC")),
         # names and countries go together: a walk by name would read most of the table for a small country
@@ -85,9 +86,7 @@ class Client(Base):
             sa.text("id DESC"),
             postgresql_where=sa.text("worst_flag > 0"),
         ),
-        sa.Index(
-            "ix_client_search", sa.text("trigrams(search_text)"), postgresql_using="gin"
-        ),
+        sa.Index("ix_client_search", sa.text("trigrams(search_text)"), postgresql_using="gin"),
     )
 
 
@@ -215,11 +214,14 @@ class ClientFlag(Base):
 
     __table_args__ = (
         sa.CheckConstraint("severity BETWEEN 1 AND 3", name="severity_known"),
-        sa.CheckConstraint(
-            "(closed_at IS NULL) = (closing_reason IS NULL)", name="closed_with_a_reason"
-        ),
+        sa.CheckConstraint("(closed_at IS NULL) = (closing_reason IS NULL)", name="closed_with_a_reason"),
         sa.Index(
-            "uq_client_flag_open", "client_id", "code", "field", unique=True, postgresql_where=sa.text("closed_at IS NULL")
+            "uq_client_flag_open",
+            "client_id",
+            "code",
+            "field",
+            unique=True,
+            postgresql_where=sa.text("closed_at IS NULL"),
         ),
         sa.Index("ix_client_flag_code", "code", "client_id", postgresql_where=sa.text("closed_at IS NULL")),
     )

@@ -157,7 +157,5 @@ def next_request(actor: Actor) -> UUID | None:
     waiting = approvals.page(actor=actor, view="me", calendar=calendar(), limit=1)
     if not waiting:
         return None
-    items = queries.items(
-        queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="own"), limit=1
-    )
+    items = queries.items(queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="own"), limit=1)
     return waiting[0].id if not items or waiting[0].expires_at < items[0].due_at else None

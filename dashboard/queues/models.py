@@ -31,7 +31,12 @@ class QueueItem(Base):
 
     __table_args__ = (
         sa.Index(
-            "uq_queue_item_open", "queue", "object_id", "cause", unique=True, postgresql_where=sa.text("closed_at IS NULL")
+            "uq_queue_item_open",
+            "queue",
+            "object_id",
+            "cause",
+            unique=True,
+            postgresql_where=sa.text("closed_at IS NULL"),
         ),
         sa.Index("ix_queue_item_due", "queue", "due_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
         sa.Index("ix_queue_item_mine", "assignee_id", "due_at", "id", postgresql_where=sa.text("closed_at IS NULL")),

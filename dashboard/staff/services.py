@@ -123,9 +123,7 @@ def create_member(*, email: str, role: Role, password: str, name: str | None = N
     )
     session().add(member)
     session().flush()
-    audit.record(
-        "staff.created", by=by, object_type="staff_member", object_id=member.id, after={"role": member.role}
-    )
+    audit.record("staff.created", by=by, object_type="staff_member", object_id=member.id, after={"role": member.role})
     return member
 
 
@@ -227,11 +225,15 @@ def sign_in(*, email: str, password: str, address: str | None, browser: str | No
 
 def session_of(secret: str, *, idle: timedelta, longest: timedelta) -> tuple[StaffMember, StaffSession] | None:
     """The member and session behind a cookie; None when it has ended in whatever way."""
-    row = session().execute(
-        sa.select(StaffMember, StaffSession)
-        .join(StaffSession, StaffSession.staff_id == StaffMember.id)
-        .where(StaffSession.secret_hash == _digest(secret))
-    ).first()
+    row = (
+        session()
+        .execute(
+            sa.select(StaffMember, StaffSession)
+            .join(StaffSession, StaffSession.staff_id == StaffMember.id)
+            .where(StaffSession.secret_hash == _digest(secret))
+        )
+        .first()
+    )
     if row is None:
         return None
     member, current = row
@@ -264,7 +266,9 @@ def sign_out_everywhere(*, by: Actor, except_session: UUID | None = None) -> int
         mine.append(StaffSession.id != except_session)
     ended = session().execute(sa.update(StaffSession).where(*mine).values(ended_at=clock.now()))
     count: int = ended.rowcount  # type: ignore[attr-defined]
-    audit.record("staff.signed_out_everywhere", by=by, object_type="staff_member", object_id=by.id, after={"sessions": count})
+    audit.record(
+        "staff.signed_out_everywhere", by=by, object_type="staff_member", object_id=by.id, after={"sessions": count}
+    )
     return count
 
 

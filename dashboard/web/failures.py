@@ -108,5 +108,7 @@ def install(app: Flask) -> None:
         if app.config.get("SHOW_ERRORS"):
             raise error
         if is_api_path(request.path):
-            return envelope.failed(500, "internal", "Our fault. Nothing was changed; the request id finds it in the log.")
+            return envelope.failed(
+                500, "internal", "Our fault. Nothing was changed; the request id finds it in the log."
+            )
         return failure_page(500)

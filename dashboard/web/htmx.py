@@ -10,9 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 def wants_fragment() -> bool:
     """HTMX asks, and not to restore its history (then it needs the whole page)."""
-    return (
-        request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
-    )
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-History-Restore-Request") != "true"
 
 
 def page_or_fragment(page: str, fragment: str, *, status: int = 200, **context: Any) -> Response:

@@ -410,6 +410,7 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_client_country_name", "client", ["country", "name_key", "id"], unique=False)
+    op.create_index("ix_client_risk_name", "client", ["risk_level", "name_key", "id"], unique=False)
     op.create_index(
         "ix_client_created",
         "client",
@@ -695,7 +696,13 @@ def upgrade() -> None:
         append_only(table)
     for table in ("approval_request", "client_block", "client_flag", "client"):
         never_deleted(table)
-    for statement in (BEGINS_AT_THE_BEGINNING, APPROVAL_IS_FINAL, CLIENT_STATUS_GUARD, BLOCK_LIFT_GUARD, BLOCKED_WHILE_BLOCK):
+    for statement in (
+        BEGINS_AT_THE_BEGINNING,
+        APPROVAL_IS_FINAL,
+        CLIENT_STATUS_GUARD,
+        BLOCK_LIFT_GUARD,
+        BLOCKED_WHILE_BLOCK,
+    ):
         op.execute(statement)
 
     application_role()

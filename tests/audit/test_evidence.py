@@ -53,9 +53,7 @@ def test_the_reason_of_a_block_stands_only_in_the_restricted_part(people: People
     officer = people.actor(Role.OFFICER)
     with transaction():
         client = services.create(IndividualProfile(first_name="A", last_name="B"), by=officer)
-        services.block(
-            client.id, code=BlockCode.STR_HOLD, comment="secret words", legal_reference="case 7", by=officer
-        )
+        services.block(client.id, code=BlockCode.STR_HOLD, comment="secret words", legal_reference="case 7", by=officer)
     for payload in session().scalars(sa.select(AuditPayload)):
         open_part = str((payload.before, payload.after, payload.reason))
         assert "STR_HOLD" not in open_part

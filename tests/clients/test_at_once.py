@@ -132,9 +132,9 @@ def test_a_block_placed_while_another_is_lifted_leaves_the_client_blocked(
         results = at_once(
             committed,
             [
-                lambda request_id=request_id: approvals.decide(
-                    request_id, approve=True, reason=None, by=officers[1]
-                ).state,
+                lambda request_id=request_id: (
+                    approvals.decide(request_id, approve=True, reason=None, by=officers[1]).state
+                ),
                 lambda fresh=fresh: services.block(client_id, code=fresh, by=officers[2]).code,
             ],
         )

@@ -169,9 +169,7 @@ def test_a_document_that_expires_while_nobody_looks_is_flagged_by_the_daily_chec
 def test_the_document_of_another_client_is_noticed(officer: Actor) -> None:
     document = Document(type="passport", number="K 123-456", issued_country_code="EE")
     made(replace(ADULT, document=document), officer)
-    second = made(
-        replace(ADULT, first_name="Other", document=replace(document, number="k123456")), officer
-    )
+    second = made(replace(ADULT, first_name="Other", document=replace(document, number="k123456")), officer)
     assert FlagCode.DUPLICATE_DOCUMENT in codes(second)
 
 

@@ -102,9 +102,7 @@ def test_a_risk_is_not_lowered_without_an_approved_request(officer: Actor) -> No
 def test_a_blocked_client_does_not_leave_the_status_while_a_block_stands(officer: Actor, client_id: UUID) -> None:
     with transaction():
         services.block(client_id, code=BlockCode.FRAUD, by=officer)
-    rule = refused(
-        "UPDATE client SET status = 'inactive', status_before_block = NULL WHERE id = :id", id=client_id
-    )
+    rule = refused("UPDATE client SET status = 'inactive', status_before_block = NULL WHERE id = :id", id=client_id)
     assert rule == "client_blocked_while_block_active"
 
 
@@ -133,9 +131,7 @@ def test_a_block_is_not_lifted_by_a_request_that_nobody_approved(officer: Actor,
 
 
 @pytest.mark.parametrize("code", ["SANCTIONS", "STR_HOLD", "FIU_ORDER", "COURT_ATTACHMENT"])
-def test_no_token_lifts_what_people_must_decide(
-    client_id: UUID, machine: Callable[..., object], code: str
-) -> None:
+def test_no_token_lifts_what_people_must_decide(client_id: UUID, machine: Callable[..., object], code: str) -> None:
     from dashboard.access.permissions import Audience
 
     token = machine(Audience.SYSTEM)

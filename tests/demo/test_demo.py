@@ -168,7 +168,9 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others(databases, lo
 
 
 def test_a_large_load_gives_back_all_indexes_and_guards(
-    databases, loaded: Settings, monkeypatch: pytest.MonkeyPatch  # type: ignore[no-untyped-def]
+    databases,
+    loaded: Settings,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
 ) -> None:
     """The way of a large load, tried on a small one: in parcels, with constraints taken down and built again."""
     schema = (

@@ -30,9 +30,7 @@ def lift(client_id: UUID, block_id: UUID) -> Any:
     form = ReasonForm()
     status = 200
     if request.method == "POST":
-        refused = attempt(
-            form, lambda: services.ask_to_unblock(block_id, reason=form.reason.data or "", by=actor)
-        )
+        refused = attempt(form, lambda: services.ask_to_unblock(block_id, reason=form.reason.data or "", by=actor))
         if refused is None:
             flash("Asked to lift the block. Another person decides.", "wait")
             return go(url_for("clients.show", client_id=client_id))

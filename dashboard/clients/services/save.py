@@ -268,9 +268,7 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     return client
 
 
-def _replace_people(
-    client: Client, profile: CompanyProfile, before: dict[str, Any], after: dict[str, Any]
-) -> None:
+def _replace_people(client: Client, profile: CompanyProfile, before: dict[str, Any], after: dict[str, Any]) -> None:
     standing = list(
         session().scalars(
             sa.select(RelatedIndividual)

@@ -52,6 +52,7 @@ NOTES = (
     "Seasonal business: most turnover between May and September.",
 )
 
+
 @dataclass(frozen=True)
 class Why:
     """Internal code of a block, comment and legal reference."""
@@ -302,7 +303,7 @@ class Story:
             by.id or None, by.name, *(lift or (None,) * 5),
         )  # fmt: skip
 
-    def _tell_of_block(  # noqa: PLR0917
+    def _tell_of_block(
         self, block: Standing, why: Why, by: Colleague, before: str, after: str, review: int
     ) -> None:
         self._tell(
@@ -409,9 +410,7 @@ class Story:
             restricted={"reason": decision.reason} if decision.reason else None,
         )  # fmt: skip
 
-    def _asked_and_approved(
-        self, ask: Ask, day: int, people: tuple[Colleague, Colleague]
-    ) -> tuple[str, Colleague]:
+    def _asked_and_approved(self, ask: Ask, day: int, people: tuple[Colleague, Colleague]) -> tuple[str, Colleague]:
         maker, decider = people
         at = self._later(self._working(day, 0.4, 0.6))
         decision = Decision("approved", decider, max(at + 60_000, self._working(day, 0.62, 0.97)))
@@ -507,9 +506,7 @@ class Story:
 
     def _company(self, keys: dict[int, str]) -> None:
         profile = self.profile
-        self.sheets.add(
-            "company", self.id, profile.name, profile.country, profile.address, *profile.company.values()
-        )
+        self.sheets.add("company", self.id, profile.name, profile.country, profile.address, *profile.company.values())
         for position, related in enumerate(profile.related):
             person = related.person
             self.sheets.add(

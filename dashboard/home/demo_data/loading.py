@@ -27,7 +27,7 @@ from dashboard.home.demo_data.rows import COLUMNS, Sheets, identifier, moment
 from dashboard.home.demo_data.scenarios import tell
 from dashboard.settings import Settings
 
-PASSWORD = "demo-password-1"  # noqa: S105 told to everybody who runs the demo
+PASSWORD = "demo-password-1"
 #: e-mail name, role, name as colleagues read it
 COLLEAGUES = (
     ("officer", Role.OFFICER, "R. Kask"),
@@ -148,9 +148,7 @@ def _parcels(plan: Plan) -> Iterator[Parcel]:
 # --- copying ----------------------------------------------------------------------------------------------------
 
 
-def _copy_all(
-    connection: psycopg.Connection[tuple[object, ...]], plan: Plan, progress: Callable[[str], None]
-) -> int:
+def _copy_all(connection: psycopg.Connection[tuple[object, ...]], plan: Plan, progress: Callable[[str], None]) -> int:
     large = plan.clients >= LARGE
     rebuild = _take_down(connection) if large else []
     rows = done = 0

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, PLR0917
+# ruff: noqa: E501
 """Pools that people and companies are put together from, by country. The first entries of a pool are the commonest."""
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ class Country:
 
 
 def _c(
-    code: str, weight: int, phone: tuple[str, int], zip_: str, first: str, last: str, cities: str, streets: str, forms: str
+    code: str,
+    weight: int,
+    phone: tuple[str, int],
+    zip_: str,
+    first: str,
+    last: str,
+    cities: str,
+    streets: str,
+    forms: str,
 ) -> Country:
     def pool(text: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in text.split(","))

@@ -308,7 +308,7 @@ def _expire(document: Document, day: date) -> None:
     document.issued, document.expires = day - timedelta(days=LIFE_OF_A_DOCUMENT), day
 
 
-def _doubt_person(  # noqa: PLR0917
+def _doubt_person(
     profile: Profile, who: Person, code: FlagCode, random: Random, today: date, expired_on: date
 ) -> None:
     if code is FlagCode.UNDER_AGE:
@@ -326,6 +326,4 @@ def _doubt_person(  # noqa: PLR0917
         profile.doubts.append(raised(code, "citizenshipCountry", _NOWHERE))
     else:
         _expire(who.document, expired_on)
-        profile.doubts.append(
-            raised(FlagCode.DOCUMENT_EXPIRED, "identificationDocument.expirationDate", expired_on)
-        )
+        profile.doubts.append(raised(FlagCode.DOCUMENT_EXPIRED, "identificationDocument.expirationDate", expired_on))

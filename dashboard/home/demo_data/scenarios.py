@@ -47,9 +47,7 @@ _SHARED_PHONE = 50
 #: what is rare happens to as many clients in a large load as in one of this size
 _SMALL_LOAD = 2_000
 _SHARED_DOCUMENT = ("LT", "AB1234567")
-_DUPLICATE = raised(
-    FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", links.document_key(*_SHARED_DOCUMENT)
-)
+_DUPLICATE = raised(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", links.document_key(*_SHARED_DOCUMENT))
 
 
 def tell(sheets: Sheets, plan: Plan, days: Days, number: int, random: Random) -> None:
