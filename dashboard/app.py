@@ -73,6 +73,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
         WTF_CSRF_TIME_LIMIT=None,
         BOOTSTRAP_SERVE_LOCAL=True,
+        PRODUCTION=chosen.production,
         SEND_FILE_MAX_AGE_DEFAULT=86400,
     )
     app.extensions["countinghouse.settings"] = chosen

@@ -49,8 +49,9 @@ class BusinessCalendar:
 
     def add_days(self, day: date, count: int) -> date:
         """The count-th business day after `day` (0: the next one that is no holiday, `day` itself included)."""
-        while not self.is_business_day(day):
-            day += timedelta(days=1)
+        if count == 0:
+            while not self.is_business_day(day):
+                day += timedelta(days=1)
         for _ in range(count):
             day += timedelta(days=1)
             while not self.is_business_day(day):

@@ -29,7 +29,8 @@ def refuse_change_function() -> None:
     """The function behind both."""
     op.execute(
         """
-        CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql
+            SET search_path = pg_catalog, public, pg_temp AS $$
         BEGIN
             RAISE EXCEPTION '% on % is refused: these rows are evidence', TG_OP, TG_TABLE_NAME
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;

@@ -7,7 +7,7 @@ A route without a declaration refuses everybody, and the test that walks the URL
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from flask import Flask, g, request
@@ -116,6 +116,7 @@ def install(app: Flask, staff_actor: Callable[[], Any]) -> None:
             g.actor = tokens.authenticate(request.headers.get("Authorization"))
             if g.actor is None:
                 raise Unauthenticated("Send a valid token: Authorization: Bearer …")
+            g.actor = replace(g.actor, address=request.remote_addr, request_id=g.get("request_id"))
             if g.actor.role != access.audience.value:
                 raise Forbidden(
                     f"This operation is for {access.audience.value} tokens.",

@@ -91,7 +91,7 @@ def request(
     fresh.fingerprint = kind.fingerprint(fresh)
     expired = live(kind_key, object_id)
     if expired is not None and expired.expires_at <= clock.now():
-        _close(expired, "expired", by=system("clock"))
+        _close(expired, "expired", by=system("system"))
     try:
         with savepoint():
             session().add(fresh)
@@ -172,13 +172,13 @@ def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor) ->
     if refusal:
         raise Forbidden(refusal, code="mayNotDecide")
     if request.expires_at <= clock.now():
-        _close(request, "expired", by=system("clock"))
+        _close(request, "expired", by=system("system"))
         return request
     if not approve:
         _close(request, "rejected", by=by, reason=_reason(reason))
         return request
     if request.fingerprint != print_now:
-        _close(request, "stale", by=system("fingerprint"))
+        _close(request, "stale", by=system("system"))
         return request
     why = (reason or "").strip()[:LONGEST_REASON] or None
     _close(request, "approved", by=by, reason=why)
@@ -189,7 +189,7 @@ def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor) ->
 def withdraw(request_id: UUID, *, by: Actor) -> ApprovalRequest:
     """The maker takes it back. Raises NotFound, Conflict, Forbidden."""
     request, _ = _locked(request_id)
-    if request.maker_id != by.id:
+    if by.id is None or by.id not in {request.maker_id, request.maker_owner_id}:
         raise Forbidden("Only the person who asked can withdraw it.", code="notTheMaker")
     _close(request, "withdrawn", by=by)
     return request
@@ -201,7 +201,7 @@ def close_as_stale(kind_key: str, object_id: UUID) -> None:
     if request is not None:
         session().refresh(request, with_for_update=True)
         if request.state == "requested":
-            _close(request, "stale", by=system("fingerprint"))
+            _close(request, "stale", by=system("system"))
 
 
 def expire_due(limit: int = 500) -> int:
@@ -215,5 +215,5 @@ def expire_due(limit: int = 500) -> int:
         )
     )
     for request_ in due:
-        _close(request_, "expired", by=system("clock"))
+        _close(request_, "expired", by=system("system"))
     return len(due)

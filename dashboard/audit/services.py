@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,20 @@ from dashboard.database import new_id, session
 
 def canonical(payload: Mapping[str, Any]) -> bytes:
     """The one spelling of a payload that its digest is taken over: sorted keys, no spaces, UTF-8."""
-    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def plain(value: Any) -> Any:
+    """JSON-ready in a spelling that the database gives back unchanged: a number with decimals becomes text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(entry) for entry in value]
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return str(value)
 
 
 def payload_digest(salt: str, payload: Mapping[str, Any]) -> str:
@@ -50,10 +64,10 @@ def record(
     if before or after or reason or restricted:
         salt = secrets.token_hex(16)
         content = {
-            "before": dict(before) if before else None,
-            "after": dict(after) if after else None,
+            "before": plain(before) if before else None,
+            "after": plain(after) if after else None,
             "reason": reason,
-            "restricted": dict(restricted) if restricted else None,
+            "restricted": plain(restricted) if restricted else None,
         }
         digest = payload_digest(salt, content)
         payload = AuditPayload(event_id=event_id, salt=salt, **content)

@@ -244,6 +244,8 @@ class ClientBlock(Base):
     placed_by_kind: Mapped[str]
     placed_by_id: Mapped[UUID | None]
     placed_by_name: Mapped[str]
+    #: the person who stated the reason of a block that was placed without one: from then on people lift it
+    stated_by_id: Mapped[UUID | None]
     lifted_at: Mapped[datetime | None]
     lifted_by_kind: Mapped[str | None]
     lifted_by_id: Mapped[UUID | None]
@@ -263,7 +265,7 @@ class ClientBlock(Base):
         sa.CheckConstraint(
             "lifted_at IS NULL OR lift_approval_id IS NOT NULL OR"
             f" (lifted_by_kind = 'token' AND placed_by_kind = 'token' AND lifted_by_id = placed_by_id"
-            f" AND code NOT IN ({_HUMAN}))",
+            f" AND stated_by_id IS NULL AND code NOT IN ({_HUMAN}))",
             name="lifted_by_two_people",
         ),
         sa.CheckConstraint(
@@ -285,7 +287,7 @@ class ClientBlock(Base):
             sa.text("coalesce(amount_minor, 0)"),
             sa.text("coalesce(currency, '')"),
             unique=True,
-            postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind = 'token'"),
+            postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind = 'token' AND stated_by_id IS NULL"),
         ),
         sa.Index("ix_client_block_client", "client_id", sa.text("id DESC")),
     )  # fmt: skip

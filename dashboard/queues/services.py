@@ -27,21 +27,24 @@ def open_item(
     due_at: datetime,
     restricted: bool = False,
 ) -> None:
-    """Put work into a queue. The same open work twice stays one item."""
+    """Put work into a queue. The same open work twice stays one item, due at the earlier of the two times."""
+    fresh = postgresql.insert(QueueItem).values(
+        id=new_id(),
+        queue=queue,
+        cause=cause,
+        object_type=object_type,
+        object_id=object_id,
+        client_id=client_id,
+        restricted=restricted,
+        opened_at=clock.now(),
+        due_at=due_at,
+    )
     session().execute(
-        postgresql.insert(QueueItem)
-        .values(
-            id=new_id(),
-            queue=queue,
-            cause=cause,
-            object_type=object_type,
-            object_id=object_id,
-            client_id=client_id,
-            restricted=restricted,
-            opened_at=clock.now(),
-            due_at=due_at,
+        fresh.on_conflict_do_update(
+            index_elements=["queue", "object_id", "cause"],
+            index_where=sa.text("closed_at IS NULL"),
+            set_={"due_at": sa.func.least(QueueItem.due_at, fresh.excluded.due_at)},
         )
-        .on_conflict_do_nothing()
     )
 
 
@@ -55,9 +58,10 @@ def close_items(queue: str, *, object_id: UUID, by: Actor, cause: str | None = N
     session().execute(query.values(closed_at=clock.now(), closed_by=by.staff_id))
 
 
-def take_next(queues: Sequence[str], *, by: Actor) -> QueueItem | None:
+def take_next(queues: Sequence[str], *, by: Actor, held: sa.ColumnElement[bool] | None = None) -> QueueItem | None:
     """The item that is due first among one's own and the unassigned, now one's own; None when there is none.
 
+    What is `held` (somebody else must move first) is left out.
     Two people who ask at the same moment get two different items.
     """
     query = (
@@ -73,6 +77,8 @@ def take_next(queues: Sequence[str], *, by: Actor) -> QueueItem | None:
     )
     if not by.sees_restricted:
         query = query.where(QueueItem.restricted.is_(False))
+    if held is not None:
+        query = query.where(sa.not_(held))
     item = session().scalar(query)
     return take(item.id, by=by) if item is not None else None
 

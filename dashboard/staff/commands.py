@@ -7,18 +7,26 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
+from flask import current_app
 from flask.cli import AppGroup
 
 from dashboard.access import tokens
 from dashboard.access.actor import system
 from dashboard.access.permissions import Audience, Role
+from dashboard.audit import services as audit
 from dashboard.database import constraint_of, session, transaction
 from dashboard.errors import DomainError, Invalid
+from dashboard.settings import Settings
 from dashboard.staff import services
 from dashboard.staff.models import StaffMember
 
 staff_commands = AppGroup("staff", help="Staff members.")
 token_commands = AppGroup("tokens", help="API tokens.")
+
+
+def _production() -> bool:
+    settings: Settings = current_app.extensions["countinghouse.settings"]
+    return settings.production
 
 
 def _sentence(error: DomainError) -> str:
@@ -96,8 +104,12 @@ def create_token(
                 )
                 if owner_id is None:
                     raise Invalid.one("owner", "There is no such staff member.")
+            if owner_id is None and audience == Audience.SYSTEM and _production():
+                raise Invalid.one(
+                    "owner", "In production a system token needs --owner: that person never decides what it asks."
+                )
             chosen = tokens.resolve_scopes(Audience(audience), scopes)
-            _token, secret = tokens.create(
+            token, secret = tokens.create(
                 audience=Audience(audience),
                 scopes=chosen,
                 name=name,
@@ -105,6 +117,20 @@ def create_token(
                 partner=partner,
                 owner_id=owner_id,
                 lifetime=timedelta(days=days),
+            )
+            audit.record(
+                "token.created",
+                by=system("command line"),
+                object_type="api_token",
+                object_id=token.id,
+                client_id=client_id,
+                after={
+                    "audience": token.audience,
+                    "scopes": token.scopes,
+                    "partner": token.partner,
+                    "owner": str(owner_id) if owner_id else None,
+                    "expires": token.expires_at.isoformat(),
+                },
             )
     except DomainError as error:
         raise click.ClickException(_sentence(error)) from None
@@ -122,6 +148,7 @@ def revoke_token(token_id: UUID) -> None:
     try:
         with transaction():
             tokens.revoke(token_id)
+            audit.record("token.revoked", by=system("command line"), object_type="api_token", object_id=token_id)
     except DomainError as error:
         raise click.ClickException(_sentence(error)) from None
     click.echo("Revoked.")

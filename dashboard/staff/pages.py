@@ -40,28 +40,29 @@ def sign_in() -> Any:
     if not form.validate_on_submit():
         return render_template("staff/sign_in.html", form=form), 422 if form.errors else 200
     email = form.email.data or ""
-    locked = None
+    where = {"address": request.remote_addr, "request_id": g.get("request_id")}
     try:
+        # committed before the password is looked at: what a refusal rolls back must not be the count
         with transaction():
+            locked = services.begin_attempt(email)
+        with transaction():
+            if (before := sessions.current_member()) is not None:
+                services.sign_out(before.session.id, by=services.actor_of(before.member, **where))
             signed_in = services.sign_in(
-                email=email,
-                password=form.password.data or "",
-                address=request.remote_addr,
-                browser=request.user_agent.string,
-                request_id=g.get("request_id"),
+                email=email, password=form.password.data or "", browser=request.user_agent.string, **where
             )
     except services.LockedOut as refusal:
         locked = refusal.until
     except services.SignInRefused as refusal:
-        # the refusal rolled back; the count of failures must stay
         with transaction():
-            locked = services.note_failure(email)
+            services.tell_refusal(email, locked=locked, **where)
         if locked is None:
             form.form_errors = [refusal.message]
             return render_template("staff/sign_in.html", form=form), 422
     else:
         sessions.open_session(signed_in)
         return go(target)
+    assert locked is not None  # both ways here bring a time
     response = make_response(render_template("staff/sign_in.html", form=form, locked_until=locked), 429)
     response.headers["Retry-After"] = str(max(1, int((locked - clock.now()).total_seconds()) + 1))
     return response
@@ -74,7 +75,7 @@ def sign_out() -> AnyResponse:
     member = sessions.current_member()
     if member is not None:
         with transaction():
-            services.sign_out(member.session.id)
+            services.sign_out(member.session.id, by=current_actor())
     sessions.close_session()
     return go(url_for("staff.sign_in"))
 

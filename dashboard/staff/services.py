@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
 from dashboard.access.actor import Actor
+from dashboard.access.models import ApiToken
 from dashboard.access.permissions import ROLES, Role
 from dashboard.audit import services as audit
 from dashboard.database import session
@@ -150,52 +151,51 @@ def _lock_for(failures: int) -> timedelta | None:
     return min(FIRST_LOCK * doublings, LONGEST_LOCK)
 
 
-def locked_until(email: str) -> datetime | None:
-    """When the next try for this address is taken, or None when it is taken now."""
-    row = session().get(SignInFailure, _digest(email.strip().lower()))
-    if row is None or row.locked_until is None or row.locked_until <= clock.now():
-        return None
+def begin_attempt(email: str) -> datetime | None:
+    """Count one try before anything is checked, known address or not. Raises LockedOut.
+
+    Gives the end of the lock-out that this try brings should it fail; success forgets the count. The caller commits
+    before the password is checked: of many tries at once only the first few are.
+    """
+    moment = clock.now()
+    key = _digest(_address(email))
+    session().execute(
+        postgresql.insert(SignInFailure)
+        .values(email_hash=key, failures=0, last_failure_at=moment, locked_until=None)
+        .on_conflict_do_nothing()
+    )
+    row = session().get_one(SignInFailure, key, with_for_update=True, populate_existing=True)
+    if row.locked_until is not None and row.locked_until > moment:
+        raise LockedOut(row.locked_until)
+    if row.last_failure_at < moment - FORGET_FAILURES_AFTER:
+        row.failures = 0
+    row.failures += 1
+    row.last_failure_at = moment
+    lock = _lock_for(row.failures)
+    row.locked_until = moment + lock if lock else None
     return row.locked_until
 
 
-def note_failure(email: str) -> datetime | None:
-    """Count one failed try, known address or not; gives the end of the lock-out if there is one now.
+def _address(email: str) -> str:
+    """As addresses are compared; PostgreSQL text cannot hold NUL, and no address has one."""
+    return email.replace("\0", "").strip().lower()
 
-    The edge commits this although the sign-in was refused.
-    """
-    moment = clock.now()
-    table = SignInFailure.__table__
-    insert = postgresql.insert(SignInFailure).values(
-        email_hash=_digest(email.strip().lower()), failures=1, last_failure_at=moment, locked_until=None
+
+def tell_refusal(email: str, *, locked: datetime | None, address: str | None, request_id: str | None) -> None:
+    """Evidence of a refused sign-in; the address that was typed is not kept."""
+    member_id = session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == _address(email)))
+    audit.record(
+        "staff.locked_out" if locked else "staff.sign_in_refused",
+        by=Actor(kind="system", id=None, name="sign-in", role="system", address=address, request_id=request_id),
+        object_type="staff_member",
+        object_id=member_id,
+        after={"locked_until": locked.isoformat()} if locked else None,
     )
-    failures = session().scalar(
-        insert.on_conflict_do_update(
-            index_elements=["email_hash"],
-            set_={
-                "failures": sa.case(
-                    (table.c.last_failure_at < moment - FORGET_FAILURES_AFTER, 1), else_=table.c.failures + 1
-                ),
-                "last_failure_at": moment,
-            },
-        ).returning(SignInFailure.failures)
-    )
-    lock = _lock_for(failures or 1)
-    until = moment + lock if lock else None
-    session().execute(
-        sa.update(SignInFailure)
-        .where(SignInFailure.email_hash == _digest(email.strip().lower()))
-        .values(locked_until=until)
-        .execution_options(synchronize_session=False)
-    )
-    return until
 
 
 def sign_in(*, email: str, password: str, address: str | None, browser: str | None, request_id: str | None) -> SignedIn:
-    """Open a session. Raises LockedOut and SignInRefused; the caller then commits `note_failure`."""
-    until = locked_until(email)
-    if until:
-        raise LockedOut(until)
-    member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == email.strip().lower()))
+    """Open a session. The caller has committed `begin_attempt`. Raises SignInRefused."""
+    member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == _address(email)))
     right = _matches(member.password_hash if member else _NOBODY, password[:LONGEST_PASSWORD])
     if member is None or not right or member.disabled_at is not None:
         raise SignInRefused("E-mail address or password is wrong.")
@@ -250,13 +250,14 @@ def mark_seen(session_id: UUID) -> None:
     session().execute(sa.update(StaffSession).where(StaffSession.id == session_id).values(seen_at=clock.now()))
 
 
-def sign_out(session_id: UUID) -> None:
+def sign_out(session_id: UUID, *, by: Actor) -> None:
     """End one session."""
     session().execute(
         sa.update(StaffSession)
         .where(StaffSession.id == session_id, StaffSession.ended_at.is_(None))
         .values(ended_at=clock.now())
     )
+    audit.record("staff.signed_out", by=by, object_type="staff_member", object_id=by.id)
 
 
 def sign_out_everywhere(*, by: Actor, except_session: UUID | None = None) -> int:
@@ -326,6 +327,12 @@ def disable(email: str, *, by: Actor) -> StaffMember:
     if member.disabled_at is not None:
         raise Conflict("This staff member is disabled already.", code="alreadyDisabled")
     member.disabled_at = clock.now()
+    # what the person answers for stops with the person
+    session().execute(
+        sa.update(ApiToken)
+        .where(ApiToken.owner_id == member.id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
     ended = _end_sessions(member)
     audit.record(
         "staff.disabled", by=by, object_type="staff_member", object_id=member.id, after={"sessions_ended": ended}

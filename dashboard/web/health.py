@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from flask import Blueprint
+from flask import Blueprint, current_app
 from werkzeug.wrappers import Response
 
 from dashboard.database import schema_head, session
@@ -14,6 +14,17 @@ health = Blueprint("health", __name__)
 
 def _answer(code: int, **content: object) -> Response:
     return Response(json.dumps(content), status=code, mimetype="application/json")
+
+
+def _restricted() -> bool:
+    """Whether the application runs as a role that evidence is safe from."""
+    powerful = session().scalar(
+        sa.text(
+            "SELECT rolsuper OR EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public' AND tableowner = rolname)"
+            " FROM pg_roles WHERE rolname = current_user"
+        )
+    )
+    return not powerful
 
 
 @health.get("/healthz")
@@ -33,4 +44,6 @@ def readyz() -> Response:
         return _answer(503, status="database unreachable")
     if version != schema_head():
         return _answer(503, status="schema is not the newest")
+    if current_app.config.get("PRODUCTION") and not _restricted():
+        return _answer(503, status="the database role is a superuser or owns the tables: see docs/operations.md")
     return _answer(200, status="ready")

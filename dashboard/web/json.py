@@ -40,9 +40,27 @@ def dumps(value: Any, **kwargs: Any) -> str:
     return text
 
 
+#: no amount, volume or share needs more; reading a longer one takes quadratic time
+LONGEST_NUMBER = 40
+
+
+def _short(token: str) -> str:
+    if len(token) > LONGEST_NUMBER:
+        raise ValueError("a number has too many digits")
+    return token
+
+
+def _decimal(token: str) -> Decimal:
+    return Decimal(_short(token))
+
+
+def _integer(token: str) -> int:
+    return int(_short(token))
+
+
 def loads(text: str | bytes, **_kwargs: Any) -> Any:
     """Raises ValueError for what is no JSON, NaN and Infinity included."""
-    return simplejson.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    return simplejson.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
 
 
 class ExactJSON(JSONProvider):

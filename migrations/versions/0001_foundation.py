@@ -21,7 +21,8 @@ $$
 
 #: a request that is closed stays as it was closed, and what was asked never changes
 APPROVAL_IS_FINAL = """
-CREATE FUNCTION approval_is_final() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION approval_is_final() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF OLD.state <> 'requested' THEN
         RAISE EXCEPTION 'a closed request is never changed'
@@ -47,9 +48,11 @@ CREATE TRIGGER approval_request_is_final BEFORE UPDATE ON approval_request
 
 #: the application only ever begins at the beginning (the loader of demo histories runs as the owner)
 BEGINS_AT_THE_BEGINNING = """
-CREATE FUNCTION begins_at_the_beginning() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION begins_at_the_beginning() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF current_user = 'countinghouse_app' THEN
+    IF current_user = 'countinghouse_app'
+       OR NOT pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER') THEN
         RAISE EXCEPTION 'a new row of % begins at the beginning', TG_TABLE_NAME
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
     END IF;
@@ -65,12 +68,15 @@ CREATE TRIGGER client_block_begins_active BEFORE INSERT ON client_block
 
 #: activation and a lower risk name an approved request of their own; a block outlives every status change
 CLIENT_STATUS_GUARD = """
-CREATE FUNCTION client_status_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION client_status_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF NEW.status = 'active' AND OLD.status = 'inactive' AND NOT EXISTS (
         SELECT 1 FROM approval_request r
         WHERE r.id = NEW.activation_approval_id AND r.id IS DISTINCT FROM OLD.activation_approval_id
           AND r.state = 'approved' AND r.kind = 'client.activate' AND r.object_id = NEW.id
+          -- decided just now: an old decision is never used a second time
+          AND r.closed_at >= transaction_timestamp() - interval '1 minute'
     ) THEN
         RAISE EXCEPTION 'activation without KYC needs two people'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_activation_needs_approval';
@@ -99,6 +105,8 @@ BEGIN
         SELECT 1 FROM approval_request r
         WHERE r.id = NEW.risk_approval_id AND r.id IS DISTINCT FROM OLD.risk_approval_id
           AND r.state = 'approved' AND r.kind = 'client.lower-risk' AND r.object_id = NEW.id
+          AND (r.payload ->> 'risk_level')::int = NEW.risk_level
+          AND r.closed_at >= transaction_timestamp() - interval '1 minute'
     ) THEN
         RAISE EXCEPTION 'lowering a risk needs two people'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_lower_risk_needs_approval';
@@ -111,19 +119,28 @@ CREATE TRIGGER client_status_guard BEFORE UPDATE OF status, status_before_block,
 
 #: a lifted block stays lifted; a lift by approval names an approved request for this very block
 BLOCK_LIFT_GUARD = """
-CREATE FUNCTION client_block_lift_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION client_block_lift_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF OLD.lifted_at IS NOT NULL THEN
         RAISE EXCEPTION 'a lifted block is never changed'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_block_lift_is_final';
     END IF;
-    IF (NEW.client_id, NEW.scope, NEW.started_at, NEW.placed_by_kind, NEW.placed_by_name)
-       IS DISTINCT FROM (OLD.client_id, OLD.scope, OLD.started_at, OLD.placed_by_kind, OLD.placed_by_name)
+    IF (NEW.id, NEW.client_id, NEW.scope, NEW.started_at, NEW.review_date, NEW.placed_by_kind, NEW.placed_by_name)
+       IS DISTINCT FROM
+       (OLD.id, OLD.client_id, OLD.scope, OLD.started_at, OLD.review_date, OLD.placed_by_kind, OLD.placed_by_name)
        OR NEW.amount_minor IS DISTINCT FROM OLD.amount_minor OR NEW.currency IS DISTINCT FROM OLD.currency
-       OR NEW.placed_by_id IS DISTINCT FROM OLD.placed_by_id
-       OR (NEW.code <> OLD.code AND OLD.code <> 'NOT_STATED') THEN
+       OR NEW.placed_by_id IS DISTINCT FROM OLD.placed_by_id OR NEW.client_text IS DISTINCT FROM OLD.client_text
+       OR (OLD.code <> 'NOT_STATED' AND (NEW.code <> OLD.code OR NEW.comment IS DISTINCT FROM OLD.comment
+           OR NEW.legal_reference IS DISTINCT FROM OLD.legal_reference
+           OR NEW.stated_by_id IS DISTINCT FROM OLD.stated_by_id)) THEN
         RAISE EXCEPTION 'a block is lifted, never rewritten'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_block_is_as_placed';
+    END IF;
+    IF NEW.lifted_at IS NOT NULL AND NEW.code = 'RISK_PROHIBITED'
+       AND EXISTS (SELECT 1 FROM client c WHERE c.id = NEW.client_id AND c.risk_level = 4) THEN
+        RAISE EXCEPTION 'the block of a prohibited risk stands while the risk is prohibited'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_block_stands_while_prohibited';
     END IF;
     IF NEW.lift_approval_id IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM approval_request r
@@ -139,9 +156,27 @@ CREATE TRIGGER client_block_lift_guard BEFORE UPDATE ON client_block
     FOR EACH ROW EXECUTE FUNCTION client_block_lift_guard();
 """
 
+#: a flag is closed, never rewritten
+FLAG_GUARD = """
+CREATE FUNCTION client_flag_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF OLD.closed_at IS NOT NULL
+       OR (NEW.id, NEW.client_id, NEW.code, NEW.severity, NEW.field, NEW.fact, NEW.opened_at)
+          IS DISTINCT FROM (OLD.id, OLD.client_id, OLD.code, OLD.severity, OLD.field, OLD.fact, OLD.opened_at) THEN
+        RAISE EXCEPTION 'a flag is closed, never rewritten'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_flag_is_as_raised';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER client_flag_guard BEFORE UPDATE ON client_flag
+    FOR EACH ROW EXECUTE FUNCTION client_flag_guard();
+"""
+
 #: checked at the commit: who has an active block is blocked
 BLOCKED_WHILE_BLOCK = """
-CREATE FUNCTION client_blocked_while_block() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION client_blocked_while_block() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF EXISTS (
         SELECT 1 FROM client_block b JOIN client c ON c.id = b.client_id
@@ -152,6 +187,15 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+CREATE FUNCTION client_block_locks_client() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    -- a status change and a new block wait for one another, whoever writes them
+    PERFORM 1 FROM client WHERE id = NEW.client_id FOR NO KEY UPDATE;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER client_block_locks_client BEFORE INSERT ON client_block
+    FOR EACH ROW EXECUTE FUNCTION client_block_locks_client();
 CREATE CONSTRAINT TRIGGER client_blocked_while_block AFTER INSERT ON client_block
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION client_blocked_while_block();
 """
@@ -484,6 +528,7 @@ def upgrade() -> None:
         sa.Column("placed_by_kind", sa.Text(), nullable=False),
         sa.Column("placed_by_id", sa.UUID(), nullable=True),
         sa.Column("placed_by_name", sa.Text(), nullable=False),
+        sa.Column("stated_by_id", sa.UUID(), nullable=True),
         sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lifted_by_kind", sa.Text(), nullable=True),
         sa.Column("lifted_by_id", sa.UUID(), nullable=True),
@@ -498,7 +543,7 @@ def upgrade() -> None:
             name=op.f("ck_client_block_code_known"),
         ),
         sa.CheckConstraint(
-            "lifted_at IS NULL OR lift_approval_id IS NOT NULL OR (lifted_by_kind = 'token' AND placed_by_kind = 'token' AND lifted_by_id = placed_by_id AND code NOT IN ('COURT_ATTACHMENT', 'FIU_ORDER', 'SANCTIONS', 'STR_HOLD'))",
+            "lifted_at IS NULL OR lift_approval_id IS NOT NULL OR (lifted_by_kind = 'token' AND placed_by_kind = 'token' AND lifted_by_id = placed_by_id AND stated_by_id IS NULL AND code NOT IN ('COURT_ATTACHMENT', 'FIU_ORDER', 'SANCTIONS', 'STR_HOLD'))",
             name=op.f("ck_client_block_lifted_by_two_people"),
         ),
         sa.CheckConstraint(
@@ -542,7 +587,7 @@ def upgrade() -> None:
             sa.literal_column("coalesce(currency, '')"),
         ],
         unique=True,
-        postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind = 'token'"),
+        postgresql_where=sa.text("lifted_at IS NULL AND placed_by_kind = 'token' AND stated_by_id IS NULL"),
     )
     op.create_table(
         "client_flag",
@@ -702,6 +747,7 @@ def upgrade() -> None:
         CLIENT_STATUS_GUARD,
         BLOCK_LIFT_GUARD,
         BLOCKED_WHILE_BLOCK,
+        FLAG_GUARD,
     ):
         op.execute(statement)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dashboard.access.actor import system
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import Audience, Role
 from dashboard.audit import services as audit
 from dashboard.audit.models import AuditEvent, AuditPayload
 from dashboard.audit.queries import timeline
@@ -15,7 +19,7 @@ from dashboard.clients import services
 from dashboard.clients.profile import IndividualProfile
 from dashboard.clients.vocabulary import BlockCode
 from dashboard.database import new_id, session, transaction
-from tests.conftest import People
+from tests.conftest import Machine, People
 
 
 def test_a_change_that_is_rolled_back_leaves_no_event(app: Flask) -> None:
@@ -86,3 +90,37 @@ def test_a_timeline_pages_without_gaps_or_repeats(people: People) -> None:
         edge = page[-1].id
     assert paged == whole
     assert len(whole) >= 8
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53), 2**53)
+        | st.decimals(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_payload_still_fits_its_digest_when_it_is_read_back(app: Flask, value: object) -> None:
+    with transaction():
+        event_id = audit.record("test.happened", by=system(), object_type="x", object_id=None, after={"value": value})
+    session().expire_all()
+    event, payload = session().get_one(AuditEvent, event_id), session().get_one(AuditPayload, event_id)
+    content = {"before": payload.before, "after": payload.after, "reason": payload.reason, "restricted": None}
+    assert event.payload_digest == audit.payload_digest(payload.salt, content)
+
+
+def test_what_a_token_does_is_recorded_with_address_and_request_id(
+    app: Flask, machine: Callable[..., Machine], people: People
+) -> None:
+    with transaction():
+        client = services.create(IndividualProfile(first_name="A", last_name="B"), by=people.actor(Role.OFFICER))
+    answer = machine(Audience.SYSTEM).call("PUT", f"/internal/Clients/{client.id}/block", json={})
+    assert answer.status_code == 200
+    event = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "client.blocked")).one()
+    assert event.actor_kind == "token"
+    assert event.address == "127.0.0.1"
+    assert event.request_id == answer.headers["X-Request-Id"]

@@ -161,9 +161,59 @@ def test_a_document_that_expires_while_nobody_looks_is_flagged_by_the_daily_chec
     assert codes(client) == {}
     with transaction():
         session().get_one(Individual, client.id).document_expiration_date = calendar().today() - timedelta(days=1)
-    assert services.refresh_all(by=system("daily check")) == 1
+    assert services.due_for_refresh(calendar().today()) == [client.id]
+    with transaction():
+        assert services.refresh(client.id, by=system("daily check"))
     assert set(codes(client)) == {FlagCode.DOCUMENT_EXPIRED}
-    assert services.refresh_all(by=system("daily check")) == 0
+    assert services.due_for_refresh(calendar().today()) == []
+
+
+def test_a_renewed_document_that_expires_again_is_flagged_again(officer: Actor) -> None:
+    from dashboard.access.actor import system
+    from dashboard.clients.models import Individual
+
+    today = calendar().today()
+    client = made(replace(ADULT, document=Document(number="1", expiration_date=today - timedelta(days=9))), officer)
+    renewed = replace(ADULT, document=Document(number="2", expiration_date=today + timedelta(days=9)))
+    with transaction():
+        services.update(client.id, renewed, by=officer)
+    assert codes(client) == {}
+    with transaction():
+        session().get_one(Individual, client.id).document_expiration_date = today - timedelta(days=1)
+    with transaction():
+        assert services.refresh(services.due_for_refresh(today)[0], by=system("daily check"))
+    assert set(codes(client)) == {FlagCode.DOCUMENT_EXPIRED}
+
+
+def test_a_related_document_that_expires_is_flagged_by_the_daily_check(officer: Actor) -> None:
+    from dashboard.access.actor import system
+    from dashboard.clients.models import RelatedIndividual
+
+    today = calendar().today()
+    person = RelatedPerson(first_name="A", document=Document(number="1", expiration_date=today + timedelta(days=3)))
+    client = made(CompanyProfile(legal_name="Ilves OÜ", related_individuals=[person]), officer)
+    with transaction():
+        row = session().scalars(sa.select(RelatedIndividual)).one()
+        row.document = {**(row.document or {}), "expirationDate": (today - timedelta(days=1)).isoformat()}
+    assert services.due_for_refresh(today) == [client.id]
+    with transaction():
+        services.refresh(client.id, by=system("daily check"))
+    assert set(codes(client)) == {FlagCode.DOCUMENT_EXPIRED}
+    assert services.due_for_refresh(today) == []
+
+
+def test_who_comes_of_age_loses_the_flag_by_the_daily_check(officer: Actor) -> None:
+    from dashboard.access.actor import system
+    from dashboard.clients.models import Individual
+
+    today = calendar().today()
+    client = made(replace(ADULT, birth_date=today - timedelta(days=365 * 17)), officer)
+    with transaction():
+        session().get_one(Individual, client.id).birth_date = today - timedelta(days=366 * 18)
+    with transaction():
+        services.refresh(services.due_for_refresh(today)[0], by=system("daily check"))
+    assert codes(client) == {}
+    assert open_causes(client, "activation") == {"ready"}
 
 
 def test_the_document_of_another_client_is_noticed(officer: Actor) -> None:
@@ -331,6 +381,84 @@ def test_a_prohibited_risk_blocks_an_active_client_at_once(officer: Actor, senio
     assert client.status == "blocked"
     [block] = queries.blocks_of(client.id, actor=officer)
     assert (block.scope, block.code) == ("debit", BlockCode.RISK_PROHIBITED)
+
+
+@pytest.mark.parametrize("scope", [Scope.CREDIT, Scope.AMOUNT, Scope.ALL])
+def test_a_prohibited_risk_stops_debits_of_an_active_client_that_is_blocked_already(
+    officer: Actor, senior: Actor, scope: Scope
+) -> None:
+    client = activated(officer, senior)
+    amount = Money(100, "eur") if scope is Scope.AMOUNT else None
+    with transaction():
+        services.block(client.id, scope=scope, amount=amount, code=BlockCode.FRAUD, by=officer)
+        services.update(client.id, replace(ADULT, risk_level=4), by=officer)
+    assert BlockCode.RISK_PROHIBITED in {b.code for b in queries.blocks_of(client.id, actor=officer)}
+
+
+def test_the_block_of_a_prohibited_risk_is_lifted_by_nobody_while_the_risk_stands(
+    officer: Actor, senior: Actor
+) -> None:
+    client = activated(officer, senior)
+    token = Actor(
+        kind="token", id=new_id(), name="core", role="system", permissions=frozenset({Permission.CLIENTS_UNBLOCK})
+    )
+    with transaction():
+        services.update(client.id, replace(ADULT, risk_level=4), by=token)
+        services.block(client.id, scope=Scope.CREDIT, code=BlockCode.FRAUD, by=officer)
+    with transaction():
+        services.lift_own(client.id, by=token)
+    placed = next(b for b in queries.blocks_of(client.id, actor=officer) if b.code == BlockCode.RISK_PROHIBITED)
+    with transaction():
+        request = services.ask_to_unblock(placed.id, reason="ok", by=officer)
+    with pytest.raises(Refused) as caught, transaction():
+        approvals.decide(request.id, approve=True, reason=None, by=senior)
+    assert caught.value.code == "riskProhibited"
+
+
+def test_a_token_does_not_lift_a_block_whose_reason_a_person_has_stated(officer: Actor) -> None:
+    client = made(ADULT, officer)
+    token = Actor(
+        kind="token", id=new_id(), name="core", role="system", permissions=frozenset({Permission.CLIENTS_UNBLOCK})
+    )
+    for code in (BlockCode.FRAUD, BlockCode.STR_HOLD):
+        with transaction():
+            stored = services.block(client.id, by=token)
+            services.complete_code(stored.id, code=code, comment=None, legal_reference=None, by=officer)
+        with transaction():
+            assert services.lift_own(client.id, by=token).status == "blocked"
+
+
+def test_a_heavier_doubt_brings_the_review_forward(officer: Actor) -> None:
+    client = made(replace(ADULT, residence_country="XX"), officer)
+    [before] = session().scalars(sa.select(QueueItem.due_at).where(QueueItem.queue == "client-review"))
+    with transaction():
+        services.update(client.id, replace(ADULT, residence_country="XX", birth_date=calendar().today()), by=officer)
+    session().expire_all()
+    [after] = session().scalars(sa.select(QueueItem.due_at).where(QueueItem.queue == "client-review"))
+    assert after < before
+
+
+def test_every_change_of_a_related_individual_is_in_the_evidence(officer: Actor) -> None:
+    from dashboard.audit.queries import timeline
+
+    def company(**changed: object) -> CompanyProfile:
+        person = RelatedPerson(first_name="Mari", last_name="Ilves", **changed)  # type: ignore[arg-type]
+        return CompanyProfile(legal_name="Ilves OÜ", related_individuals=[person])
+
+    client = made(company(), officer)
+    changes: list[dict[str, object]] = [
+        {"is_ubo": True},
+        {"is_director": True},
+        {"birth_date": date(1980, 5, 5)},
+        {"citizenship_country": "EE"},
+        {"document": Document(number="1")},
+        {"applicant_id": "a1"},
+    ]
+    for change in changes:
+        with transaction():
+            services.update(client.id, company(**change), by=officer)
+        entry = next(e for e in timeline(client.id, sees_restricted=True) if e.action == "client.changed")
+        assert entry.before["related_individuals"] != entry.after["related_individuals"], change
 
 
 def test_lifting_a_block_does_not_make_a_prohibited_client_active(officer: Actor, senior: Actor) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dashboard.clock import BusinessCalendar
 from dashboard.database import new_id
 
@@ -55,3 +58,12 @@ def test_identifiers_sort_in_the_order_they_were_made() -> None:
     assert made == sorted(made)
     assert len(set(made)) == len(made)
     assert all(one.version == 7 for one in made)
+
+
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(1, 30))
+def test_adding_business_days_and_counting_them_agree_from_any_day(day: date, count: int) -> None:
+    assert VILNIUS.days_between(day, VILNIUS.add_days(day, count)) == count
+
+
+def test_three_working_days_after_a_saturday_end_on_wednesday() -> None:
+    assert VILNIUS.add_days(date(2026, 11, 21), 3) == date(2026, 11, 25)

@@ -183,3 +183,72 @@ def test_a_prohibited_client_is_never_active(committed: Flask) -> None:
         )
     owner.dispose()
     assert constraint_of(caught.value) == "ck_client_prohibited_is_never_active"
+
+
+def test_an_approved_request_lowers_the_risk_to_its_own_level_only(officer: Actor, people: People) -> None:
+    with transaction():
+        client = services.create(IndividualProfile(first_name="A", last_name="B", risk_level=3), by=officer)
+    with transaction():
+        request = services.ask_to_lower_risk(client.id, risk_level=2, reason="ok", by=officer)
+    session().execute(
+        sa.text(
+            "UPDATE approval_request SET state = 'approved', decided_by = :who, decider_name = 'x',"
+            " decider_senior = true, closed_at = now() WHERE id = :id"
+        ),
+        {"id": request.id, "who": people.actor(Role.SENIOR_OFFICER).id},
+    )
+    rule = refused(
+        "UPDATE client SET risk_level = 1, risk_approval_id = :request WHERE id = :id", id=client.id, request=request.id
+    )
+    assert rule == "client_lower_risk_needs_approval"
+
+
+def test_an_old_decision_is_not_used_a_second_time(officer: Actor, people: People, client_id: UUID) -> None:
+    senior = people.actor(Role.SENIOR_OFFICER)
+    with transaction():
+        request = services.ask_to_activate(client_id, reason="ok", by=officer)
+    session().execute(
+        sa.text(
+            "UPDATE approval_request SET state = 'approved', decided_by = :who, decider_name = 'x',"
+            " decider_senior = true, closed_at = now() - interval '1 hour' WHERE id = :id"
+        ),
+        {"id": request.id, "who": senior.id},
+    )
+    rule = refused(
+        "UPDATE client SET status = 'active', activation_approval_id = :request WHERE id = :id",
+        id=client_id,
+        request=request.id,
+    )
+    assert rule == "client_activation_needs_approval"
+
+
+def test_what_was_said_of_a_block_is_not_rewritten(officer: Actor, client_id: UUID) -> None:
+    with transaction():
+        stored = services.block(client_id, code=BlockCode.FRAUD, comment="first", by=officer)
+    for change in (
+        "comment = 'other'",
+        "legal_reference = 'x'",
+        "client_text = 'x'",
+        "review_date = '2999-01-01'",
+        "id = gen_random_uuid()",
+    ):
+        assert refused(f"UPDATE client_block SET {change} WHERE id = :id", id=stored.id) == "client_block_is_as_placed"
+
+
+def test_a_flag_is_not_made_lighter(officer: Actor) -> None:
+    with transaction():
+        services.create(IndividualProfile(first_name="A", last_name="B", risk_level=4), by=officer)
+    assert refused("UPDATE client_flag SET severity = 1") == "client_flag_is_as_raised"
+
+
+def test_the_block_of_a_prohibited_risk_is_not_lifted_in_the_database_either(officer: Actor, people: People) -> None:
+    with transaction():
+        client = services.create(IndividualProfile(first_name="A", last_name="B", risk_level=4), by=officer)
+        stored = services.block(client.id, code=BlockCode.RISK_PROHIBITED, by=officer)
+        request = services.ask_to_unblock(stored.id, reason="ok", by=officer)
+    rule = refused(
+        "UPDATE client_block SET lifted_at = now(), lifted_by_kind = 'staff', lift_approval_id = :r WHERE id = :id",
+        id=stored.id,
+        r=request.id,
+    )
+    assert rule == "client_block_stands_while_prohibited"

@@ -137,7 +137,7 @@ def test_the_operator_sets_a_new_password_and_every_session_of_the_person_ends(
     desk, other = signed_in(Role.OFFICER), signed_in(Role.TREASURER)
     member = people.member(Role.OFFICER)
     for _ in range(5):
-        services.note_failure(member.email)
+        services.begin_attempt(member.email)
     code, said = run(app, "set-password", "--email", member.email.upper(), "--password", FRESH)
     assert (code, said) == (0, f"{member.email} has a new password and is signed out everywhere.\n")
     assert (desk.get("/").status_code, other.get("/").status_code) == (303, 200)

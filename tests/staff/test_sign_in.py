@@ -191,12 +191,30 @@ def test_a_session_just_within_its_time_still_counts(signed_in: SignIn) -> None:
     assert browser.get("/").status_code == 200
 
 
-def test_a_part_of_a_page_that_comes_too_late_sends_the_whole_page_to_sign_in(signed_in: SignIn) -> None:
+def test_a_part_of_a_page_that_comes_too_late_says_so_and_leaves_the_page_alone(signed_in: SignIn) -> None:
     browser = signed_in(Role.OFFICER)
     with transaction():
         session().execute(sa.update(StaffSession).values(ended_at=clock.now()))
-    answer = browser.get("/figures", headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/sign-in")
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/clients?status=blocked"}
+    for _ in range(2):
+        answer = browser.get("/figures", headers=headers)
+        assert answer.status_code == 401 and "HX-Redirect" not in answer.headers
+        assert (
+            "Your session has ended.</b> Nothing was changed" in answer.text
+            and 'class="banner is-stop problem"' in answer.text
+        )
+        assert 'href="/sign-in?next=/clients?status%3Dblocked"' in answer.text
+    foreign = browser.get("/figures", headers=headers | {"HX-Current-URL": "https://elsewhere.example/x"})
+    assert 'href="/sign-in"' in foreign.text
+
+
+def test_what_is_sent_too_late_is_told_as_not_done_and_leads_back_to_its_page(signed_in: SignIn) -> None:
+    browser = signed_in(Role.OFFICER)
+    with transaction():
+        session().execute(sa.update(StaffSession).values(ended_at=clock.now()))
+    answer = browser.post("/queues/next", headers={"Referer": "http://localhost/queues/activation?who=me"})
+    assert (answer.status_code, answer.location) == (303, "/sign-in?next=/queues/activation?who%3Dme")
+    assert "Your session has ended. Nothing was changed. Sign in again." in browser.get(answer.location).text
 
 
 def test_signing_out_ends_the_session_on_the_server_too(signed_in: SignIn) -> None:

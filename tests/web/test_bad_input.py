@@ -141,3 +141,13 @@ def test_markup_in_a_name_is_stored_and_answered_as_it_was_sent(machine: Callabl
     answer = machine(Audience.SYSTEM).call("POST", "/internal/Clients", json={"type": "company", "legalName": name})
     assert answer.get_json()["value"]["legalName"] == name
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("number", ["1." + "0" * 200_000, "1" + "0" * 200_000, "0." + "1" * 5_000])
+def test_a_number_of_endless_digits_is_refused_before_anybody_computes_with_it(
+    machine: Callable[..., Any], number: str
+) -> None:
+    body = '{"type": "company", "legalName": "X", "riskLevel": ' + number + "}"
+    answer = machine(Audience.SYSTEM).call("POST", "/internal/Clients", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert code_of(answer) == "malformedBody"

@@ -2,7 +2,7 @@
 
 from dashboard.clients.services.activate import activate, activation_obstacle, ask_to_activate
 from dashboard.clients.services.block import block, complete_code, suggested_review_date
-from dashboard.clients.services.flags import refresh_all, settle_flag
+from dashboard.clients.services.flags import due_for_refresh, refresh, settle_flag
 from dashboard.clients.services.notes import add_note
 from dashboard.clients.services.risk import LowersRisk, ask_to_lower_risk, lower_risk
 from dashboard.clients.services.save import create, update
@@ -19,9 +19,10 @@ __all__ = [
     "block",
     "complete_code",
     "create",
+    "due_for_refresh",
     "lift_own",
     "lower_risk",
-    "refresh_all",
+    "refresh",
     "settle_flag",
     "suggested_review_date",
     "unblock",

@@ -55,7 +55,8 @@ def ask_to_activate(client_id: UUID, *, reason: str, by: Actor) -> ApprovalReque
         before={"status": client.status},
         after={"status": Status.ACTIVE.value},
         reason=reason,
-        restricted=False,
+        # free words of compliance may tell why: they are restricted like the reason of a block
+        restricted=True,
         expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
@@ -82,6 +83,6 @@ def activate(request: ApprovalRequest, by: Actor) -> None:
         client_id=client.id,
         before={"status": Status.INACTIVE.value},
         after={"status": client.status},
-        reason=request.reason,
+        restricted={"reason": request.reason},
     )
     after_change(client, by=by, profile=False)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
-from dashboard.clients.blocks import effective
+from dashboard.clients.blocks import effective_in_words
 from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client, ClientBlock
 from dashboard.clients.services.lock import active_blocks, locked
@@ -44,7 +44,8 @@ def _text(value: str | None, field: str) -> str | None:
     return text or None
 
 
-def _review_date(wanted: date | None) -> date:
+def checked_review_date(wanted: date | None) -> date:
+    """The wanted date, or the suggested one. Raises Invalid for one that is past, too far, or no business day."""
     days = calendar()
     if wanted is None:
         return suggested_review_date()
@@ -64,7 +65,7 @@ def _review_date(wanted: date | None) -> date:
 def status_in_words(status: str, scopes: list[str]) -> str:
     """`Blocked: debit`, `Active`."""
     if status == Status.BLOCKED:
-        return f"Blocked: {effective(scopes)}"
+        return f"Blocked: {effective_in_words(scopes)}"
     return status.capitalize()
 
 
@@ -104,7 +105,7 @@ def block(
         comment=_text(comment, "comment"),
         client_text=_text(client_text, "clientText") or CLIENT_TEXTS["check"][1],
         started_at=moment,
-        review_date=_review_date(review_date),
+        review_date=checked_review_date(review_date),
         placed_by_kind=by.kind,
         placed_by_id=by.id,
         placed_by_name=by.name,
@@ -146,8 +147,9 @@ def _same_again(fresh: ClientBlock, standing: list[ClientBlock], by: Actor) -> C
     first = next(
         b
         for b in standing
-        if (b.code, b.scope, b.placed_by_kind) == (fresh.code, fresh.scope, fresh.placed_by_kind)
-        and (b.placed_by_kind != "token" or b.placed_by_id == by.id)
+        if (b.code, b.scope, b.placed_by_kind, b.amount_minor, b.currency)
+        == (fresh.code, fresh.scope, fresh.placed_by_kind, fresh.amount_minor, fresh.currency)
+        and (b.placed_by_kind != "token" or (b.placed_by_id == by.id and b.stated_by_id is None))
     )
     if by.kind == "token":
         return first
@@ -204,6 +206,7 @@ def complete_code(
     if code is BlockCode.NOT_STATED:
         raise Invalid.one("code", "Choose the reason.", "required")
     stored.code = code.value
+    stored.stated_by_id = by.staff_id
     stored.comment = _text(comment, "comment") or stored.comment
     stored.legal_reference = _text(legal_reference, "legalReference") or stored.legal_reference
     client.version += 1

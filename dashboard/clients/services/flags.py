@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,12 +10,11 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
-from dashboard.clients.calendar import calendar
-from dashboard.clients.models import ClientFlag, Individual
+from dashboard.clients.models import ClientFlag, Individual, RelatedIndividual
 from dashboard.clients.services.lock import locked
 from dashboard.clients.services.upkeep import count_flags, refresh_flags, refresh_queues
 from dashboard.clients.vocabulary import FLAGS, FlagCode
-from dashboard.database import session, transaction
+from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound, Refused
 
 LONGEST_REASON = 2000
@@ -53,31 +53,52 @@ def settle_flag(flag_id: UUID, *, reason: str, by: Actor) -> ClientFlag:
         client_id=client.id,
         before={"flag": FLAGS[FlagCode(flag.code)][1]},
         after={"flag": "settled"},
-        reason=text,
+        restricted={"reason": text},
     )
     return flag
 
 
-def refresh_all(*, by: Actor, batch: int = 200) -> int:
-    """Documents expire without anybody changing them: raise the flag on the day. Gives how many clients changed."""
-    today = calendar().today()
-    changed = 0
-    while True:
-        flagged = sa.select(ClientFlag.client_id).where(
+def due_for_refresh(today: date, *, after: UUID | None = None, limit: int = 200) -> list[UUID]:
+    """Clients whose flags the passing of days may have changed, by id, beyond `after`.
+
+    A document (the client's or a related individual's) expired within the last month and is not flagged now, or
+    somebody was under age, or not born yet. What expired longer ago was flagged then, or at the last change.
+    """
+    month_ago = today - timedelta(days=31)
+    open_flag = sa.select(ClientFlag.id).where(ClientFlag.closed_at.is_(None))
+    documents = sa.select(Individual.client_id).where(
+        Individual.document_expiration_date >= month_ago,
+        Individual.document_expiration_date < today,
+        ~open_flag.where(
             ClientFlag.client_id == Individual.client_id, ClientFlag.code == FlagCode.DOCUMENT_EXPIRED.value
-        )
-        with transaction():
-            due = list(
-                session().scalars(
-                    sa.select(Individual.client_id)
-                    .where(Individual.document_expiration_date < today, ~flagged.exists())
-                    .limit(batch)
-                )
-            )
-            for client_id in due:
-                client = locked(client_id)
-                refresh_flags(client, by=by)
-                refresh_queues(client, by=by)
-        changed += len(due)
-        if len(due) < batch:
-            return changed
+        ).exists(),
+    )
+    expires = RelatedIndividual.document["expirationDate"].astext
+    related = sa.select(RelatedIndividual.client_id).where(
+        expires >= month_ago.isoformat(),
+        expires < today.isoformat(),
+        ~open_flag.where(
+            ClientFlag.client_id == RelatedIndividual.client_id,
+            ClientFlag.code == FlagCode.DOCUMENT_EXPIRED.value,
+            ClientFlag.field
+            == sa.func.concat("relatedIndividuals.", RelatedIndividual.position, ".document.expirationDate"),
+        ).exists(),
+    )
+    ages = sa.select(ClientFlag.client_id).where(
+        ClientFlag.closed_at.is_(None),
+        ClientFlag.code.in_([FlagCode.UNDER_AGE.value, FlagCode.BORN_IN_FUTURE.value]),
+    )
+    due = sa.union(documents, related, ages).subquery("due")
+    query = sa.select(due.c.client_id).order_by(due.c.client_id).limit(limit)
+    if after is not None:
+        query = query.where(due.c.client_id > after)
+    return list(session().scalars(query))
+
+
+def refresh(client_id: UUID, *, by: Actor) -> bool:
+    """Look at one client's flags again; gives whether any came or went."""
+    client = locked(client_id)
+    before = client.version
+    refresh_flags(client, by=by, cause="passing of time")
+    refresh_queues(client, by=by)
+    return client.version != before

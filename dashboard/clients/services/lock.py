@@ -7,7 +7,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.clients.models import Client, ClientBlock
-from dashboard.clients.vocabulary import ClientType
 from dashboard.database import session
 from dashboard.errors import NotFound
 
@@ -35,8 +34,3 @@ def active_blocks(client_id: UUID) -> list[ClientBlock]:
             .execution_options(populate_existing=True)
         )
     )
-
-
-def in_words(client: Client) -> str:
-    """Company or person, for a sentence."""
-    return "company" if client.type == ClientType.COMPANY else "person"

@@ -47,7 +47,8 @@ def ask_to_lower_risk(client_id: UUID, *, risk_level: int, reason: str, by: Acto
         before={"risk": Risk(client.risk_level).label},
         after={"risk": Risk(risk_level).label},
         reason=reason,
-        restricted=False,
+        # free words of compliance may tell why: they are restricted like the reason of a block
+        restricted=True,
         expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
@@ -74,6 +75,6 @@ def lower_risk(request: ApprovalRequest, by: Actor) -> None:
         client_id=client.id,
         before={"risk": Risk(before).label},
         after={"risk": Risk(client.risk_level).label},
-        reason=request.reason,
+        restricted={"reason": request.reason},
     )
-    after_change(client, by=by, profile=False)
+    after_change(client, by=by, profile=False, cause="risk lowered by two people")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard import clock
-from dashboard.access.actor import Actor
+from dashboard.access.actor import Actor, system
 from dashboard.audit import services as audit
 from dashboard.clients import countries
 from dashboard.clients.folding import name_key, search_text
 from dashboard.clients.models import Client, Company, Individual, RelatedIndividual
 from dashboard.clients.profile import CompanyProfile, Document, IndividualProfile, Profile, RelatedPerson
 from dashboard.clients.services.block import block
-from dashboard.clients.services.lock import locked
+from dashboard.clients.services.lock import active_blocks, locked
 from dashboard.clients.services.risk import LowersRisk
 from dashboard.clients.services.upkeep import after_change
 from dashboard.clients.vocabulary import BlockCode, Risk, Scope, Status
@@ -122,13 +123,31 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, A
     return {key: _plain(before.get(key)) for key in keys}, {key: _plain(after[key]) for key in keys}
 
 
+#: columns of a related individual that say nothing about the person
+_NOT_ABOUT_THE_PERSON = {"id", "client_id", "position", "first_name", "last_name"}
+
+
 def _people_for_audit(rows: list[RelatedIndividual]) -> list[str]:
-    return [
-        f"{row.first_name or ''} {row.last_name or ''}".strip()
-        + (f", {row.ownership.normalize():f} %" if row.ownership is not None else "")
-        + (", PEP" if row.is_pep else "")
-        for row in rows
-    ]
+    """Each person in one line with everything that is said of them: a change of any field shows."""
+    told = []
+    for row in rows:
+        parts = [f"{row.first_name or ''} {row.last_name or ''}".strip()]
+        for column in RelatedIndividual.__table__.columns:
+            value = getattr(row, column.name)
+            if column.name in _NOT_ABOUT_THE_PERSON or value is None or value is False:
+                continue
+            label = column.name.removeprefix("is_").replace("_", " ")
+            if isinstance(value, dict):
+                said = " ".join(str(part) for part in value.values() if part is not None)
+                parts.append(f"{label} {said}")
+            elif value is True:
+                parts.append(label)
+            elif isinstance(value, Decimal):
+                parts.append(f"{label} {value.normalize():f} %")
+            else:
+                parts.append(f"{label} {value}")
+        told.append(", ".join(parts))
+    return told
 
 
 def create(
@@ -194,6 +213,13 @@ def create(
             "status": client.status,
             "risk": Risk(client.risk_level).label,
             "country": client.country,
+            # what was said at the beginning, whole: a later change tells what it replaced
+            "profile": {
+                "email": client.email,
+                "phone_number": client.phone_number,
+                **{name: _plain(value) for name, value in detail.items() if value is not None},
+                "related_individuals": _people_for_audit(people),
+            },
         },
     )
     after_change(client, by=by)
@@ -239,15 +265,8 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     risk_before = client.risk_level
     if wanted_risk != risk_before:
         before_plain["risk"], after_plain["risk"] = Risk(risk_before).label, Risk(wanted_risk).label
-        if wanted_risk == Risk.PROHIBITED and client.status == Status.ACTIVE:
-            # prohibited blocks an active client at once, and the status guard wants the block first
-            block(
-                client.id,
-                scope=Scope.DEBIT,
-                code=BlockCode.RISK_PROHIBITED,
-                comment="The risk was set to prohibited.",
-                by=by,
-            )
+        if wanted_risk == Risk.PROHIBITED:
+            _block_prohibited(client)
         client.risk_level = wanted_risk
     if not after_plain:
         return client
@@ -266,6 +285,22 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     )
     after_change(client, by=by)
     return client
+
+
+def _block_prohibited(client: Client) -> None:
+    """A prohibited risk stops the debits of a client that is, or was before its blocks, active.
+
+    The house places this block, so that neither a token nor a colleague's own block stands for it.
+    """
+    was_active = Status.ACTIVE in {client.status, client.status_before_block}
+    if was_active and not any(b.code == BlockCode.RISK_PROHIBITED for b in active_blocks(client.id)):
+        block(
+            client.id,
+            scope=Scope.DEBIT,
+            code=BlockCode.RISK_PROHIBITED,
+            comment="The risk was set to prohibited.",
+            by=system("risk rule"),
+        )
 
 
 def _replace_people(client: Client, profile: CompanyProfile, before: dict[str, Any], after: dict[str, Any]) -> None:

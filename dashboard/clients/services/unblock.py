@@ -73,10 +73,10 @@ def _lift(client: Client, stored: ClientBlock, *, by: Actor, request: ApprovalRe
     standing = active_blocks(client.id)
     before, after = outcome(client, standing, stored)
     last = all(b.id == stored.id for b in standing)
-    if last and client.status_before_block == Status.ACTIVE and client.risk_level == Risk.PROHIBITED:
-        raise Refused(
-            "The client would become active while the risk is prohibited. Lower the risk first.", code="riskProhibited"
-        )
+    if client.risk_level == Risk.PROHIBITED and (
+        stored.code == BlockCode.RISK_PROHIBITED or (last and client.status_before_block == Status.ACTIVE)
+    ):
+        raise Refused("This block stands while the risk is prohibited. Lower the risk first.", code="riskProhibited")
     moment = clock.now()
     stored.lifted_at = moment
     stored.lifted_by_kind = by.kind
@@ -125,7 +125,12 @@ def lift_own(client_id: UUID, *, by: Actor) -> Client:
     """
     by.require(Permission.CLIENTS_UNBLOCK)
     client = locked(client_id)
-    own = [b for b in active_blocks(client.id) if b.placed_by_kind == "token" and b.placed_by_id == by.token_id]
+    own = [
+        b
+        for b in active_blocks(client.id)
+        # whose reason a person has stated is theirs to lift: every code answers alike, so none can be guessed
+        if b.placed_by_kind == "token" and b.placed_by_id == by.token_id and b.stated_by_id is None
+    ]
     if any(BlockCode(b.code) in HUMAN_DECISION for b in own):
         raise Refused("Only people can lift this block.", code="humanDecisionRequired")
     for stored in own:

@@ -47,12 +47,15 @@ def _detail(client: Client) -> Individual | Company | None:
 
 
 def _duplicate_document(client: Client, individual: Individual | None) -> set[Doubt]:
-    """Another client already holds the same identity document."""
+    """Another individual client holds the same identity document (a company's director may become a client)."""
     if individual is None or not individual.document_number:
         return set()
     key = links.document_key(individual.document_issued_country, individual.document_number)
     other = session().scalar(
-        sa.select(ClientLink.client_id).where(ClientLink.key == key, ClientLink.client_id != client.id).limit(1)
+        sa.select(ClientLink.client_id)
+        .join(Client, Client.id == ClientLink.client_id)
+        .where(ClientLink.key == key, Client.id != client.id, Client.type == ClientType.INDIVIDUAL.value)
+        .limit(1)
     )
     return {doubt(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", key)} if other else set()
 
@@ -71,7 +74,7 @@ def refresh_links(client: Client) -> None:
         )
 
 
-def refresh_flags(client: Client, *, by: Actor) -> None:
+def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -> None:
     """Open new doubts, close those that are gone. One that a person settled stays settled for the same fact."""
     detail = _detail(client)
     today = calendar().today()
@@ -101,8 +104,8 @@ def refresh_flags(client: Client, *, by: Actor) -> None:
     for place, flag in standing.items():
         if place not in still:
             flag.closed_at = moment
-            flag.closed_by_name = "profile change"
-            flag.closing_reason = "No longer so after a change of the profile."
+            flag.closed_by_name = cause
+            flag.closing_reason = f"No longer so: {cause}."
             gone.append(FlagCode(flag.code))
     session().flush()
     count_flags(client)
@@ -157,12 +160,12 @@ def refresh_queues(client: Client, *, by: Actor) -> None:
         queues.close_items("activation", object_id=client.id, by=by)
 
 
-def after_change(client: Client, *, by: Actor, profile: bool = True) -> None:
-    """Everything that follows. `profile` False: only status or risk changed."""
+def after_change(client: Client, *, by: Actor, profile: bool = True, cause: str = "profile change") -> None:
+    """Everything that follows. `profile` False: only status or risk changed. `cause` is told of flags that go."""
     session().flush()
     if profile:
         refresh_links(client)
-    refresh_flags(client, by=by)
+    refresh_flags(client, by=by, cause=cause)
     refresh_queues(client, by=by)
     client.updated_at = clock.now()
     session().flush()
