@@ -23,7 +23,9 @@ from dashboard.home.demo_data.rows import Sheets, identifier, moment
 
 PARTNER = Colleague("01900000-0000-7000-8000-000000000001", "Partner onboarding", "integration", kind="token")
 MONITOR = Colleague("01900000-0000-7000-8000-000000000002", "Transaction monitoring", "system", kind="token")
-HOUSE = Colleague("", "clock", "system", kind="system")
+HOUSE = Colleague("", "system", "system", kind="system")
+#: what blocks a client whose risk became prohibited
+RISK_RULE = Colleague("", "risk rule", "system", kind="system")
 
 ACTIVATION_REASONS = (
     "Documents checked against the register; source of funds is salary.",
@@ -270,7 +272,8 @@ class Story:
 
     def blocked(self, day: int, why: Why, by: Colleague) -> None:
         random = self.random
-        scope = "amount" if why.code is BlockCode.COURT_ATTACHMENT else random.choice(("all", "all", "debit", "credit"))
+        fixed = {BlockCode.COURT_ATTACHMENT: "amount", BlockCode.RISK_PROHIBITED: "debit"}
+        scope = fixed.get(why.code) or random.choice(("all", "all", "debit", "credit"))
         at = self._later(self._working(day, 0.05, 0.95))
         before = status_in_words(self.status, [block.scope for block in self.standing])
         if self.status != Status.BLOCKED:
@@ -303,9 +306,7 @@ class Story:
             by.id or None, by.name, *(lift or (None,) * 5),
         )  # fmt: skip
 
-    def _tell_of_block(
-        self, block: Standing, why: Why, by: Colleague, before: str, after: str, review: int
-    ) -> None:
+    def _tell_of_block(self, block: Standing, why: Why, by: Colleague, before: str, after: str, review: int) -> None:
         self._tell(
             "client.blocked",
             by,

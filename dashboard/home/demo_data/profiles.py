@@ -308,9 +308,7 @@ def _expire(document: Document, day: date) -> None:
     document.issued, document.expires = day - timedelta(days=LIFE_OF_A_DOCUMENT), day
 
 
-def _doubt_person(
-    profile: Profile, who: Person, code: FlagCode, random: Random, today: date, expired_on: date
-) -> None:
+def _doubt_person(profile: Profile, who: Person, code: FlagCode, random: Random, today: date, expired_on: date) -> None:
     if code is FlagCode.UNDER_AGE:
         who.born = _day(random, today - timedelta(days=6_500), 700)
         profile.doubts.append(raised(code, "dateOfBirth", who.born))

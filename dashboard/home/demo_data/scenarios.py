@@ -10,7 +10,7 @@ from dashboard.clients import links
 from dashboard.clients.assessment import doubt as raised
 from dashboard.clients.vocabulary import BlockCode, ClientType, FlagCode, Risk
 from dashboard.home.demo_data import profiles
-from dashboard.home.demo_data.histories import HOUSE, MONITOR, PARTNER, Story, Why, is_long, pick_block
+from dashboard.home.demo_data.histories import HOUSE, MONITOR, PARTNER, RISK_RULE, Story, Why, is_long, pick_block
 from dashboard.home.demo_data.names import COUNTRIES
 from dashboard.home.demo_data.plan import Colleague, Days, Plan
 from dashboard.home.demo_data.profiles import Profile
@@ -227,8 +227,7 @@ def _prohibited(story: Story, opened: int, creator: Colleague) -> None:
     if story.random.random() < 0.1:
         story.closed(opened + 2)
     else:
-        officer = story.random.choice(story.officers)
-        story.blocked(day, Why(BlockCode.RISK_PROHIBITED, "The risk was set to prohibited."), officer)
+        story.blocked(day, Why(BlockCode.RISK_PROHIBITED, "The risk was set to prohibited."), RISK_RULE)
     by = story.risk_raised(day, Risk.PROHIBITED)
     story.left_open(story.flagged([raised(FlagCode.RISK_PROHIBITED, "riskLevel")], by))
 
