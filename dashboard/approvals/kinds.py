@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.approvals.models import ApprovalRequest
+
+
+class Line(NamedTuple):
+    """One line that is read back; an instant among the parts is shown in the institution's zone."""
+
+    label: str
+    parts: tuple[str | datetime, ...]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What exactly a request is about, as one reader may see it. `short` fits a row: "debit block · Fraud"."""
+
+    short: str
+    lines: tuple[Line, ...]
+
+
+#: before and after, as a request stores them
+Outcome = tuple[dict[str, Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -17,7 +38,12 @@ class Kind:
 
     `execute` is the verb; it runs in the deciding transaction with the decider as actor. `label` is said before
     the subject, or around it where an ellipsis stands: "Unblock Ilves OÜ", "Activate Ilves OÜ by hand". `done` is
-    said before the subject afterwards: "Unblocked Ilves OÜ". Money, unblocking and risk are never `bulk_safe`.
+    said before the subject afterwards: "Unblocked Ilves OÜ". `noun` stands before "requested" and "request
+    approved"; without one it is "Request".
+
+    The optional ones read and lock nothing, for all requests of a list at once. `outcomes`: what approving would
+    change now, or did change; a request left out is as it was stored. `details`: what it is about, for this reader.
+    `closed`: the sentence after it was closed, where "Unblocked Ilves OÜ" would say too much.
     """
 
     key: str
@@ -25,12 +51,21 @@ class Kind:
     permission: Permission
     fingerprint: Callable[[ApprovalRequest], dict[str, Any]]
     execute: Callable[[ApprovalRequest, Actor], None]
-    bulk_safe: bool = False
     done: str = "Approved:"
+    noun: str = ""
+    outcomes: Callable[[Sequence[ApprovalRequest]], dict[UUID, Outcome]] | None = None
+    details: Callable[[Sequence[ApprovalRequest], Actor], dict[UUID, Detail]] | None = None
+    closed: Callable[[ApprovalRequest], str | None] | None = None
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""
         return self.label.replace("…", subject) if "…" in self.label else f"{self.label} {subject}"
+
+    def said(self, what: str) -> str:
+        """`Unblock requested`, `Unblock request approved`; `Requested`, `Request approved` without a noun."""
+        if self.noun:
+            return f"{self.noun} {what}"
+        return what[:1].upper() + what[1:]
 
 
 _kinds: dict[str, Kind] = {}

@@ -121,6 +121,13 @@ def _dialog(act: str, asked: ApprovalRequest, form: ConfirmForm, status: int = 2
     )
 
 
+def _not_yours(asked: ApprovalRequest, refusal: str) -> Any:
+    """No administrator can help here: say who can, and what this reader can do instead."""
+    return page_or_fragment(
+        "approvals/refused.html", "approvals/_refused.html", status=403, row=_rows([asked])[0], refusal=refusal
+    )
+
+
 def _in_zone(moment: datetime) -> str:
     shown: str = current_app.jinja_env.filters["moment_short"](moment)
     return shown
@@ -129,7 +136,10 @@ def _in_zone(moment: datetime) -> str:
 def _tell(closed: ApprovalRequest) -> None:
     kind = kind_of(closed.kind)
     about = kind.about(closed.subject)
-    if closed.state == "approved":
+    told = kind.closed(closed) if kind.closed is not None else None
+    if told:
+        flash(told, "ok")
+    elif closed.state == "approved":
         flash(f"{kind.done} {closed.subject}.", "ok")
     elif closed.state == "rejected":
         flash(f"Rejected: {about}.", "ok")
@@ -155,7 +165,7 @@ def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
         if act == "withdraw":
             refusal = None if asked.maker_id == actor.id else "Only the person who asked can withdraw it."
         if refusal:
-            raise Forbidden(refusal, code="mayNotDecide")
+            return _not_yours(asked, refusal)
         return _dialog(act, asked, form)
     if not form.validate():
         return _dialog(act, asked, form, 422)
@@ -166,8 +176,8 @@ def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
             else:
                 reason = form.reason.data if isinstance(form, RejectForm) else None
                 closed = services.decide(request_id, approve=act == "approve", reason=reason, by=actor)
-    except Forbidden:
-        raise
+    except Forbidden as refusal:
+        return _not_yours(asked, refusal.message)
     except DomainError as refusal:
         if isinstance(refusal, Conflict) and refusal.code == "alreadyDecided":
             flash(f"{refusal.message} Nothing was changed by you.", "wait")

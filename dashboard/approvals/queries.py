@@ -34,6 +34,15 @@ def get(request_id: UUID) -> ApprovalRequest:
     return found
 
 
+def by_ids(ids: Iterable[UUID | None]) -> dict[UUID, ApprovalRequest]:
+    """Requests by id, in one query: a timeline says what was asked."""
+    wanted = {i for i in ids if i is not None}
+    if not wanted:
+        return {}
+    found = session().scalars(sa.select(ApprovalRequest).where(ApprovalRequest.id.in_(wanted)))
+    return {request.id: request for request in found}
+
+
 def _open() -> list[sa.ColumnElement[bool]]:
     return [ApprovalRequest.state == "requested", ApprovalRequest.expires_at > clock.now()]
 
@@ -129,6 +138,12 @@ def deciders(requests: Iterable[ApprovalRequest], *, idle: timedelta) -> dict[UU
             and (request.maker_senior or ROLES[Role(person.role)].senior)
         ]
     return found
+
+
+def deciders_for(maker: Actor, permission: Permission, *, idle: timedelta) -> list[Person]:
+    """Who could decide what this person is about to ask."""
+    people = staff.members_with(permission, senior_only=not maker.senior, idle=idle)
+    return [person for person in people if person.id != maker.id]
 
 
 @dataclass(frozen=True)

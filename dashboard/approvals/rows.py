@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -10,15 +10,12 @@ from uuid import UUID
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Role
 from dashboard.approvals import queries, services
-from dashboard.approvals.kinds import kind_of
+from dashboard.approvals.kinds import Detail, Kind, Line, Outcome, kind_of
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.staff.queries import Person
+from dashboard.approvals.names import named, people_in_words
 
 MASKED_REASON = "Internal reason"
-#: names shown of each role
-NAMES_SHOWN = 4
 
 #: colour role and word of each state
 STATES = {
@@ -32,7 +29,7 @@ STATES = {
 
 
 class Turn(NamedTuple):
-    """One thing that would change. `label` is empty for the status itself."""
+    """One thing that would change, or stays when both are alike. `label` is empty for the status itself."""
 
     label: str
     before: str
@@ -41,15 +38,19 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class RequestRow:
-    """`why_not` is why this reader may not decide; None when they may."""
+    """`why_not` is why this reader may not decide; None when they may. `turns` are of now while it is open."""
 
     id: UUID
     what: str
+    #: "Unblock requested"
+    asked: str
+    #: what exactly, in a few words; empty where the kind tells nothing
+    short: str
+    lines: tuple[Line, ...]
     client_id: UUID | None
     turns: list[Turn]
     asked_by: str
     asked_by_me: bool
-    by_token: bool
     requested_at: datetime
     who_can: str
     expires_at: datetime
@@ -78,20 +79,28 @@ def turns_of(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
     ]
 
 
-def people_in_words(people: Iterable[Person], reader_id: UUID | None = None) -> str:
-    """Senior officers: R. Kask (signed in), T. Mets; officers: you."""
-    by_role: dict[str, list[str]] = {}
-    for person in sorted(people, key=lambda person: person.id != reader_id):
-        name = "you" if person.id == reader_id else f"{person.name} (signed in)" if person.signed_in else person.name
-        by_role.setdefault(person.role, []).append(name)
-    if not by_role:
-        return "Nobody: there is no second person with this right"
-    groups = []
-    for role in sorted(by_role, key=lambda r: (not ROLES[Role(r)].senior, r)):
-        names = by_role[role]
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        groups.append(f"{ROLES[Role(role)].plural}: {', '.join(names[:NAMES_SHOWN])}{more}")
-    return "; ".join([groups[0], *(group[:1].lower() + group[1:] for group in groups[1:])])
+def details_of(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
+    """What each request is about, where its kind tells; one call for each kind among them."""
+    found: dict[UUID, Detail] = {}
+    for kind, asked in _by_kind(requests):
+        if kind.details is not None:
+            found |= kind.details(asked, actor)
+    return found
+
+
+def _outcomes(requests: Sequence[ApprovalRequest]) -> dict[UUID, Outcome]:
+    found: dict[UUID, Outcome] = {}
+    for kind, asked in _by_kind(requests):
+        if kind.outcomes is not None:
+            found |= kind.outcomes(asked)
+    return found
+
+
+def _by_kind(requests: Sequence[ApprovalRequest]) -> list[tuple[Kind, list[ApprovalRequest]]]:
+    grouped: dict[str, list[ApprovalRequest]] = {}
+    for request in requests:
+        grouped.setdefault(request.kind, []).append(request)
+    return [(kind_of(key), asked) for key, asked in grouped.items()]
 
 
 def _seen(text: str | None, request: ApprovalRequest, actor: Actor) -> str | None:
@@ -106,20 +115,27 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
     moment = clock.now()
     live = {r.id for r in wanted if r.state == "requested" and r.expires_at > moment}
     who = queries.deciders((r for r in wanted if r.id in live), idle=idle)
+    outcomes = _outcomes([r for r in wanted if r.id in live or r.state == "approved"])
+    details = details_of(wanted, actor)
     found = []
     for request in wanted:
         # over by time, and the scheduler has not closed it yet
         state = "expired" if request.state == "requested" and request.id not in live else request.state
         role, word = STATES[state]
+        kind, detail = kind_of(request.kind), details.get(request.id)
+        mine = actor.id is not None and request.maker_id == actor.id
+        decided_by_reader = actor.id is not None and request.decided_by == actor.id
         found.append(
             RequestRow(
                 id=request.id,
-                what=kind_of(request.kind).about(request.subject),
+                what=kind.about(request.subject),
+                asked=kind.said("requested"),
+                short=detail.short if detail else "",
+                lines=detail.lines if detail else (),
                 client_id=request.client_id,
-                turns=turns_of(request.before, request.after),
-                asked_by=request.maker_name,
-                asked_by_me=request.maker_id == actor.id,
-                by_token=request.maker_kind == "token",
+                turns=turns_of(*outcomes.get(request.id, (request.before, request.after))),
+                asked_by="you" if mine else named(request.maker_kind, request.maker_name),
+                asked_by_me=mine,
                 requested_at=request.requested_at,
                 who_can=people_in_words(who[request.id], actor.id) if request.id in live else "",
                 expires_at=request.expires_at,
@@ -129,7 +145,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 state_word=word,
                 reason=_seen(request.reason, request, actor) or "",
                 decision_reason=_seen(request.decision_reason, request, actor),
-                decider_name=request.decider_name,
+                decider_name="you" if decided_by_reader else request.decider_name,
                 decider_senior=bool(request.decider_senior),
                 closed_at=request.closed_at,
                 why_not=services.why_not(request, actor),

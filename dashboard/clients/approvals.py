@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
+from dashboard.clients import lifting
 from dashboard.clients.services.activate import activate
 from dashboard.clients.services.activate import fingerprint as activation_fingerprint
 from dashboard.clients.services.risk import fingerprint as risk_fingerprint
@@ -12,9 +13,10 @@ from dashboard.clients.services.unblock import fingerprint as unblock_fingerprin
 from dashboard.clients.services.unblock import unblock
 
 KINDS = (
-    Kind("client.unblock", "Unblock", Permission.CLIENTS_UNBLOCK, unblock_fingerprint, unblock, done="Unblocked"),
+    Kind("client.unblock", "Unblock", Permission.CLIENTS_UNBLOCK, unblock_fingerprint, unblock, done="Unblocked",
+         noun="Unblock", outcomes=lifting.outcomes, details=lifting.details, closed=lifting.closed),
     Kind("client.activate", "Activate … by hand", Permission.CLIENTS_ACTIVATE, activation_fingerprint, activate,
-         done="Activated"),
+         done="Activated", noun="Activation"),
     Kind("client.lower-risk", "Lower the risk of", Permission.CLIENTS_ACTIVATE, risk_fingerprint, lower_risk,
-         done="Lowered the risk of"),
+         done="Lowered the risk of", noun="Lower risk"),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from dashboard.approvals.names import named
 from dashboard.clients.models import ClientBlock
 from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, MASKED_CODE, SCOPE_LABELS, BlockCode, Scope
 from dashboard.money import Money
@@ -25,6 +26,15 @@ def effective(scopes: Iterable[str]) -> str | None:
     return Scope.AMOUNT.value
 
 
+def effective_in_words(scopes: Iterable[str]) -> str | None:
+    """The union for people: an amount beside a credit block is not swallowed (`credit, amount`)."""
+    present = set(scopes)
+    whole = effective(present)
+    if whole in {Scope.DEBIT, Scope.CREDIT} and Scope.AMOUNT in present:
+        return f"{whole}, {Scope.AMOUNT.value}"
+    return whole
+
+
 @dataclass(frozen=True)
 class BlockView:
     """A block as one reader sees it. Without the permission every code reads alike and comments are absent."""
@@ -39,6 +49,8 @@ class BlockView:
     client_text: str | None
     started_at: datetime
     review_date: date
+    placed_by_kind: str
+    placed_by_id: UUID | None
     placed_by_name: str
     lifted_at: datetime | None
     lifted_by_name: str | None
@@ -48,6 +60,22 @@ class BlockView:
     def scope_label(self) -> str:
         label = SCOPE_LABELS[Scope(self.scope)]
         return f"{label} {self.amount}" if self.amount else label
+
+    @property
+    def named(self) -> str:
+        """`full block`, `debit block`, `amount block 12.00 EUR`: within a sentence."""
+        name = "full block" if self.scope == Scope.ALL else f"{SCOPE_LABELS[Scope(self.scope)].lower()} block"
+        return f"{name} {self.amount}" if self.amount else name
+
+    @property
+    def scope_and_reason(self) -> str:
+        return f"{self.scope_label} · {self.code_label}"
+
+    def placed_by(self, reader_id: UUID | None) -> str:
+        """Who placed it, as this reader reads it."""
+        if reader_id is not None and self.placed_by_id == reader_id:
+            return "you"
+        return named(self.placed_by_kind, self.placed_by_name)
 
 
 def as_seen(block: ClientBlock, *, sees_restricted: bool) -> BlockView:
@@ -63,6 +91,8 @@ def as_seen(block: ClientBlock, *, sees_restricted: bool) -> BlockView:
         client_text=block.client_text,
         started_at=block.started_at,
         review_date=block.review_date,
+        placed_by_kind=block.placed_by_kind,
+        placed_by_id=block.placed_by_id,
         placed_by_name=block.placed_by_name,
         lifted_at=block.lifted_at,
         lifted_by_name=block.lifted_by_name,

@@ -9,8 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
-from dashboard.approvals.models import ApprovalRequest
-from dashboard.clients.blocks import BlockView, as_seen, effective
+from dashboard.clients.blocks import BlockView, as_seen, effective_in_words
 from dashboard.clients.models import (
     Client,
     ClientBlock,
@@ -70,7 +69,7 @@ def block_of(client_id: UUID, block_id: UUID, *, actor: Actor) -> BlockView:
 
 
 def freezes(clients: Iterable[Client]) -> dict[UUID, str]:
-    """Effective freeze by client id, for the blocked ones of a page, in one query."""
+    """Effective freeze in words by client id, for the blocked ones of a page, in one query."""
     blocked = [client.id for client in clients if client.status == Status.BLOCKED]
     if not blocked:
         return {}
@@ -82,7 +81,7 @@ def freezes(clients: Iterable[Client]) -> dict[UUID, str]:
     )
     for client_id, scope in rows:
         scopes.setdefault(client_id, []).append(scope)
-    return {client_id: effective(found) or "all" for client_id, found in scopes.items()}
+    return {client_id: effective_in_words(found) or "all" for client_id, found in scopes.items()}
 
 
 @dataclass(frozen=True)
@@ -161,15 +160,6 @@ def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:
     if not ids:
         return {}
     return {client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(ids)))}
-
-
-def request_kinds(ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Kind of each request for approval, by its id, in one query: a timeline says what was asked."""
-    wanted = {i for i in ids if i is not None}
-    if not wanted:
-        return {}
-    rows = session().execute(sa.select(ApprovalRequest.id, ApprovalRequest.kind).where(ApprovalRequest.id.in_(wanted)))
-    return {row.id: row.kind for row in rows}
 
 
 def any_client() -> bool:

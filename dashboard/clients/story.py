@@ -14,9 +14,14 @@ from uuid import UUID
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Role
+from dashboard.approvals import queries as approvals
+from dashboard.approvals.kinds import Detail, kind_of
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.approvals.names import named
+from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
-from dashboard.clients import countries, queries
+from dashboard.clients import countries
 from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, Scope, in_words
 
 OPEN_TO_ALL = (
@@ -56,8 +61,6 @@ _WHAT = {
     "queue.released": "Put back into the queue",
     "queue.taken": "Taken from the queue",
 }
-#: what the request was about, by kind
-_REQUESTS = {"client.unblock": "Unblock", "client.activate": "Activation", "client.lower-risk": "Lower risk"}
 _DECISIONS = {
     "approval.requested": "requested",
     "approval.approved": "request approved",
@@ -93,7 +96,7 @@ _LABELS = {
 #: already said by `what`, or by the status itself
 _SAID = {
     "client.blocked": {"scope"},
-    "client.created": {"name", "type", "status"},
+    "client.created": {"name", "type", "status", "profile"},
     "client.flag_settled": {"flag"},
     "queue.taken": {"queue"},
     "queue.released": {"queue"},
@@ -187,11 +190,13 @@ def _restricted(entry: TimelineEntry) -> list[str]:
     return lines
 
 
-def _what(entry: TimelineEntry, kind: str | None) -> str:
+def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | None) -> str:
     if entry.action in _DECISIONS:
-        subject = _REQUESTS.get(kind or "", "Request")
         said = _DECISIONS[entry.action]
-        return said.capitalize() if subject == "Request" and said.startswith("request ") else f"{subject} {said}"
+        if asked is None:
+            return said.capitalize()
+        words = kind_of(asked.kind).said(said)
+        return f"{words}: {detail.short}" if detail else words
     if entry.action == "client.blocked":
         scope = entry.after.get("scope")
         return f"{SCOPE_LABELS[Scope(scope)]} block" if scope and scope != Scope.ALL else "Full block"
@@ -203,27 +208,27 @@ def _what(entry: TimelineEntry, kind: str | None) -> str:
 
 
 def role_label(kind: str, role: str) -> str:
-    """Senior officer, system token, system."""
-    if kind == "staff" and role in set(Role):
-        return ROLES[Role(role)].label
-    return f"{role} token" if kind == "token" else ""
+    """Senior officer; nothing for a machine, whose name says it."""
+    return ROLES[Role(role)].label if kind == "staff" and role in set(Role) else ""
 
 
 def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
-    """The words for events, with the kinds of their requests read in one query."""
-    kinds = queries.request_kinds(e.object_id for e in entries if e.object_type == "approval_request")
+    """The words for events; their requests, and what those are about, are read for all of them at once."""
+    requests = approvals.by_ids(e.object_id for e in entries if e.object_type == "approval_request")
+    details = details_of(list(requests.values()), actor)
     told = []
     for entry in entries:
         about = entry.object_id if entry.object_type == "approval_request" else None
+        asked = requests.get(about) if about else None
         own = actor.id is not None and entry.actor_id == actor.id
         told.append(
             Told(
                 id=entry.id,
                 at=entry.at,
-                who="you" if own else entry.actor_name,
+                who="you" if own else named(entry.actor_kind, entry.actor_name, entry.actor_role),
                 role="" if own else role_label(entry.actor_kind, entry.actor_role),
                 action=entry.action,
-                what=_what(entry, kinds.get(about) if about else None),
+                what=_what(entry, asked, details.get(asked.id) if asked else None),
                 turns=_turns(entry),
                 reason=entry.reason,
                 restricted=_restricted(entry),

@@ -237,6 +237,30 @@ def test_the_maker_cannot_approve_by_posting_straight_to_the_address(signed_in: 
     assert state_of(request_id) == "requested"
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_maker_is_told_who_can_decide_instead_of_an_administrator(
+    signed_in: SignIn, request_id: UUID, people: People, method: str, headers: dict[str, str]
+) -> None:
+    people.member(Role.SENIOR_OFFICER, "Riina Kask")
+    answer = signed_in(Role.OFFICER).open(f"/approvals/{request_id}/approve", method=method, headers=headers)
+    assert answer.status_code == 403
+    part = answer.text[answer.text.index('class="banner is-wait problem"') :]
+    assert "You asked; another person decides." in part
+    assert "Can decide: Senior officers: Riina Kask." in part
+    assert f'href="/approvals/{request_id}"' in part and f'href="/approvals/{request_id}/withdraw"' in part
+    assert "administrator" not in part
+    assert ("<html" in answer.text) == (not headers)
+
+
+def test_who_did_not_ask_is_not_offered_to_withdraw(signed_in: SignIn, request_id: UUID) -> None:
+    answer = signed_in(Role.AUDITOR).get(f"/approvals/{request_id}/withdraw")
+    assert answer.status_code == 403
+    assert "Only the person who asked can withdraw it." in answer.text
+    assert f'href="/approvals/{request_id}"' in answer.text
+    assert f'href="/approvals/{request_id}/withdraw"' not in answer.text
+
+
 @pytest.mark.parametrize("act", ["approve", "reject", "withdraw"])
 def test_a_reader_cannot_close_a_request(signed_in: SignIn, request_id: UUID, act: str) -> None:
     answer = signed_in(Role.AUDITOR).post(f"/approvals/{request_id}/{act}", data={"reason": "x"})
@@ -261,7 +285,7 @@ def test_the_maker_withdraws_through_the_page(signed_in: SignIn, request_id: UUI
     browser = signed_in(Role.OFFICER)
     assert browser.get(f"/approvals/{request_id}/withdraw").status_code == 200
     browser.post(f"/approvals/{request_id}/withdraw")
-    assert flashes(browser) == ["Withdrawn: Unblock Mari Ilves."]
+    assert flashes(browser) == ["Request to lift the full block of Mari Ilves withdrawn."]
     assert state_of(request_id) == "withdrawn"
 
 

@@ -43,5 +43,5 @@ def activate(client_id: UUID) -> Any:
         obstacle=services.activation_obstacle(client),
         before=in_words(client.status),
         after=in_words(Status.ACTIVE.value),
-        who=who_can_decide(Permission.CLIENTS_ACTIVATE, maker_senior=actor.senior, never={actor.id}),
+        who=who_can_decide(Permission.CLIENTS_ACTIVATE, maker=actor),
     )

@@ -7,19 +7,16 @@ from dataclasses import dataclass, field
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import queries as approvals
-from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.approvals.services import why_not
+from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries
 from dashboard.clients.badges import Badge, in_words, risk_badge, status_badge
 from dashboard.clients.blocks import BlockView
 from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client
-from dashboard.clients.pages.deciders import who_can_decide
+from dashboard.clients.pages.deciders import idle
 from dashboard.clients.services import activation_obstacle
 from dashboard.clients.vocabulary import Status
-
-ASKED = {"client.unblock": "Unblock", "client.activate": "Activation", "client.lower-risk": "Lower risk"}
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,10 @@ class Pending:
     """A request that waits. `why_not` None: this reader may decide it. `reason` only for who may see it."""
 
     request: ApprovalRequest
+    row: RequestRow
     what: str
     before: Badge
     after: Badge
-    who: str
     mine: bool
     why_not: str | None
     reason: str | None
@@ -46,6 +43,7 @@ class BlockLine:
     """A block that stands. `asked` is the open request to lift it."""
 
     block: BlockView
+    placed_by: str
     asked: ApprovalRequest | None
     late: bool
 
@@ -62,27 +60,22 @@ class Head:
     may_edit: bool
     may_activate: bool
     may_settle: bool
+    may_open_requests: bool
     sees_restricted: bool
     #: what is not offered, and why
     not_offered: list[str] = field(default_factory=list)
 
 
-def _change(values: dict[str, str]) -> Badge:
-    return in_words(next(iter(values.values()), ""))
-
-
-def _pending(request: ApprovalRequest, actor: Actor) -> Pending:
-    kind = kind_of(request.kind)
+def _pending(request: ApprovalRequest, row: RequestRow, actor: Actor) -> Pending:
+    turn = row.turns[0]
     return Pending(
         request=request,
-        what=f"{ASKED.get(request.kind, kind.label)} requested",
-        before=_change(request.before),
-        after=_change(request.after),
-        who=who_can_decide(
-            kind.permission, maker_senior=request.maker_senior, never={request.maker_id, request.maker_owner_id}
-        ),
-        mine=request.maker_id == actor.id,
-        why_not=why_not(request, actor),
+        row=row,
+        what=row.asked,
+        before=in_words(turn.before),
+        after=in_words(turn.after),
+        mine=row.asked_by_me,
+        why_not=row.why_not,
         reason=request.reason if actor.sees_restricted or not request.restricted else None,
     )
 
@@ -120,7 +113,8 @@ def _not_offered(client: Client, actor: Actor, pending: list[Pending], obstacle:
 def head_of(client: Client, *, actor: Actor) -> Head:
     """Everything above the tabs, as this reader may see it."""
     requests = approvals.open_for_client(client.id)
-    pending = [_pending(request, actor) for request in requests]
+    told = rows(requests, actor=actor, idle=idle())
+    pending = [_pending(request, row, actor) for request, row in zip(requests, told, strict=True)]
     lifting = {request.object_id: request for request in requests if request.kind == "client.unblock"}
     blocks = queries.blocks_of(client.id, actor=actor)
     today = calendar().today()
@@ -132,12 +126,16 @@ def head_of(client: Client, *, actor: Actor) -> Head:
         status=status_badge(client, freeze),
         risk=risk_badge(client.risk_level),
         pending=pending,
-        blocks=[BlockLine(block, lifting.get(block.id), block.review_date < today) for block in blocks],
+        blocks=[
+            BlockLine(block, block.placed_by(actor.id), lifting.get(block.id), block.review_date < today)
+            for block in blocks
+        ],
         may_block=actor.may(Permission.CLIENTS_BLOCK),
         may_lift=actor.may(Permission.CLIENTS_UNBLOCK),
         may_edit=actor.may(Permission.CLIENTS_WRITE),
         may_activate=actor.may(Permission.CLIENTS_ACTIVATE) and obstacle is None and not asked_activation,
         may_settle=actor.may(Permission.CLIENTS_REVIEW),
+        may_open_requests=actor.may(Permission.APPROVALS_READ),
         sees_restricted=actor.sees_restricted,
         not_offered=_not_offered(client, actor, pending, obstacle),
     )

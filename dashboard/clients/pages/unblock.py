@@ -32,21 +32,24 @@ def lift(client_id: UUID, block_id: UUID) -> Any:
     if request.method == "POST":
         refused = attempt(form, lambda: services.ask_to_unblock(block_id, reason=form.reason.data or "", by=actor))
         if refused is None:
-            flash("Asked to lift the block. Another person decides.", "wait")
+            flash(f"Asked to lift the {placed.named}. Another person decides.", "wait")
             return go(url_for("clients.show", client_id=client_id))
         status = refused
         client = queries.get(client_id)
     standing = queries.blocks_of(client_id, actor=actor)
-    rest = [block.scope for block in standing if block.id != block_id]
+    others = [block for block in standing if block.id != block_id]
+    rest = [block.scope for block in others]
     after = client.status if rest else client.status_before_block or Status.INACTIVE.value
     return dialog(
         client,
         "clients/_lift.html",
-        title=f"Lift a block of {client.name}",
+        title=f"Lift the {placed.named} of {client.name}",
         form=form,
         status=status,
         placed=placed,
+        placed_by=placed.placed_by(actor.id),
+        others=others,
         before=in_words(status_in_words(client.status, [block.scope for block in standing])),
         after=in_words(status_in_words(after, rest)),
-        who=who_can_decide(Permission.CLIENTS_UNBLOCK, maker_senior=actor.senior, never={actor.id}),
+        who=who_can_decide(Permission.CLIENTS_UNBLOCK, maker=actor),
     )
