@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from flask import Flask, flash, g, redirect, request, session, url_for
+from flask import Flask, flash, g, make_response, redirect, render_template, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard import clock
 from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
 from dashboard.database import transaction
 from dashboard.settings import Settings
 from dashboard.staff import services
@@ -77,7 +79,26 @@ def frame_person() -> FramePerson | None:
     if signed_in is None:
         return None
     member = signed_in.member
-    return FramePerson(member.name, member.role_row.label, member.theme, member.keys_off)
+    return FramePerson(
+        member.name,
+        member.role_row.label,
+        member.theme,
+        member.keys_off,
+        may_search=services.actor_of(member).may(Permission.CLIENTS_READ),
+    )
+
+
+def _page() -> str | None:
+    """The page to come back to: this one, or for what is sent from a page, that page. None: nobody knows."""
+    if wants_fragment():
+        address = urlsplit(request.headers.get("HX-Current-URL", ""))
+    elif request.method == "GET":
+        return request.full_path.rstrip("?")
+    else:
+        address = urlsplit(request.referrer or "")
+    if address.netloc != request.host:
+        return None
+    return safe_next(address.path + (f"?{address.query}" if address.query else ""))
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -109,14 +130,16 @@ def install(app: Flask, settings: Settings) -> None:
     @manager.unauthorized_handler
     def not_signed_in() -> AnyResponse:
         had_session = "_user_id" in session
+        target = url_for("staff.sign_in", next=_page())
+        if wants_fragment():
+            # the cookie stays as it is: a second press before signing in again must say the same
+            response = make_response(render_template("errors/_session_ended.html", sign_in_url=target), 401)
+            response.headers["Cache-Control"] = "no-store"
+            return response
+        sent = request.method not in {"GET", "HEAD"}
         if had_session:
             session.clear()
-            flash("Your session has ended. Sign in again.", "info")
-        target = url_for("staff.sign_in", next=request.full_path.rstrip("?") if request.method == "GET" else None)
-        if wants_fragment():
-            from flask import Response
-
-            response = Response("", status=401)
-            response.headers["HX-Redirect"] = url_for("staff.sign_in")
-            return response
+        if had_session or sent:
+            words = "Your session has ended." if had_session else "You are not signed in."
+            flash(f"{words}{' Nothing was changed.' if sent else ''} Sign in again.", "info")
         return redirect(target, code=303)

@@ -27,6 +27,8 @@ class FramePerson:
     role_label: str
     theme: str
     keys_off: bool
+    #: the search box of the top bar searches clients
+    may_search: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,17 @@
   const search = document.getElementById('search');
   const off = document.body.dataset.keys === 'off';
 
+  /* The way back that the first visit knew holds for the later ones: a saved form or another tab of the page forgets it. */
+  const crumb = document.querySelector('a[data-back]');
+  const place = `back:${location.pathname}`;
+  if (crumb?.dataset.back === 'known') {
+    sessionStorage.setItem(place, JSON.stringify([crumb.textContent, crumb.getAttribute('href')]));
+  } else if (crumb && sessionStorage.getItem(place)) {
+    const [label, address] = JSON.parse(sessionStorage.getItem(place));
+    crumb.textContent = label;
+    crumb.setAttribute('href', address);
+  }
+
   const typing = (element) => element.matches('input:not([type="checkbox"], [type="radio"], [type="button"], [type="submit"]), textarea, select, [contenteditable]');
   const seen = (element) => element.checkVisibility() && !element.closest('[inert]');
   const top = () => document.querySelector('dialog[open]');
@@ -26,6 +37,13 @@
     if (typing(part)) part.select?.();
     else if (part.dataset.key !== 'focus') part.click();
     return true;
+  };
+
+  /* A key of the row one stands on: "t" takes it, "r" releases it. */
+  const inRow = (key) => {
+    const button = document.activeElement?.closest('tr.rec')?.querySelector(`[data-row-key="${CSS.escape(key)}"]`);
+    button?.click();
+    return Boolean(button);
   };
 
   const back = () => {
@@ -67,9 +85,10 @@
       if (open) return;
       document.querySelector('[data-open="shortcuts"]').click();
     } else if (open) done = activate(key, open);
-    else if (key === '/') search.select();
+    else if (key === '/' && search) search.select();
     else if (key === 'j') move(1);
     else if (key === 'k') move(-1);
+    else if (inRow(key)) done = true;
     else done = activate(key, document);
     if (done) event.preventDefault();
   });

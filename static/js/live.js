@@ -80,10 +80,33 @@
     return problem;
   }
 
+  /* After a session has ended the page holds a token of the old one. Signed in again in another tab, as the same
+     person, the page takes the new token and goes on with what was typed. */
+  let ended = false;
+
+  async function renew() {
+    const answer = await fetch(location.href, { headers: { 'X-Refresh': '1' } });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    const person = (page) => page.querySelector('.person')?.textContent;
+    if (person(fresh) !== person(document)) return;
+    const headers = fresh.body.getAttribute('hx-headers');
+    document.body.setAttribute('hx-headers', headers);
+    for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = JSON.parse(headers)['X-CSRFToken'];
+    ended = false;
+  }
+
+  document.addEventListener('htmx:confirm', (event) => {
+    if (!ended) return;
+    event.preventDefault();
+    renew().catch(() => {}).then(() => event.detail.issueRequest(true));
+  });
+
   const reads = (detail) => detail.requestConfig.verb === 'get';
 
   document.addEventListener('htmx:responseError', ({ detail }) => {
     const { xhr, target } = detail;
+    if (xhr.status === 401) ended = true;
     if (xhr.status < 500) {
       const sent = new DOMParser().parseFromString(xhr.responseText, 'text/html').querySelector('.problem');
       if (sent) {
