@@ -17,6 +17,7 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.calendar import calendar
 from dashboard.database import session
+from dashboard.home.handed_over import held
 from dashboard.home.worklist import CLIENT_QUEUES, QUEUES
 from dashboard.queues import queries
 from dashboard.queues.models import QueueItem
@@ -59,8 +60,12 @@ class Figures:
         return sum(count.mine for count in self._known)
 
     @property
-    def late(self) -> int:
-        return sum(count.late for count in self._known)
+    def late_mine(self) -> int:
+        return sum(count.late_mine for count in self._known)
+
+    @property
+    def late_unassigned(self) -> int:
+        return sum(count.late_unassigned for count in self._known)
 
     @property
     def unassigned(self) -> int:
@@ -111,7 +116,7 @@ def figures(actor: Actor) -> Figures:
     lines = []
     own = queues_of(actor)
     if own:
-        counted = _or_unknown(lambda: queries.counts(own, actor=actor, calendar=calendar()))
+        counted = _or_unknown(lambda: queries.counts(own, actor=actor, calendar=calendar(), held=held()))
         lines = [Line(key, QUEUES[key].label, counted[key] if counted else None) for key in own]
     if approvals.may_decide_anything(actor):
         lines.append(Line(APPROVALS, "Approvals for me", _or_unknown(lambda: approvals.count_for(actor, calendar()))))
@@ -123,7 +128,10 @@ def rail_counts(actor: Actor) -> dict[str, int | None]:
     """What the rail shows beside Clients and Approvals; cheap enough for every page."""
     if "rail_counts" not in g:
         kept: Figures | None = g.get("figures")
-        counted = {line.key: line.count.total for line in kept.lines if line.count} if kept else {}
+        counted: dict[str, int | None] = {}
+        for line in kept.lines if kept else []:
+            if line.count:
+                counted[line.key] = line.count.total if line.key == APPROVALS else line.count.everybody
         if kept is None:
             if "client-review" in queues_of(actor):
                 counted["client-review"] = (
@@ -141,7 +149,7 @@ def first_due(actor: Actor, limit: int = FIRST_ITEMS) -> list[Due]:
     found = [
         Due(item.due_at, item, None)
         for item in queries.items(
-            queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="me"), limit=limit
+            queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="me"), held=held(), limit=limit
         )
     ]
     if approvals.may_decide_anything(actor):
@@ -157,5 +165,7 @@ def next_request(actor: Actor) -> UUID | None:
     waiting = approvals.page(actor=actor, view="me", calendar=calendar(), limit=1)
     if not waiting:
         return None
-    items = queries.items(queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="own"), limit=1)
+    items = queries.items(
+        queues_of(actor), actor=actor, calendar=calendar(), chosen=ItemFilter(who="own"), held=held(), limit=1
+    )
     return waiting[0].id if not items or waiting[0].expires_at < items[0].due_at else None

@@ -19,6 +19,10 @@ from dashboard.settings import Settings
 
 home = Blueprint("home", __name__)
 
+#: requests of one's own that home lists, and how far it counts them
+ASKED_SHOWN = 10
+ASKED_COUNTED = 100
+
 
 def _idle() -> timedelta:
     settings: Settings = current_app.extensions["countinghouse.settings"]
@@ -76,11 +80,14 @@ def _due_rows(found: list[Due]) -> list[dict[str, object]]:
     return listed
 
 
-def _asked() -> list[RequestRow]:
+def _asked() -> tuple[list[RequestRow], str]:
+    """The first of one's own requests, and how many there are in words."""
     actor = current_actor()
     if not actor.may(Permission.APPROVALS_READ):
-        return []
-    return rows(approvals.asked_by(actor), actor=actor, idle=_idle())
+        return [], ""
+    found = approvals.asked_by(actor, limit=ASKED_COUNTED + 1)
+    counted = f"more than {ASKED_COUNTED}" if len(found) > ASKED_COUNTED else str(len(found))
+    return rows(found[:ASKED_SHOWN], actor=actor, idle=_idle()), counted
 
 
 @home.get("/")
@@ -89,13 +96,15 @@ def show() -> str:
     """The overview. A role without a queue gets a page that says so."""
     actor = current_actor()
     counted = overview.figures(actor)
+    asked, asked_count = _asked()
     quiet = counted.complete and not any(line.count and line.count.next_due_at for line in counted.lines)
     return render_template(
         "home/show.html",
         figures=counted,
         lines=[(line, _links(line)) for line in counted.lines],
         yours=_due_rows(overview.first_due(actor)) if counted.lines else [],
-        asked=_asked(),
+        asked=asked,
+        asked_count=asked_count,
         role_label=ROLES[Role(actor.role)].label,
         may_read_clients=actor.may(Permission.CLIENTS_READ),
         may_read_approvals=actor.may(Permission.APPROVALS_READ),

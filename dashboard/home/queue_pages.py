@@ -14,7 +14,7 @@ from dashboard.access.permissions import Permission
 from dashboard.clients.calendar import calendar
 from dashboard.database import transaction
 from dashboard.errors import Conflict, NotFound
-from dashboard.home import overview, worklist
+from dashboard.home import handed_over, overview, worklist
 from dashboard.queues import queries, services
 from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import ItemFilter
@@ -36,8 +36,10 @@ def show(queue: str) -> str:
         raise NotFound("There is no such queue.")
     actor = current_actor()
     who = request.args.get("who", "any")
+    if who not in WHOSE:
+        raise NotFound(f"“{who[:40]}” is none of the choices: any, me or none.")
     chosen = ItemFilter(
-        who=who if who in WHOSE else "any",
+        who=who,
         late=request.args.get("late") == "1",
         due_today=request.args.get("due") == "today",
     )
@@ -50,6 +52,7 @@ def show(queue: str) -> str:
         actor=actor,
         calendar=calendar(),
         chosen=chosen,
+        held=handed_over.held(),
         after=None if backwards else edge,
         before=edge if backwards else None,
         limit=DEFAULT_PAGE_SIZE + 1,
@@ -141,7 +144,7 @@ def take_next() -> AnyResponse:
     if request_id is not None:
         return go(url_for("approvals.show", request_id=request_id))
     with transaction():
-        item = services.take_next(overview.queues_of(actor), by=actor)
+        item = services.take_next(overview.queues_of(actor), by=actor, held=handed_over.held())
     if item is None or item.client_id is None:
         flash("Nothing waits for you, and nothing waits unassigned.", "info")
         return go(url_for("home.show"))

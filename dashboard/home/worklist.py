@@ -16,6 +16,7 @@ from dashboard.clients.blocks import BlockView, as_seen
 from dashboard.clients.models import ClientBlock, ClientFlag
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity
 from dashboard.database import session
+from dashboard.home.handed_over import Asked, asked_about
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 
@@ -60,6 +61,8 @@ class WorkRow:
     assignee: str | None
     mine: bool
     closed: bool
+    #: what has been asked already, and by whom
+    asked: str | None = None
     note: str | None = None
 
 
@@ -99,15 +102,22 @@ def _why(item: QueueItem, flags: dict[UUID, list[str]]) -> str:
     return CAUSES.get(item.cause, item.cause)
 
 
+def _asked(request: Asked | None) -> str | None:
+    if request is None:
+        return None
+    return f"asked by {'you' if request.by_me else request.name}, waits for approval"
+
+
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most four queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most five queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
     blocks = _blocks(about_blocks, actor)
     people = staff.names(item.assignee_id for item in items if item.assignee_id != actor.id)
+    requests = asked_about(items, actor)
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
@@ -125,6 +135,7 @@ def rows(
                 assignee="you" if mine else people.get(item.assignee_id) if item.assignee_id else None,
                 mine=mine,
                 closed=item.closed_at is not None,
+                asked=_asked(requests.get(item.id)),
                 note=note,
             )
         )

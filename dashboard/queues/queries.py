@@ -30,10 +30,18 @@ class QueueCount:
     next_due_at: datetime | None
     #: the earliest due time that is not over yet
     upcoming_at: datetime | None = None
+    #: those of `late` that nobody has taken
+    late_unassigned: int = 0
+    #: whoever has them: the rows that the queue shows before anybody filters
+    everybody: int = 0
 
     @property
     def total(self) -> int:
         return self.mine + (self.unassigned or 0)
+
+    @property
+    def late_mine(self) -> int:
+        return self.late - self.late_unassigned
 
 
 @dataclass(frozen=True)
@@ -61,34 +69,42 @@ def _due_today(calendar: BusinessCalendar, moment: datetime) -> sa.ColumnElement
     return sa.and_(QueueItem.due_at >= moment, QueueItem.due_at <= closing)
 
 
-def counts(queues: Sequence[str], *, actor: Actor, calendar: BusinessCalendar) -> dict[str, QueueCount]:
-    """One pass over the open items of these queues. Late and due count one's own and the unassigned."""
+def counts(
+    queues: Sequence[str], *, actor: Actor, calendar: BusinessCalendar, held: sa.ColumnElement[bool] | None = None
+) -> dict[str, QueueCount]:
+    """One pass over the open items of these queues. Late and due count one's own and the unassigned.
+
+    `held` says which items somebody else must move first: they are nobody's work now, and count for nobody.
+    """
     moment = clock.now()
-    own = _own(actor)
+    free = sa.true() if held is None else sa.not_(held)
+    own = sa.and_(_own(actor), free)
     rows = session().execute(
         sa.select(
             QueueItem.queue,
-            sa.func.count().filter(QueueItem.assignee_id == actor.id),
-            sa.func.count().filter(QueueItem.assignee_id.is_(None)),
+            sa.func.count().filter(QueueItem.assignee_id == actor.id, free),
+            sa.func.count().filter(QueueItem.assignee_id.is_(None), free),
             sa.func.count().filter(own, QueueItem.due_at < moment),
             sa.func.count().filter(own, _due_today(calendar, moment)),
             sa.func.min(QueueItem.opened_at).filter(own),
             sa.func.min(QueueItem.due_at).filter(own),
             sa.func.min(QueueItem.due_at).filter(own, QueueItem.due_at >= moment),
+            sa.func.count().filter(own, QueueItem.assignee_id.is_(None), QueueItem.due_at < moment),
+            sa.func.count(),
         )
         .where(QueueItem.queue.in_(queues), *_visible(actor))
         .group_by(QueueItem.queue)
     )
-    found = {row[0]: QueueCount(*row) for row in rows}
+    found = {row[0]: QueueCount(*tuple(row)) for row in rows}
     return {queue: found.get(queue, QueueCount(queue, 0, 0, 0, 0, None, None)) for queue in queues}
 
 
 def waiting(queue: str, *, actor: Actor, at_most: int) -> int:
-    """How many open items are one's own or nobody's, counted no further than `at_most`: cheap on every page."""
+    """How many items are open, whoever has them, counted no further than `at_most`: cheap on every page."""
     some = (
         sa.select(sa.literal(1))
         .select_from(QueueItem)
-        .where(QueueItem.queue == queue, *_visible(actor), _own(actor))
+        .where(QueueItem.queue == queue, *_visible(actor))
         .limit(at_most)
         .subquery()
     )
@@ -101,11 +117,15 @@ def items(
     actor: Actor,
     calendar: BusinessCalendar,
     chosen: ItemFilter,
+    held: sa.ColumnElement[bool] | None = None,
     after: tuple[datetime, UUID] | None = None,
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[QueueItem]:
-    """By due time, earliest first. `after` and `before` are (due_at, id) of the row at the edge of the next page."""
+    """By due time, earliest first. Any filter leaves out what is `held`, as the figures do.
+
+    `after` and `before` are (due_at, id) of the row at the edge of the next page.
+    """
     moment = clock.now()
     place = sa.tuple_(QueueItem.due_at, QueueItem.id)
     query = sa.select(QueueItem).where(QueueItem.queue.in_(queues), *_visible(actor)).limit(limit)
@@ -115,6 +135,8 @@ def items(
         query = query.where(QueueItem.assignee_id.is_(None))
     elif chosen.who == "own":
         query = query.where(_own(actor))
+    if held is not None and chosen != ItemFilter():
+        query = query.where(sa.not_(held))
     if chosen.late:
         query = query.where(_own(actor), QueueItem.due_at < moment)
     if chosen.due_today:

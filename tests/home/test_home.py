@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.approvals import services as approvals
 from dashboard.clients import services as clients
 from dashboard.clients.models import Client
 from dashboard.clients.profile import IndividualProfile
@@ -55,6 +56,63 @@ def figure(page: str, queue: str, name: str) -> str:
     return re.sub(r"<[^>]+>", "", cell.group(1)).strip()
 
 
+def headline(page: str) -> str:
+    """The sentence beside the heading."""
+    found = re.search(r'id="fig-lead"[^>]*>(.*?)</p>', page, re.S)
+    assert found is not None
+    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()).replace(" ,", ",")
+
+
+def test_the_headline_counts_late_among_mine_and_among_the_unassigned_apart(
+    signed_in: SignIn, officer: Actor, people: People
+) -> None:
+    for name in ("Ilves", "Saar", "Kask"):
+        doubtful(officer, name)
+    mine, late, theirs = items_of("client-review")
+    with transaction():
+        queues.take(mine.id, by=officer)
+        queues.take(theirs.id, by=people.actor(Role.OFFICER, "Liis Saar"))
+        for item in (mine, late, theirs):
+            item.due_at = clock.now() - timedelta(days=1)
+    # nothing is due that is not late yet, and a colleague's work is not counted
+    assert headline(signed_in(Role.OFFICER).get("/").text) == "1 waits for you, 1 late · 1 unassigned, 1 late"
+
+
+def test_what_has_been_asked_for_is_nobodys_work_until_the_request_closes(signed_in: SignIn, officer: Actor) -> None:
+    client = client_with(officer)
+    [item] = items_of("activation")
+    with transaction():
+        queues.take(item.id, by=officer)
+        item.due_at = clock.now() - timedelta(days=1)
+    browser = signed_in(Role.OFFICER)
+    assert figure(browser.get("/").text, "activation", "mine") == "1"
+    with transaction():
+        asked = clients.ask_to_activate(client.id, reason="papers seen", by=officer)
+    page = browser.get("/").text
+    assert figure(page, "activation", "mine") == figure(page, "activation", "late") == "0"
+    assert headline(page) == "0 wait for you" and "Take the next" not in page
+    assert browser.post("/queues/next").location == "/"
+    assert "Mari Ilves" not in browser.get("/queues/activation?who=me").text
+    assert "asked by you, waits for approval" in browser.get("/queues/activation").text
+    with transaction():
+        approvals.withdraw(asked.id, by=officer)
+    assert figure(browser.get("/").text, "activation", "mine") == "1"
+
+
+def test_waiting_for_others_says_how_many_it_leaves_out(signed_in: SignIn, officer: Actor) -> None:
+    for number in range(12):
+        with transaction():
+            clients.ask_to_activate(client_with(officer, last_name=f"N{number}").id, reason="papers", by=officer)
+    page = signed_in(Role.OFFICER).get("/").text
+    assert "first 10 of 12, soonest to expire first" in page
+
+
+def test_who_may_not_read_clients_gets_no_search_box(signed_in: SignIn) -> None:
+    assert 'id="search"' in signed_in(Role.OFFICER).get("/").text
+    blind = next(role for role in Role if Permission.CLIENTS_READ not in ROLES[role].permissions)
+    assert 'id="search"' not in signed_in(blind).get("/").text
+
+
 def test_home_counts_what_waits_and_each_figure_opens_its_rows(signed_in: SignIn, officer: Actor) -> None:
     first, _second = doubtful(officer), doubtful(officer, "Saar")
     mine = next(item for item in items_of("client-review") if item.client_id == first.id)
@@ -80,7 +138,7 @@ def test_late_work_comes_first_and_is_marked(signed_in: SignIn, officer: Actor) 
     order = re.findall(r'aria-keyshortcuts="(\d)">([^<]+)<', page)
     assert order[:2] == [("1", "Activation"), ("2", "Client review")]
     assert '<a class="tag is-stop" href="/queues/activation?late=1">1</a>' in page
-    assert "1 late" in page
+    assert headline(page).startswith("0 wait for you · 2 unassigned, 1 late · next ")
 
 
 def test_yours_lists_own_items_and_requests_for_me_by_due_time(
