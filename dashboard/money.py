@@ -45,7 +45,7 @@ class Money:
             raise NotRepresentable("the amount is too large")
         scaled = number.scaleb(DECIMALS[currency])
         if scaled != scaled.to_integral_value():
-            raise NotRepresentable(f"{currency} has {DECIMALS[currency]} decimals")
+            raise NotRepresentable(f"{currency.upper()} has {DECIMALS[currency]} decimals")
         if abs(scaled) > LARGEST_MINOR_UNITS:
             raise NotRepresentable("the amount is too large")
         return cls(int(scaled), currency)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import NamedTuple
 
-from dashboard import clock
 from dashboard.clients.models import Client
 from dashboard.clients.vocabulary import Risk, Severity, Status
-
-#: an inactive client reads "New" this long
-NEW_FOR = timedelta(days=7)
 
 
 class Badge(NamedTuple):
@@ -24,11 +19,9 @@ _SEVERITY_ROLES = {Severity.STOP: "stop", Severity.CHECK: "wait"}
 
 
 def status_badge(client: Client, freeze: str | None) -> Badge:
-    """`freeze` is the effective scope of a blocked client (clients.queries.freezes)."""
+    """`freeze` is the effective scope, in words, of a blocked client (clients.queries.freezes)."""
     if client.status == Status.BLOCKED:
         return Badge("stop", f"Blocked: {freeze or 'all'}")
-    if client.status == Status.INACTIVE and clock.now() - client.created_at < NEW_FOR:
-        return Badge("info", "New")
     return in_words(client.status.capitalize())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -153,6 +154,34 @@ def linked_count(client_id: UUID) -> int:
         )
         or 0
     )
+
+
+class SameDocument(NamedTuple):
+    """Who else holds the document: the first by name, and how many more."""
+
+    name: str
+    others: int
+
+
+def same_document(client_id: UUID) -> SameDocument | None:
+    """Other clients with the same identity document; None when there is none."""
+    own = (
+        sa.select(ClientLink.key)
+        .where(ClientLink.client_id == client_id, ClientLink.kind == "document")
+        .scalar_subquery()
+    )
+    holders = sa.select(ClientLink.client_id).where(ClientLink.key.in_(own), ClientLink.client_id != client_id)
+    rows = session().execute(
+        sa.select(Client.name, sa.func.count().over()).where(Client.id.in_(holders)).order_by(Client.name_key).limit(1)
+    )
+    first = rows.first()
+    return SameDocument(first[0], first[1] - 1) if first else None
+
+
+def count_at_most(condition: sa.ColumnElement[bool], limit: int) -> int:
+    """Clients that fit, counted no further than `limit`: cheap on an index."""
+    some = sa.select(sa.literal(1)).select_from(Client).where(condition).limit(limit).subquery()
+    return session().scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
 def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:

@@ -12,13 +12,15 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from dashboard import clock
 from dashboard.access.permissions import Role
 from dashboard.clients.models import Client, ClientBlock
 from dashboard.clients.vocabulary import BlockCode, Scope
-from dashboard.database import session
+from dashboard.database import session, transaction
 from dashboard.staff import services as staff_services
-from dashboard.staff.models import StaffMember
+from dashboard.staff.models import StaffMember, StaffSession
 from tests.clients.making import blocked, company, path, person
+from tests.conftest import PASSWORD
 
 
 def made(live: Any, email: str) -> dict[str, UUID]:
@@ -165,3 +167,66 @@ def test_nothing_for_axe_to_find(live: Any, officer: Any, width: int, scheme: st
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider, f"{place} scrolls sideways"
     assert found == []
+
+
+def test_a_session_that_ends_under_a_dialog_takes_nothing_that_was_typed(live: Any, officer: Any) -> None:
+    page, ids = officer
+    page.goto(live.url + path(ids["mari"]))
+    page.keyboard.press("b")
+    dialog = page.locator("#dialog")
+    dialog.get_by_label("Internal code").select_option("FRAUD")
+    dialog.get_by_label("Comment, staff only").fill("Police query")
+    with live.app.app_context(), transaction():
+        session().execute(sa.update(StaffSession).values(ended_at=clock.now()))
+    for _ in range(2):
+        dialog.get_by_role("button", name="Block now").click()
+        expect(dialog.locator(".problem")).to_contain_text("Your session has ended. Nothing was changed")
+        expect(dialog.get_by_label("Comment, staff only")).to_have_value("Police query")
+    with page.context.expect_page() as opened:
+        dialog.get_by_role("link", name="Sign in in another tab").click()
+    tab = opened.value
+    tab.get_by_label("E-mail").fill("mari.tamm@test.example")
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+    tab.wait_for_url(live.url + path(ids["mari"]))
+    dialog.get_by_role("button", name="Block now").click()
+    expect(page.locator(".clienthead").get_by_text("Blocked: all")).to_be_visible()
+    assert all("Response Status Error Code 401" in line for line in live.complaints)
+    live.complaints.clear()
+
+
+def test_escape_goes_back_to_the_list_one_came_from(live: Any, officer: Any) -> None:
+    page, _ = officer
+    page.goto(f"{live.url}/clients?status=blocked")
+    page.locator("#list tr.rec .open").first.click()
+    expect(page.locator("a[data-back]")).to_have_attribute("href", "/clients?status=blocked")
+    page.locator(".nav-tabs").get_by_role("link", name="Related").click()
+    page.wait_for_url("**tab=related")
+    page.keyboard.press("Escape")
+    page.wait_for_url(f"{live.url}/clients?status=blocked")
+
+
+def test_a_resized_field_and_a_refused_dialog_break_no_policy(live: Any, officer: Any) -> None:
+    page, ids = officer
+    page.goto(live.url + path(ids["mari"]))
+    page.keyboard.press("b")
+    dialog = page.locator("#dialog")
+    # what dragging its corner does
+    dialog.get_by_label("Comment, staff only").evaluate("field => { field.style.height = '120px'; }")
+    dialog.get_by_role("button", name="Block now").click()
+    expect(dialog.get_by_text("Choose the reason.")).to_be_visible()
+    assert live.complaints == []
+
+
+def test_on_a_phone_the_lesser_filters_unfold(live: Any, officer: Any) -> None:
+    page, _ = officer
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live.url}/clients?status=blocked")
+    expect(page.locator("#f-text")).to_be_visible()
+    expect(page.locator("#f-country")).to_be_hidden()
+    page.get_by_text("Filters (1)").click()
+    page.locator("#f-country").scroll_into_view_if_needed()
+    expect(page.locator("#f-country")).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{live.url}/clients")
+    expect(page.locator("#f-country")).to_be_visible()

@@ -157,7 +157,7 @@ def test_the_codes_of_the_house_are_not_offered(desk: Any, officer: Any) -> None
         ({"scope": "nothing"}, "Not a valid choice"),
         ({"scope": "amount"}, "Say which amount is blocked"),
         ({"scope": "amount", "amount": "0"}, "Say which amount is blocked"),
-        ({"scope": "amount", "amount": "1.234"}, "Eur has 2 decimals."),
+        ({"scope": "amount", "amount": "1.234"}, "EUR has 2 decimals."),
         ({"scope": "amount", "amount": "lots"}, "Write a number"),
         ({"review_date": "2020-01-06"}, "The review date lies in the past."),
         ({"review_date": "soon"}, "Write the date as 2026-03-13."),
@@ -407,3 +407,24 @@ def test_a_get_changes_nothing(desk: Any, officer: Any) -> None:
     ):
         assert desk.get(path(client, rest)).status_code == 200
     assert (fresh(client).version, fresh(client).updated_at) == before
+
+
+def test_every_mistake_of_a_block_is_told_at_once(desk: Any, officer: Any) -> None:
+    client = person(officer)
+    wrong = {"scope": "all", "currency": "eur", "client_text_choice": "check", "review_date": "2020-01-01"}
+    page = desk.post(path(client, "/block"), data=wrong).text
+    assert "Choose the reason." in page and "The review date lies in the past." in page and "2 fields need you." in page
+
+
+def test_an_open_item_names_its_block_and_leads_to_what_is_to_be_done(desk: Any, officer: Any) -> None:
+    client = person(officer)
+    placed = blocked(client, officer, scope=Scope.DEBIT, code=BlockCode.FRAUD)
+    items = desk.get(path(client)).text.split('id="h-open"')[1].split("</section>")[0]
+    assert "Review: Debit · Fraud" in items and path(client, f"/blocks/{placed.id}/lift") in items
+
+
+def test_a_duplicate_document_names_who_else_holds_it(desk: Any, officer: Any) -> None:
+    first, second, third = (person(officer, first=name, email=None) for name in ("Anna", "Berit", "Carl"))
+    page = desk.get(path(third)).text
+    assert f"also on {first.name} and 1 other" in page and path(third, "?tab=related") in page
+    assert "also on" in desk.get(path(second)).text

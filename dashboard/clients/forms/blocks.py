@@ -9,7 +9,9 @@ from wtforms import RadioField, SelectField
 from wtforms.validators import ValidationError
 
 from dashboard.clients.forms.fields import Day, Number, longer_text, text
+from dashboard.clients.services.block import checked_review_date
 from dashboard.clients.vocabulary import AUTOMATIC_CODES, BLOCK_CODE_LABELS, CLIENT_TEXTS, BlockCode, Scope
+from dashboard.errors import Invalid
 from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money, NotRepresentable
 
 OWN_TEXT = "own"
@@ -21,7 +23,7 @@ TEXTS = [*((key, title) for key, (title, _) in CLIENT_TEXTS.items()), (OWN_TEXT,
 class _Coded(FlaskForm):
     code = SelectField("Internal code", choices=CODES, validate_choice=False, id="block-code")
     legal_reference = text("Legal reference", longest=200, marked=True, id="block-legal")
-    comment = longer_text("Comment, staff only", id="block-comment")
+    comment = longer_text("Comment, staff only", marked=True, id="block-comment")
 
     def validate_code(self, field: SelectField) -> None:
         if field.data not in {value for value, _ in CODES} - {""}:
@@ -45,6 +47,13 @@ class BlockForm(_Coded):
     client_text_choice = SelectField("Client text", choices=TEXTS, default="check", id="block-text")
     client_text = longer_text("Own words to the client", longest=500, id="block-own-text")
     review_date = Day("Review date", id="block-review")
+
+    def validate_review_date(self, field: Day) -> None:
+        """The service's own rule, asked early: every mistake of the form is told at once."""
+        try:
+            checked_review_date(field.data)
+        except Invalid as refusal:
+            raise ValidationError(refusal.errors[0].message) from None
 
     def validate_client_text(self, field: Any) -> None:
         if self.client_text_choice.data == OWN_TEXT and not field.data:

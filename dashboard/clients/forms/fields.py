@@ -47,9 +47,11 @@ def email(label: str, **options: Any) -> EmailField:
     return EmailField(label, filters=[stripped], validators=_rules(254, None), **options)
 
 
-def longer_text(label: str, *, longest: int = 2000, required: str | None = None, **options: Any) -> TextAreaField:
-    """Several lines."""
-    return TextAreaField(label, filters=[stripped], validators=_rules(longest, required), **options)
+def longer_text(
+    label: str, *, longest: int = 2000, required: str | None = None, marked: bool = False, **options: Any
+) -> TextAreaField:
+    """Several lines; `required` and `marked` as for one."""
+    return TextAreaField(label, filters=[stripped], validators=_rules(longest, required, marked), **options)
 
 
 def _rules(longest: int, required: str | None, marked: bool = False) -> list[Any]:
@@ -158,8 +160,9 @@ class Number(StringField):
 
     data: Decimal | None  # type: ignore[assignment]
 
-    def __init__(self, label: str, *, highest: int, decimals: int = 0, **options: Any) -> None:
+    def __init__(self, label: str, *, highest: int, decimals: int = 0, like: str = "", **options: Any) -> None:
         self.highest, self.decimals = highest, decimals
+        self.like = like or ("1250.50" if decimals else "1250")
         super().__init__(label, **options)
 
     def process_data(self, value: Any) -> None:
@@ -173,7 +176,7 @@ class Number(StringField):
         if not typed:
             return
         if not re.fullmatch(r"\d{1,18}([.,]\d{1,18})?", typed):
-            raise ValueError("Write a number, like 1250" + (".50." if self.decimals else "."))
+            raise ValueError(f"Write a number, like {self.like}.")
         try:
             self.data = Decimal(typed.replace(",", "."))
         except InvalidOperation:

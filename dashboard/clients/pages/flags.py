@@ -14,8 +14,18 @@ from dashboard.clients.badges import severity_badge
 from dashboard.clients.forms import SettleForm
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.dialogs import attempt, dialog
+from dashboard.clients.queries import SameDocument
+from dashboard.clients.vocabulary import FlagCode
 from dashboard.errors import NotFound
 from dashboard.web.htmx import go
+
+
+def also_on(found: SameDocument) -> str:
+    """Who else holds the same document, in words."""
+    name = found.name or "a client without a name"
+    if not found.others:
+        return f"also on {name}"
+    return f"also on {name} and {found.others} {'other' if found.others == 1 else 'others'}"
 
 
 @clients.route("/<uuid:client_id>/flags/<uuid:flag_id>/settle", methods=["GET", "POST"])
@@ -44,5 +54,7 @@ def settle_flag(client_id: UUID, flag_id: UUID) -> Any:
         form=form,
         status=status,
         flag=flag,
+        same=queries.same_document(client_id) if flag.code == FlagCode.DUPLICATE_DOCUMENT else None,
+        also_on=also_on,
         badge_of_flag=severity_badge(flag.severity),
     )

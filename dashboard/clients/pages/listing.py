@@ -11,14 +11,18 @@ from dashboard.access.permissions import Permission
 from dashboard.clients import countries, queries, search
 from dashboard.clients.badges import status_badge
 from dashboard.clients.forms.listing import FLAG_CHOICES, RISKS, STATUSES, TYPES, ListQuery
+from dashboard.clients.models import Client
 from dashboard.clients.pages.blueprint import clients
-from dashboard.clients.vocabulary import Risk
+from dashboard.clients.vocabulary import Risk, Severity
 from dashboard.settings import Settings
 from dashboard.web.htmx import page_or_fragment, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, Position, seal, unseal
 
 #: ready-made views: label and query string
 VIEWS = (("All", ""), ("To review", "flag=check"), ("Blocked", "status=blocked"), ("Inactive", "status=inactive"))
+#: views with a figure, and what it counts: each on an index
+COUNTED = {"flag=check": Client.worst_flag >= Severity.CHECK.value, "status=blocked": Client.status == "blocked"}
+COUNT_LIMIT = 1000
 
 
 @clients.get("")
@@ -70,6 +74,14 @@ def _edges(asked: ListQuery, page: search.Page, position: Position | None) -> tu
     )
 
 
+def _count_of(query: str) -> str | None:
+    """The figure of a view that is somebody's work, as the rail counts it; None for the others."""
+    if query not in COUNTED:
+        return None
+    found = queries.count_at_most(COUNTED[query], COUNT_LIMIT)
+    return f"{found:,}{'+' if found >= COUNT_LIMIT else ''}"
+
+
 def _answer(asked: ListQuery, *, status: int = 200, **context: Any) -> Response:
     base = url_for("clients.listing")
     chosen_view = "&".join(f"{name}={value}" for name, value in asked.values.items())
@@ -83,7 +95,12 @@ def _answer(asked: ListQuery, *, status: int = 200, **context: Any) -> Response:
         status=status,
         asked=asked,
         views=[
-            {"label": label, "url": f"{base}?{query}" if query else base, "current": query == chosen_view}
+            {
+                "label": label,
+                "url": f"{base}?{query}" if query else base,
+                "current": query == chosen_view,
+                "count": _count_of(query),
+            }
             for label, query in VIEWS
         ],
         choices={"status": STATUSES, "type": TYPES, "risk": RISKS, "flag": FLAG_CHOICES, "country": known},

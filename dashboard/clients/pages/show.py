@@ -6,37 +6,42 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from flask import render_template, request
+from flask import render_template, request, url_for
 
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients import countries, queries, story
 from dashboard.clients.badges import Badge, severity_badge, status_badge
 from dashboard.clients.calendar import calendar
 from dashboard.clients.forms import NoteForm
 from dashboard.clients.models import Client, Company
 from dashboard.clients.pages.blueprint import clients
-from dashboard.clients.pages.head import Head, head_of
+from dashboard.clients.pages.flags import also_on
+from dashboard.clients.pages.head import BlockLine, Head, head_of
 from dashboard.clients.queries import FlagView
 from dashboard.clients.vocabulary import TURNOVER_LABELS, ClientType, FlagCode, Severity, Turnover, in_words
 from dashboard.errors import Forbidden
 from dashboard.queues import queries as queues
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
+from dashboard.staff.sessions import safe_next
 
 TABS = {"overview": "Overview", "related": "Related", "notes": "Notes", "timeline": "Timeline"}
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
+QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews"}
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
-    ("block-review", "review"): "Review the block",
-    ("block-review", "state-reason"): "State the reason of a block",
-    ("block-review", "str-hold"): "Decide on a suspicious transaction hold",
+    ("block-review", "review"): "Review",
+    ("block-review", "state-reason"): "State the reason",
+    ("block-review", "str-hold"): "STR hold ends",
 }
 
 
@@ -50,6 +55,26 @@ class OpenItem:
     owner: str | None
     due: datetime | None
     flag: FlagView | None
+    #: where one acts on it; `dialog` when that opens over the page
+    url: str | None = None
+    dialog: bool = True
+    #: a second link after `about`, as (text, address)
+    more: tuple[str, str] | None = None
+
+
+def _back() -> tuple[str, str, bool]:
+    """Label and address of the list one came from; whether this request knows it (else the browser may)."""
+    came = urlsplit(request.referrer or "")
+    path = came.path + (f"?{came.query}" if came.query else "")
+    if came.netloc == request.host and safe_next(path) == path:
+        if came.path == "/clients":
+            return "Clients", path, True
+        if came.path == "/":
+            return "Home", path, True
+        queue = came.path.removeprefix("/queues/")
+        if queue != came.path and queue in QUEUE_LABELS:
+            return QUEUE_LABELS[queue], path, True
+    return "Clients", url_for("clients.listing"), False
 
 
 @clients.get("/<uuid:client_id>")
@@ -74,6 +99,7 @@ def show(client_id: UUID) -> str:
         tabs=[(key, TABS[key]) for key in shown],
         country=countries.shown,
         in_words=in_words,
+        back=_back(),
         as_date=_as_date,
         **context,
     )
@@ -158,7 +184,8 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     tasks = queues.of_client(head.client.id, actor=actor)
     names = staff.names(task.assignee_id for task in tasks)
     review = next((task for task in tasks if task.queue == "client-review"), None)
-    flags = queries.flags_of(head.client.id)
+    client_id = head.client.id
+    flags = queries.flags_of(client_id)
     items = []
     for flag in flags:
         task = review if flag.severity >= Severity.CHECK else None
@@ -171,14 +198,53 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
                 owner=_owner(task, actor, names) if task else None,
                 due=task.due_at if task else None,
                 flag=flag if settled_by_hand else None,
+                url=_flag_url(client_id, flag) if settled_by_hand else None,
+                more=_same_document(client_id) if flag.code == FlagCode.DUPLICATE_DOCUMENT else None,
             )
         )
     for task in tasks:
         if task is review and flags:
             continue
         what = _TASKS.get((task.queue, task.cause)) or in_words(task.queue.replace("-", " "))
-        items.append(OpenItem(_urgency(task), what, "", _owner(task, actor, names), task.due_at, None))
+        line = next((line for line in head.blocks if line.block.id == task.object_id), None)
+        asked = line.asked if line else _activation_of(head, task)
+        if line:
+            what = f"{what}: {line.block.scope_label} · {line.block.code_label}"
+        about = "" if asked is None else "asked, waits for approval"
+        url, dialog = _act_url(head, task, line) if asked is None else (f"/approvals/{asked.id}", False)
+        owner = _owner(task, actor, names)
+        items.append(OpenItem(_urgency(task), what, about, owner, task.due_at, None, url, dialog))
     return items
+
+
+def _flag_url(client_id: UUID, flag: FlagView) -> str:
+    return url_for("clients.settle_flag", client_id=client_id, flag_id=flag.id)
+
+
+def _same_document(client_id: UUID) -> tuple[str, str] | None:
+    """Who else holds the document, with the way to them."""
+    found = queries.same_document(client_id)
+    if found is None:
+        return None
+    return also_on(found), url_for("clients.show", client_id=client_id, tab="related")
+
+
+def _activation_of(head: Head, task: QueueItem) -> ApprovalRequest | None:
+    if task.queue != "activation":
+        return None
+    return next((one.request for one in head.pending if one.request.kind == "client.activate"), None)
+
+
+def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str | None, bool]:
+    """Where the task is done, for this reader; whether that is a dialog."""
+    client_id = head.client.id
+    if task.queue == "activation" and head.may_activate:
+        return url_for("clients.activate", client_id=client_id), True
+    if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:
+        return url_for("clients.state_reason", client_id=client_id, block_id=line.block.id), True
+    if line and task.cause != "state-reason" and head.may_lift:
+        return url_for("clients.lift", client_id=client_id, block_id=line.block.id), True
+    return None, False
 
 
 def _owner(task: QueueItem, actor: Actor, names: dict[UUID, str]) -> str:
