@@ -177,6 +177,8 @@ def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
                 reason = form.reason.data if isinstance(form, RejectForm) else None
                 closed = services.decide(request_id, approve=act == "approve", reason=reason, by=actor)
     except Forbidden as refusal:
+        with transaction():
+            services.tell_refusal(queries.get(request_id), act=act, why=refusal.message, by=actor)
         return _not_yours(asked, refusal.message)
     except DomainError as refusal:
         if isinstance(refusal, Conflict) and refusal.code == "alreadyDecided":

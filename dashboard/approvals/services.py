@@ -195,6 +195,11 @@ def withdraw(request_id: UUID, *, by: Actor) -> ApprovalRequest:
     return request
 
 
+def tell_refusal(request: ApprovalRequest, *, act: str, why: str, by: Actor) -> None:
+    """Evidence of somebody who tried to decide and may not. The edge commits it after the refusal rolled back."""
+    _tell("approval.refused", request, by=by, reason=None, after={"tried": act, "refused": why})
+
+
 def close_as_stale(kind_key: str, object_id: UUID) -> None:
     """The object is settled another way: an open request about it has nothing left to decide."""
     request = live(kind_key, object_id)

@@ -68,6 +68,7 @@ _DECISIONS = {
     "approval.withdrawn": "request withdrawn",
     "approval.expired": "request expired",
     "approval.stale": "request closed: something changed meanwhile",
+    "approval.refused": "request: somebody tried to decide and may not",
 }
 _LABELS = {
     "address": "Address",

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -16,6 +17,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
 from dashboard.approvals import services
 from dashboard.approvals.models import ApprovalRequest
+from dashboard.audit.models import AuditEvent
 from dashboard.clients import services as clients
 from dashboard.clients.models import ClientBlock
 from dashboard.clients.profile import IndividualProfile
@@ -351,3 +353,10 @@ def test_an_unknown_request_is_a_page_that_says_so(app: Flask, signed_in: SignIn
     answer = signed_in(Role.OFFICER).get(f"/approvals/{officer.id}")
     assert answer.status_code == 404
     assert "There is no such request." in answer.text
+
+
+def test_an_attempt_to_decide_that_is_refused_leaves_evidence(signed_in: SignIn, request_id: UUID) -> None:
+    browser = signed_in(Role.OFFICER)
+    assert browser.post(f"/approvals/{request_id}/approve").status_code == 403
+    event = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "approval.refused")).one()
+    assert (event.object_id, event.actor_role) == (request_id, "officer")
