@@ -229,7 +229,7 @@ def test_lifting_is_asked_for_with_a_reason_and_stands_above_the_tabs(
     assert "you asked; another person decides." in page
     other = signed_in(Role.SENIOR_OFFICER).get(path(client)).text
     assert f"/approvals/{asked.id}/approve" in other and f"/approvals/{asked.id}/reject" in other
-    assert "You may decide." in other and "“Invoice 4410 proved”" in other and "/withdraw" not in other
+    assert "you may decide" in other and "“Invoice 4410 proved”" in other and "/withdraw" not in other
     colleague = signed_in(Role.OFFICER, "Liis Saar").get(path(client)).text
     assert f"/approvals/{asked.id}/approve" not in colleague
     assert "One of the two must be senior." in colleague
@@ -244,7 +244,7 @@ def test_who_asked_by_a_token_or_themselves_is_not_among_those_who_can_decide(
     with transaction():
         services.ask_to_unblock(placed.id, reason="Found", by=senior)
     page = signed_in(Role.OFFICER).get(path(client)).text
-    listed = page.split("Can decide: ")[1].split(". Expires")[0]
+    listed = page.split("can decide: ")[1].split(" · expires")[0]
     assert listed == "Senior officers: Tiit Mets; officers: you"
 
 
