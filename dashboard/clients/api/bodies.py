@@ -48,7 +48,10 @@ def _says_something(value: Any) -> bool:
 
 
 def _check_type(body: Body, kind: ClientType) -> None:
-    """Nothing that a caller said is dropped in silence. Raises Invalid, naming every field."""
+    """A field of the other type is refused, not dropped (read-only fields of the document are ignored, as it says).
+
+    Raises Invalid, naming every field.
+    """
     individual = kind is ClientType.INDIVIDUAL
     foreign, required = (OF_COMPANIES, ("first_name", "last_name")) if individual else (OF_INDIVIDUALS, ("legal_name",))
     errors = [

@@ -229,7 +229,7 @@ class ProfileForm(FlaskForm):
     kind: ClientType
 
     def profile(self, stored: Sequence[RelatedIndividual] = (), detail: Any = None) -> Profile:
-        raise NotImplementedError
+        raise TypeError("use the form of a person or of a company")
 
     def common(self) -> dict[str, Any]:
         return {
