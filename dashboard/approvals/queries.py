@@ -88,7 +88,7 @@ def page(
 ) -> list[ApprovalRequest]:
     """`view`: me (may decide, soonest to expire first), or mine (asked by me), open, closed: the newest first.
 
-    `after` and `before` are the place (`place_of`) of the row at the edge of the next page.
+    `after` and `before` are the place (`expires_at`, `id`) of the row at the edge of the next page.
     """
     query = sa.select(ApprovalRequest).limit(limit)
     forward = view == "me"
@@ -111,11 +111,6 @@ def page(
     columns = (ApprovalRequest.expires_at, ApprovalRequest.id) if forward else (ApprovalRequest.id,)
     found = list(session().scalars(query.order_by(*(c.asc() if ascending else c.desc() for c in columns))))
     return found[::-1] if before is not None else found
-
-
-def place_of(request: ApprovalRequest) -> Place:
-    """Where a request stands in any of the lists."""
-    return request.expires_at, request.id
 
 
 def may_decide_anything(actor: Actor) -> bool:

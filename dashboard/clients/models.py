@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.clients.vocabulary import HUMAN_DECISION, BlockCode
 from dashboard.database import Base, new_id
@@ -55,9 +55,6 @@ class Client(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-
-    individual: Mapped[Individual | None] = relationship(back_populates="client", lazy="select")
-    company: Mapped[Company | None] = relationship(back_populates="client", lazy="select")
 
     __table_args__ = (
         sa.CheckConstraint("type IN ('individual', 'company')", name="type_known"),
@@ -107,8 +104,6 @@ class Individual(Base):
     document_expiration_date: Mapped[date | None]
     address: Mapped[dict[str, Any] | None]
 
-    client: Mapped[Client] = relationship(back_populates="individual")
-
     __table_args__ = (
         sa.CheckConstraint(
             "document_type IN ('passport', 'driverLicense', 'idCard', 'other')", name="document_type_known"
@@ -146,8 +141,6 @@ class Company(Base):
     compliance_evaluation: Mapped[dict[str, Any] | None]
     custom_options: Mapped[Any | None] = mapped_column(postgresql.JSONB(none_as_null=True))
     address: Mapped[dict[str, Any] | None]
-
-    client: Mapped[Client] = relationship(back_populates="company")
 
 
 class RelatedIndividual(Base):
@@ -291,10 +284,6 @@ class ClientBlock(Base):
         ),
         sa.Index("ix_client_block_client", "client_id", sa.text("id DESC")),
     )  # fmt: skip
-
-    @property
-    def active(self) -> bool:
-        return self.lifted_at is None
 
 
 class ClientNote(Base):

@@ -260,14 +260,3 @@ def timeline(
         limit=limit,
     )
     return tell(entries, actor=actor)
-
-
-def sentence(told: Told) -> str:
-    """One line without badges: "Unblock requested · Blocked: all → Active"."""
-    turns = "; ".join(
-        f"{turn.label + ': ' if turn.label else ''}{turn.before or 'none'} → {turn.after or 'none'}"
-        if turn.before
-        else f"{turn.label + ': ' if turn.label else ''}{turn.after or 'none'}"
-        for turn in told.turns
-    )
-    return f"{told.what} · {turns}" if turns else told.what

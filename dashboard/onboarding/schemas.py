@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from dashboard.clients.vocabulary import DocumentType, Risk
+from dashboard.clients.schemas import DocumentTypeText
+from dashboard.clients.vocabulary import Risk
 from dashboard.web.api import Answer, Body, DateGuard, TextGuard, examples
 
 #: patterns of the document; the end is the end of the text, not of a line
@@ -42,10 +43,6 @@ def _email(text: str) -> str:
     if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(domain):
         raise ValueError("must be an e-mail address")
     return text
-
-
-def _one_spelling(value: Any) -> Any:
-    return DocumentType.DRIVER_LICENSE.value if value == "driverLicence" else value
 
 
 Storable = AfterValidator(_storable)
@@ -80,11 +77,7 @@ class ImportedAddress(Body):
 class ImportedDocument(Body):
     issued_by: Text100
     expiration_date: Day
-    type: Annotated[
-        DocumentType,
-        BeforeValidator(_one_spelling),
-        WithJsonSchema({"type": "string", "enum": [*(kind.value for kind in DocumentType), "driverLicence"]}),
-    ]
+    type: DocumentTypeText
     number: Annotated[str, Field(min_length=1, max_length=30), TextGuard, Storable]
     issued_country_code: Country
     issued_date: Day

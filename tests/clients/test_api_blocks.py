@@ -179,7 +179,7 @@ def test_no_token_lifts_what_only_people_may_lift(machine: Callable[..., Any], p
     error = answer.get_json()["errors"][0]
     assert error["metadata"] == {"code": "humanDecisionRequired"}
     assert code not in answer.get_data(as_text=True)
-    assert all(block.active for block in blocks())
+    assert all(block.lifted_at is None for block in blocks())
 
 
 def test_unblocking_a_client_that_is_not_blocked_changes_nothing(

@@ -10,7 +10,8 @@ import pytest
 
 from dashboard import clock
 from dashboard.access.permissions import Role
-from dashboard.clients import services
+from dashboard.approvals import services as approvals
+from dashboard.clients import queries, services
 from dashboard.clients.calendar import calendar
 from dashboard.clients.vocabulary import BlockCode
 from dashboard.database import transaction
@@ -152,3 +153,29 @@ def test_a_reason_stated_later_leaves_no_trace_for_a_treasurer(people: Any, sign
     pages = [normalised(browser.get(path(c, "?tab=timeline")).text, "Uno Ilves", "Duo Ilves") for c in (plain, later)]
     assert pages[0] == pages[1]
     assert "Reason of a block stated" in signed_in(Role.OFFICER).get(path(later, "?tab=timeline")).text
+
+
+def test_free_words_about_activation_risk_and_flags_are_for_those_who_may_see_reasons(
+    people: Any, signed_in: Any
+) -> None:
+    officer, senior = people.actor(Role.OFFICER), people.actor(Role.SENIOR_OFFICER)
+    client = person(officer, residence_country="XX", risk_level=3)
+    with transaction():
+        services.settle_flag(queries.flags_of(client.id)[0].id, reason="words-of-the-flag", by=officer)
+    with transaction():
+        lower = services.ask_to_lower_risk(client.id, risk_level=1, reason="words-of-the-risk", by=officer)
+    with transaction():
+        approvals.decide(lower.id, approve=True, reason="words-of-the-decider", by=senior)
+    with transaction():
+        asked = services.ask_to_activate(client.id, reason="words-of-the-activation", by=officer)
+    addresses = [*(path(client) + tab for tab in TABS), f"/approvals/{lower.id}", f"/approvals/{asked.id}"]
+    addresses += ["/approvals?view=open", "/approvals?view=closed", "/clients", "/"]
+
+    def words(role: Role) -> set[str]:
+        browser = signed_in(role)
+        pages = "".join(browser.get(address).get_data(as_text=True) for address in addresses)
+        return set(re.findall(r"words-of-the-[a-z]+", pages))
+
+    assert words(Role.TREASURER) == set()
+    told = {"words-of-the-flag", "words-of-the-risk", "words-of-the-decider", "words-of-the-activation"}
+    assert words(Role.AUDITOR) == told
