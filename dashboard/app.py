@@ -8,7 +8,7 @@ from flask_openapi3 import Info, OpenAPI
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import database, settings
+from dashboard import database, notifier, settings
 from dashboard.access import guard
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
@@ -84,6 +84,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     database.install(app, chosen)
     calendar.install(chosen)
     register(*KINDS)
+    notifier.install(chosen)
 
     logs.install(app)
     failures.install(app)

@@ -17,6 +17,9 @@
 | INSTITUTION_ZONE | Europe/Vilnius | zone of shown times and of business hours |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
+| MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
+| EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +42,25 @@ class SettingsError(SystemExit):
     def __init__(self, message: str) -> None:
         super().__init__(f"countinghouse: {message}")
         self.message = message
+
+
+class MailSecurity(StrEnum):
+    """How the connection to the mail server is protected; the scheme of SMTP_URL."""
+
+    STARTTLS_IF_OFFERED = "smtp"
+    STARTTLS = "smtp+starttls"
+    TLS = "smtps"
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where messages to clients are handed over. Without a user nobody signs in."""
+
+    host: str
+    port: int
+    security: MailSecurity
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,9 @@ class Settings:
     session_idle_minutes: int
     session_hours: int
     approval_business_hours: int
+    mail_server: MailServer | None
+    mail_from: str
+    export_xlsx_rows: int
 
     @property
     def production(self) -> bool:
@@ -121,6 +148,53 @@ def _postgres_url(env: Mapping[str, str], name: str) -> str | None:
     raise SettingsError(f"{name} must start with postgresql://")
 
 
+#: the port of each scheme where SMTP_URL names none
+_MAIL_PORTS = {MailSecurity.STARTTLS_IF_OFFERED: 25, MailSecurity.STARTTLS: 587, MailSecurity.TLS: 465}
+
+
+def _mail_server(env: Mapping[str, str]) -> MailServer | None:
+    """SMTP_URL, or None. What is wrong with it is never quoted: a password stands in it."""
+    raw = env.get("SMTP_URL", "").strip()
+    if not raw:
+        return None
+    form = SettingsError(
+        "SMTP_URL must look like smtps://user:password@host:465, smtp+starttls://… or smtp://…;"
+        " write special characters of user and password as %XX"
+    )
+    if not raw.isascii() or not raw.isprintable() or " " in raw:
+        raise form
+    try:
+        parts = urlsplit(raw)
+        security = MailSecurity(parts.scheme)
+        port = _MAIL_PORTS[security] if parts.port is None else parts.port
+        if not port or not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment:
+            raise form
+    except ValueError:
+        raise form from None
+    user, password = unquote(parts.username or "") or None, unquote(parts.password or "") or None
+    if (user is None) != (password is None):
+        raise SettingsError("SMTP_URL must hold both user and password, or neither")
+    if user and password and not (user + password).isascii():
+        raise SettingsError("SMTP_URL: mail servers take only ASCII in user and password")
+    return MailServer(parts.hostname, port, security, user, password)
+
+
+def _mail_from(env: Mapping[str, str], *, required: bool) -> str:
+    raw = env.get("MAIL_FROM", "").strip()
+    if not raw:
+        if required:
+            raise SettingsError("MAIL_FROM is required with SMTP_URL: Bank <no-reply@bank.example>")
+        return ""
+    # imported here: the supervisor loads settings too, and has no use for mail
+    from email.policy import default
+
+    header = default.header_factory("From", raw) if raw.isprintable() else None
+    senders = [] if header is None or header.defects or header.groups[0].display_name else header.addresses
+    if len(senders) != 1 or not senders[0].addr_spec.isascii() or "." not in senders[0].domain:
+        raise SettingsError(f"MAIL_FROM must be one address such as Bank <no-reply@bank.example>, not {raw!r}")
+    return raw
+
+
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises SettingsError, which ends the process with one line."""
     env = os.environ if env is None else env
@@ -142,6 +216,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     database_url = _postgres_url(env, "DATABASE_URL")
     if production and database_url is None:
         raise SettingsError("DATABASE_URL is required when ENVIRONMENT=production; the embedded database is for trying")
+    mail_server = _mail_server(env)
     return Settings(
         environment=environment,
         instance_path=Path(env.get("INSTANCE_PATH", "").strip() or ROOT / "instance").resolve(),
@@ -161,4 +236,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
+        mail_server=mail_server,
+        mail_from=_mail_from(env, required=mail_server is not None),
+        export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
     )

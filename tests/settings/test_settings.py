@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.settings import SettingsError, load
+from dashboard.settings import MailSecurity, MailServer, SettingsError, load
 
 GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONMENT": "production"}
 
@@ -26,6 +26,13 @@ GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONME
         ({"ENVIRONMENT": "production", "DATABASE_URL": "postgresql://u@h/d"}, "SECRET_KEY"),
         ({"ENVIRONMENT": "production", "SECRET_KEY": "short", "DATABASE_URL": "postgresql://u@h/d"}, "SECRET_KEY"),
         ({"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32}, "DATABASE_URL"),
+        ({"EXPORT_XLSX_ROWS": "0"}, "EXPORT_XLSX_ROWS"),
+        ({"EXPORT_XLSX_ROWS": "2000000"}, "EXPORT_XLSX_ROWS"),
+        ({"SMTP_URL": "smtps://mail.bank.example"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "Bank"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "no-reply@localhost"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "a@bank.example, b@bank.example"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "Bank <a@bank.example>\r\nBcc: eve@evil.example"}, "MAIL_FROM"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(env: dict[str, str], named: str) -> None:
@@ -53,3 +60,54 @@ def test_the_secret_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: P
     assert settings.signing_key() == first
     assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+
+
+SENDER = "Bank <no-reply@bank.example>"
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtp://relay", MailServer("relay", 25, MailSecurity.STARTTLS_IF_OFFERED)),
+        ("smtp+starttls://relay", MailServer("relay", 587, MailSecurity.STARTTLS)),
+        ("smtps://relay", MailServer("relay", 465, MailSecurity.TLS)),
+        ("smtps://u:s@relay:2465/", MailServer("relay", 2465, MailSecurity.TLS, "u", "s")),
+        ("smtps://u%40bank:p%2Fa%3A%40@[::1]:25", MailServer("::1", 25, MailSecurity.TLS, "u@bank", "p/a:@")),
+    ],
+)
+def test_the_mail_server_is_read_from_one_url(url: str, server: MailServer) -> None:
+    settings = load({"SMTP_URL": url, "MAIL_FROM": SENDER})
+    assert settings.mail_server == server
+    assert settings.mail_from == SENDER
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "relay",
+        "http://user:hidden-word@relay",
+        "smtps://user:hidden-word@",
+        "smtps://user:hidden-word@relay:0",
+        "smtps://user:hidden-word@relay:70000",
+        "smtps://user:hidden-word/rest@relay",
+        "smtps://user:hidden-word#rest@relay",
+        "smtps://user:hidden-word@relay/path",
+        "smtps://user:hidden-word@relay?timeout=5",
+        "smtps://:hidden-word@relay",
+        "smtps://user@relay",
+        "smtps://user:hidden-wörd@relay",
+        "smtps://user:hidden-w%C3%B6rd@relay",
+        "smtps://user:hidden-word@re lay",
+    ],
+)
+def test_a_wrong_mail_server_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"SMTP_URL": url, "MAIL_FROM": SENDER})
+    assert caught.value.message.startswith("SMTP_URL")
+    assert "hidden" not in caught.value.message and "\n" not in caught.value.message
+
+
+def test_the_password_of_the_mail_server_does_not_show_itself() -> None:
+    settings = load({"SMTP_URL": "smtps://user:hidden-word@relay", "MAIL_FROM": SENDER})
+    assert settings.mail_server is not None and settings.mail_server.password == "hidden-word"
+    assert "hidden" not in repr(settings)
