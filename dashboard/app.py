@@ -8,18 +8,24 @@ from flask_openapi3 import Info, OpenAPI
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import database, notifier, settings
-from dashboard.access import guard
+from dashboard import clock, database, notifier, settings
+from dashboard.access import guard, idempotency
+from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
-from dashboard.clients import calendar
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
+from dashboard.clients.owners import OWNERS
 from dashboard.clients.pages import clients
 from dashboard.home import navigation
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
+from dashboard.ledger import numbers, owners
+from dashboard.ledger.api import ledger_operations
+from dashboard.ledger.approvals import KINDS as LEDGER_KINDS
+from dashboard.ledger.commands import ledger_commands
+from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
 from dashboard.settings import ROOT, Settings
@@ -30,9 +36,9 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, queues, approvals, staff, health)
-OPERATIONS = (client_operations, onboarding_operations)
-COMMANDS = (database_commands, staff_commands, token_commands, demo_commands)
+PAGES = (home, clients, ledger, queues, approvals, staff, health)
+OPERATIONS = (client_operations, ledger_operations, onboarding_operations)
+COMMANDS = (database_commands, staff_commands, token_commands, ledger_commands, demo_commands)
 
 #: views that cannot carry a mark of their own, and why anybody may call them
 LIBRARY_VIEWS = {
@@ -82,8 +88,11 @@ def create_app(configured: Settings | None = None) -> Flask:
             app.wsgi_app, x_for=chosen.proxies, x_proto=chosen.proxies, x_host=chosen.proxies
         )
     database.install(app, chosen)
-    calendar.install(chosen)
-    register(*KINDS)
+    clock.install(chosen.institution_country, chosen.zone)
+    deadline.install(chosen.approval_business_hours)
+    numbers.install(chosen)
+    owners.install(OWNERS)
+    register(*KINDS, *LEDGER_KINDS)
     notifier.install(chosen)
 
     logs.install(app)
@@ -108,5 +117,6 @@ def create_app(configured: Settings | None = None) -> Flask:
     api_docs.install(app)
     for endpoint, reason in LIBRARY_VIEWS.items():
         guard.declare(endpoint, guard.Access(None, None, reason))
+    idempotency.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
     return app

@@ -92,3 +92,16 @@ class BusinessCalendar:
                 left -= closes - start
             day = self.add_days(day, 1)
             start = datetime.combine(day, OPENS, self.zone)
+
+
+_institution: list[BusinessCalendar] = []
+
+
+def install(country: str, zone: ZoneInfo) -> None:
+    """Say which calendar the institution lives by; called once, by the application factory."""
+    _institution[:] = [BusinessCalendar(country, zone)]
+
+
+def calendar() -> BusinessCalendar:
+    """The institution's calendar. Raises IndexError before `install`: a programming error."""
+    return _institution[0]

@@ -74,6 +74,13 @@ def transaction() -> Iterator[Session]:
         yield current
         return
     current.info["in_transaction"] = True
+    if current.info.get("enclosed"):
+        try:
+            with current.begin_nested():
+                yield current
+        finally:
+            current.info.pop("in_transaction", None)
+        return
     try:
         yield current
         current.commit()
@@ -82,6 +89,25 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         current.info.pop("in_transaction", None)
+
+
+@contextmanager
+def enclosing() -> Iterator[Session]:
+    """One real transaction around everything inside, in which each `transaction()` becomes a savepoint of its own:
+    what such a block completed stays, what it refused goes, and all of it is committed with what the encloser adds.
+    """
+    current = session()
+    if current.info.get("in_transaction") or current.info.get("enclosed"):
+        raise RuntimeError("a transaction is open already")
+    current.info["enclosed"] = True
+    try:
+        yield current
+        current.commit()
+    except BaseException:
+        current.rollback()
+        raise
+    finally:
+        current.info.pop("enclosed", None)
 
 
 @contextmanager
@@ -151,7 +177,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "json_serializer": partial(simplejson.dumps, use_decimal=True, ensure_ascii=False),
         "json_deserializer": partial(simplejson.loads, use_decimal=True),
         "connect_args": {
-            "options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000",
+            "options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=5000",
             "application_name": "countinghouse",
         },
     }

@@ -28,6 +28,8 @@ class DomainError(Exception):
 
     status = 422
     code = "refused"
+    #: seconds after which asking again makes sense
+    retry_after: int | None = None
 
     def __init__(self, message: str, *, code: str | None = None, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)

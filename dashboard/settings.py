@@ -15,6 +15,7 @@
 | INSTITUTION_NAME | Countinghouse Demo | shown in the frame |
 | INSTITUTION_COUNTRY | LT | whose public holidays count |
 | INSTITUTION_ZONE | Europe/Vilnius | zone of shown times and of business hours |
+| IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
@@ -83,6 +84,8 @@ class Settings:
     session_idle_minutes: int
     session_hours: int
     approval_business_hours: int
+    iban_country: str
+    iban_bank_code: str
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
@@ -236,6 +239,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
+        iban_country=(env.get("IBAN_COUNTRY", "").strip() or "LT").upper(),
+        iban_bank_code=(env.get("IBAN_BANK_CODE", "").strip() or "99999").upper(),
         mail_server=mail_server,
         mail_from=_mail_from(env, required=mail_server is not None),
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),

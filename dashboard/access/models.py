@@ -37,3 +37,28 @@ class ApiToken(Base):
         sa.CheckConstraint("(audience = 'frontoffice') = (client_id IS NOT NULL)", name="front_office_has_a_client"),
         sa.CheckConstraint("expires_at > created_at", name="expires_after_creation"),
     )
+
+
+class IdempotencyKey(Base):
+    """A key that a caller sent with a request that creates or moves, and the first answer to it.
+
+    The row is written in the transaction of the work itself, so a key without an answer never stays.
+    """
+
+    __tablename__ = "idempotency_key"
+
+    token_id: Mapped[UUID] = mapped_column(sa.ForeignKey("api_token.id"), primary_key=True)
+    method: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    #: SHA-256 of the raw body
+    body_hash: Mapped[bytes]
+    status: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    content_type: Mapped[str | None]
+    answer: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name="key_length"),
+        sa.Index("ix_idempotency_key_created_at", "created_at", postgresql_using="brin"),
+    )

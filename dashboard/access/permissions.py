@@ -19,6 +19,12 @@ class Permission(StrEnum):
     CLIENTS_UNBLOCK = "clients:unblock"
     CLIENTS_IMPORT = "clients:import"
     CLIENT_OWN = "client:own"
+    LEDGER_READ = "ledger:read"
+    ACCOUNTS_WRITE = "accounts:write"
+    ACCOUNTS_OWN = "accounts:own"
+    PAYMENTS_WRITE = "payments:write"
+    PAYMENTS_ADJUST = "payments:adjust"
+    LEDGER_OPERATE = "ledger:operate"
     APPROVALS_READ = "approvals:read"
     STAFF_READ = "staff:read"
     OWN_WORK = "own:work"
@@ -50,6 +56,18 @@ EXPLAINED: dict[Permission, Explained] = {
     ),
     Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
     Permission.CLIENT_OWN: Explained("Machines", "Own profile", "For a front-office app acting for one client."),
+    Permission.LEDGER_READ: Explained("Ledger", "See accounts and transactions", "Balances, statements and payments."),
+    Permission.ACCOUNTS_WRITE: Explained("Ledger", "Open accounts", "For clients and for the house."),
+    Permission.PAYMENTS_WRITE: Explained("Machines", "Move money", "Draft, pend, post and cancel payments."),
+    Permission.PAYMENTS_ADJUST: Explained(
+        "Ledger", "Adjust and reverse payments", "Ask for it, and decide what a colleague asked.", second_person=True
+    ),
+    Permission.LEDGER_OPERATE: Explained(
+        "Ledger",
+        "End the day and check balances",
+        "End of day, balance checks, rebuilt and opening balances.",
+    ),
+    Permission.ACCOUNTS_OWN: Explained("Machines", "Own accounts", "For a front-office app acting for one client."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
@@ -80,9 +98,11 @@ P = Permission
 _EVERYBODY = {P.OWN_WORK, P.STAFF_READ}
 _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
-    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.APPROVALS_READ,
+    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ,
 }  # fmt: skip
-_TREASURER = _EVERYBODY | {P.CLIENTS_READ, P.APPROVALS_READ}
+_TREASURER = _EVERYBODY | {
+    P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
+}  # fmt: skip
 
 ROLES: dict[Role, RoleRow] = {
     Role.OFFICER: RoleRow(
@@ -100,7 +120,7 @@ ROLES: dict[Role, RoleRow] = {
     Role.ADMIN: RoleRow("Administrator", "Administrators", "Staff, tokens and jobs.", True, frozenset(_EVERYBODY)),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,
-        frozenset(_EVERYBODY | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.APPROVALS_READ}),
+        frozenset(_EVERYBODY | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.APPROVALS_READ}),
     ),
 }  # fmt: skip
 
@@ -113,15 +133,21 @@ class Audience(StrEnum):
     INTEGRATION = "integration"
 
 
-#: what a token of the audience gets when no scope is named; unblocking and restricted reasons are never among them
+#: what a token of the audience gets when no scope is named; unblocking, adjusting and restricted reasons never are
 DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
-    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN}),
-    Audience.SYSTEM: frozenset({P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK}),
+    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN, P.ACCOUNTS_OWN}),
+    Audience.SYSTEM: frozenset(
+        {
+            P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_WRITE,
+            P.LEDGER_OPERATE,
+        }
+    ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
-}
+}  # fmt: skip
 #: everything a token of the audience may be given (`--scope all`)
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
-    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN}),
-    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM] | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED},
+    Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],
+    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM]
+    | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST},
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
 }

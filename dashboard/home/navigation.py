@@ -13,6 +13,7 @@ from dashboard.web.frame import NavEntry
 ENTRIES = (
     ("Home", "/", Permission.OWN_WORK, None),
     ("Clients", "/clients", Permission.CLIENTS_READ, "client-review"),
+    ("Ledger", "/ledger/accounts", Permission.LEDGER_READ, None),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
 )
 
@@ -21,6 +22,8 @@ def _current(path: str) -> bool:
     here = request.path
     if path == "/":
         return here == "/" or here.startswith("/queues/")
+    if path == "/ledger/accounts":
+        return here.startswith("/ledger/")
     return here == path or here.startswith(path + "/")
 
 

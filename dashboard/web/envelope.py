@@ -121,4 +121,5 @@ def failed(
 def failed_as(error: DomainError) -> Response:
     """The same, from a domain error."""
     errors = error.errors if isinstance(error, Invalid) else ()
-    return failed(error.status, error.code, error.message, errors=errors, details=error.details)
+    wait = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+    return failed(error.status, error.code, error.message, errors=errors, details=error.details, headers=wait)

@@ -13,6 +13,7 @@ from dashboard.audit import services as audit
 from dashboard.clients.blocks import effective_in_words
 from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client, ClientBlock
+from dashboard.clients.services.freeze import apply_freeze
 from dashboard.clients.services.lock import active_blocks, locked
 from dashboard.clients.services.upkeep import refresh_queues
 from dashboard.clients.vocabulary import CLIENT_TEXTS, BlockCode, Scope, Status
@@ -121,6 +122,7 @@ def block(
         if constraint_of(error) not in SAME_BLOCK:
             raise
         return _same_again(fresh, standing, by)
+    apply_freeze(client.id)
     client.version += 1
     _open_reviews(client, fresh)
     refresh_queues(client, by=by)

@@ -23,6 +23,7 @@ from dashboard.clients.services.upkeep import after_change
 from dashboard.clients.vocabulary import BlockCode, Risk, Scope, Status
 from dashboard.database import constraint_of, new_id, savepoint, session
 from dashboard.errors import Conflict, Invalid
+from dashboard.ledger.services import accounts
 
 
 def _document_columns(document: Document | None) -> dict[str, Any]:
@@ -198,6 +199,7 @@ def create(
             details={"field": "externalId"},
         ) from None  # fmt: skip
     kind = Individual if isinstance(profile, IndividualProfile) else Company
+    accounts.register_owner(client.id)
     session().add(kind(client_id=client.id, **detail))
     people = _related_rows(client.id, tuple(getattr(profile, "related_individuals", ())))
     session().add_all(people)

@@ -15,6 +15,7 @@ from dashboard.audit import services as audit
 from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client, ClientBlock
 from dashboard.clients.services.block import status_in_words
+from dashboard.clients.services.freeze import apply_freeze
 from dashboard.clients.services.lock import active_blocks, locked
 from dashboard.clients.services.upkeep import refresh_queues
 from dashboard.clients.vocabulary import HUMAN_DECISION, BlockCode, Risk, Status
@@ -88,6 +89,7 @@ def _lift(client: Client, stored: ClientBlock, *, by: Actor, request: ApprovalRe
         client.status, client.status_before_block = client.status_before_block or Status.INACTIVE.value, None
     client.updated_at = moment
     session().flush()
+    apply_freeze(client.id)
     queues.close_items("block-review", object_id=stored.id, by=by)
     refresh_queues(client, by=by)
     audit.record(

@@ -1,0 +1,163 @@
+"""`Idempotency-Key`: the same request sent twice is done once and answered alike.
+
+A key belongs to a token, method and path; the hash of the raw body tells a repetition from another request. The key
+is inserted first, in the transaction of the work, so that a repetition waits for the first on the unique index; the
+stored answer is then read in a new statement. A 4xx is an answer like any other; a 5xx stores nothing. Kept 7 days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from dashboard import clock
+from dashboard.access.guard import access_of, current_actor
+from dashboard.access.models import IdempotencyKey
+from dashboard.database import enclosing, session
+from dashboard.errors import Conflict, DomainError, Invalid
+from dashboard.web import envelope
+
+HEADER = "Idempotency-Key"
+KEPT = timedelta(days=7)
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_CREATES_OR_MOVES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class InProgress(Conflict):
+    """The first request with this key still runs after the wait."""
+
+    code = "inProgress"
+    retry_after = 1
+
+
+def reads_only(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks an operation that is a POST only because its filter is a document: a key means nothing to it."""
+    view.reads_only = True  # type: ignore[attr-defined]
+    return view
+
+
+def checked_key(raw: str) -> str:
+    """Raises Invalid for a key that is empty, too long or not plain visible ASCII."""
+    if not _KEY.fullmatch(raw):
+        raise Invalid.one(HEADER, "Use 1 to 200 visible ASCII characters.", "pattern")
+    return raw
+
+
+def body_hash() -> bytes:
+    """SHA-256 of the raw body."""
+    return hashlib.sha256(request.get_data(cache=True)).digest()
+
+
+def _place(key: str) -> dict[str, Any]:
+    return {"token_id": current_actor().token_id, "method": request.method, "path": request.path, "key": key}
+
+
+def claim(key: str) -> Response | None:
+    """Take the key within the current transaction; None when it is ours now, else the first answer.
+
+    Raises InProgress, and Conflict `keyReused` where the key was sent with another body.
+    """
+    fresh = sa.dialects.postgresql.insert(IdempotencyKey).values(
+        **_place(key), body_hash=body_hash(), created_at=clock.now()
+    )
+    try:
+        taken = session().execute(fresh.on_conflict_do_nothing().returning(IdempotencyKey.key)).first()
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != "55P03":
+            raise
+        session().rollback()
+        raise InProgress("The first request with this key still runs. Ask again.") from None
+    if taken:
+        return None
+    return stored(key)
+
+
+def stored(key: str) -> Response:
+    """The first answer to the key, byte for byte. Raises Conflict where the key was sent with another body."""
+    table = IdempotencyKey
+    row = (
+        session()
+        .execute(sa.select(table.body_hash, table.status, table.content_type, table.answer).filter_by(**_place(key)))
+        .first()
+    )
+    if row is None:
+        # it was swept between the two statements
+        raise InProgress("The first request with this key still runs. Ask again.")
+    if bytes(row.body_hash) != body_hash():
+        raise Conflict("This key was sent before with another body. Use a new one.", code="keyReused")
+    answer = Response(row.answer, status=row.status, content_type=row.content_type)
+    answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def remember(key: str, answer: Response) -> None:
+    """Keep the answer with the key that this transaction claimed."""
+    session().execute(
+        sa.update(IdempotencyKey)
+        .filter_by(**_place(key))
+        .values(status=answer.status_code, content_type=answer.content_type, answer=answer.get_data(as_text=True))
+    )
+
+
+def _answered(view: Callable[..., Any], arguments: dict[str, Any]) -> Response:
+    try:
+        return current_app.make_response(view(**arguments))
+    except DomainError as error:
+        if error.status >= 500:
+            raise
+        return envelope.failed_as(error)
+    except HTTPException as error:
+        if error.response is None or error.response.status_code >= 500:
+            raise
+        return current_app.make_response(error.response)  # type: ignore[arg-type]
+
+
+def _wrapped(view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    def once(**arguments: Any) -> Any:
+        raw = request.headers.get(HEADER)
+        if raw is None:
+            return view(**arguments)
+        key = checked_key(raw)
+        with enclosing():
+            answer = claim(key)
+            if answer is None:
+                answer = _answered(view, arguments)
+                if answer.status_code >= 500 or answer.is_streamed:
+                    session().execute(sa.delete(IdempotencyKey).filter_by(**_place(key)))
+                else:
+                    remember(key, answer)
+        return answer
+
+    return once
+
+
+def applies(app: Flask, endpoint: str, methods: set[str]) -> bool:
+    """Whether the operation takes the header."""
+    access = access_of(app, endpoint)
+    view = app.view_functions[endpoint]
+    return bool(access and access.audience and methods & _CREATES_OR_MOVES and not getattr(view, "reads_only", False))
+
+
+def install(app: Flask) -> None:
+    """Wrap every operation of machines that creates or moves, after all are registered."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if applies(app, rule.endpoint, set(rule.methods or ())) and not getattr(view, "idempotent", False):
+            wrapped = _wrapped(view)
+            wrapped.idempotent = True  # type: ignore[attr-defined]
+            app.view_functions[rule.endpoint] = wrapped
+
+
+def sweep() -> int:
+    """Forget keys older than seven days; gives how many."""
+    gone = session().execute(sa.delete(IdempotencyKey).where(IdempotencyKey.created_at < clock.now() - KEPT))
+    return int(gone.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,3 @@
+"""Many payments in one request."""
+
+from __future__ import annotations

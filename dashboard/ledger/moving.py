@@ -1,0 +1,188 @@
+"""The one way in which money moves: `move_money` in the database, called for one payment and for ten thousand alike.
+
+It locks the payments and the balance rows in order, decides one payment after the other as if each had come alone,
+and writes balances, payments, transactions, state history and audit events (migrations/ledger_functions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.access.actor import Actor
+from dashboard.database import constraint_of, new_id, session
+from dashboard.errors import Conflict
+from dashboard.ledger.vocabulary import MAIN_PURPOSE, SLOTS, ParentType, PaymentState
+
+#: most transactions of one payment
+LONGEST_PAYMENT = 1_000
+#: most payments of one call
+LARGEST_BATCH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One transaction of a payment: a positive amount in minor units from debtor to creditor."""
+
+    debtor_id: UUID
+    creditor_id: UUID
+    amount_minor: int
+    currency: str
+    description: str | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A payment to be made. `value_date` None is the booking date."""
+
+    parent_type: ParentType
+    parent_id: UUID
+    legs: Sequence[Leg]
+    purpose: str = MAIN_PURPOSE
+    value_date: date | None = None
+    reverses_id: UUID | None = None
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one payment. `code` None: it was done. `culprit` is the refused transaction, from 1;
+    `room` what its debtor could spend, in minor units; `other_id` the payment that stands already."""
+
+    payment_id: UUID
+    code: str | None
+    culprit: int | None = None
+    room: int | None = None
+    other_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """`booked` and `moment` are None where nothing was done."""
+
+    outcomes: list[Outcome]
+    booked: date | None
+    moment: datetime | None
+
+
+class ParentTaken(Conflict):
+    """Another transaction made the same parent's payment at this very moment. Trying again tells which."""
+
+    code = "paymentExists"
+
+
+_CALL = sa.text(
+    "SELECT payments, codes, culprits, rooms, others, booked, moment FROM move_money("
+    ":to, :all, :follows, pg_backend_pid() % :slots,"
+    " CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:parents AS uuid[]), CAST(:purposes AS text[]),"
+    " CAST(:same AS int[]), CAST(:dates AS date[]), CAST(:reverses AS uuid[]), CAST(:last AS int[]),"
+    " CAST(:t_payments AS int[]), CAST(:t_ids AS uuid[]), CAST(:t_debtors AS uuid[]), CAST(:t_creditors AS uuid[]),"
+    " CAST(:t_currencies AS text[]), CAST(:t_amounts AS bigint[]), CAST(:t_descriptions AS text[]),"
+    " :reason, CAST(:events AS uuid[]), :by_kind, :by_id, :by_name, :by_role, :by_address, :by_request)"
+)
+
+
+def _array(values: Iterable[Any]) -> str:
+    """An array literal of values that need no quoting: identifiers, numbers, words of our own."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _nullable(values: Sequence[Any]) -> str | None:
+    """The same with NULLs; None where there is nothing but NULLs."""
+    if all(value is None for value in values):
+        return None
+    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+
+
+def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values: Any) -> Moved:
+    parameters: dict[str, Any] = dict.fromkeys(
+        (
+            "types", "parents", "purposes", "same", "dates", "reverses", "last", "t_payments", "t_ids", "t_debtors",
+            "t_creditors", "t_currencies", "t_amounts", "t_descriptions",
+        )
+    )  # fmt: skip
+    parameters.update(
+        to=to.value, all=False, follows=False, slots=SLOTS, reason=reason,
+        events=_array(new_id() for _ in range(count)),
+        by_kind=by.kind, by_id=by.id, by_name=by.name, by_role=by.role, by_address=by.address,
+        by_request=by.request_id,
+    )  # fmt: skip
+    parameters.update(values)
+    try:
+        row = session().execute(_CALL, parameters).one()
+    except sa.exc.IntegrityError as error:
+        if constraint_of(error) in {"uq_payment_parent", "uq_payment_reversal"}:
+            raise ParentTaken("A payment for this parent was made at the same moment.") from None
+        raise
+    if row.payments is None:
+        return Moved([], None, None)
+    outcomes = [
+        Outcome(payment_id, code, culprit, room, other)
+        for payment_id, code, culprit, room, other in zip(
+            row.payments, row.codes, row.culprits, row.rooms, row.others, strict=True
+        )
+    ]
+    return Moved(outcomes, row.booked, row.moment)
+
+
+def _same(orders: Sequence[Order]) -> list[int]:
+    """For each order the ordinal (from 1) of the one before it with the same parent and purpose, or 0."""
+    last: dict[tuple[str, UUID, str], int] = {}
+    found = []
+    for ordinal, order in enumerate(orders, 1):
+        key = (order.parent_type, order.parent_id, order.purpose)
+        found.append(last.get(key, 0))
+        last[key] = ordinal
+    return found
+
+
+def create(
+    orders: Sequence[Order],
+    to: PaymentState,
+    *,
+    by: Actor,
+    all_or_none: bool = False,
+    follows: bool = False,
+    reason: str | None = None,
+) -> Moved:
+    """Make payments in state draft, pending or posted; outcomes come in the order of `orders`.
+
+    Orders have been checked (`services.orders`). `follows`: they are reversals and pass a freeze. Raises ParentTaken.
+    """
+    legs = [(ordinal, leg) for ordinal, order in enumerate(orders, 1) for leg in order.legs]
+    last, total = [], 0
+    for order in orders:
+        total += len(order.legs)
+        last.append(total)
+    descriptions = [leg.description for _, leg in legs]
+    return _call(
+        to, by, reason, len(orders), all=all_or_none, follows=follows,
+        ids=_array(order.id for order in orders),
+        types=_array(order.parent_type.value for order in orders),
+        parents=_array(order.parent_id for order in orders),
+        purposes=[order.purpose for order in orders],
+        same=_array(_same(orders)),
+        dates=_nullable([order.value_date for order in orders]),
+        reverses=_nullable([order.reverses_id for order in orders]),
+        last=_array(last),
+        t_payments=_array(ordinal for ordinal, _ in legs),
+        t_ids=_array(leg.id for _, leg in legs),
+        t_debtors=_array(leg.debtor_id for _, leg in legs),
+        t_creditors=_array(leg.creditor_id for _, leg in legs),
+        t_currencies=_array(leg.currency for _, leg in legs),
+        t_amounts=_array(leg.amount_minor for _, leg in legs),
+        t_descriptions=descriptions if any(descriptions) else None,
+    )  # fmt: skip
+
+
+def advance(payment_ids: Iterable[UUID], to: PaymentState, *, by: Actor, reason: str | None = None) -> Moved:
+    """Pend, post, cancel or fail payments that exist. Outcomes come sorted by payment; one that does not exist has
+    none."""
+    wanted = sorted(set(payment_ids))
+    return _call(to, by, reason, len(wanted), ids=_array(wanted))

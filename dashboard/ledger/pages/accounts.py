@@ -1,0 +1,3 @@
+"""Accounts: the list, the account page with its statement."""
+
+from __future__ import annotations

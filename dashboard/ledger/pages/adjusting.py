@@ -1,0 +1,3 @@
+"""Asking for an adjusting payment."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Balance checks: runs, progress, findings."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Business days: the open one, its end, closed ones."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Opening balances from a file."""
+
+from __future__ import annotations

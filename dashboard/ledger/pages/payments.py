@@ -1,0 +1,3 @@
+"""One payment: both sides, state history, reversal."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Transactions: the list and its exports."""
+
+from __future__ import annotations

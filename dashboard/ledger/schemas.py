@@ -1,0 +1,126 @@
+"""Bodies and queries of payments, as machines send them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from dashboard.errors import FieldError, Invalid
+from dashboard.ledger.moving import LARGEST_BATCH, LONGEST_PAYMENT, Leg, Order
+from dashboard.ledger.vocabulary import MAIN_PURPOSE, ParentType
+from dashboard.money import DECIMALS, Money, NotRepresentable
+from dashboard.web.api import Body, Boolean, DateGuard, NoControl, NumberGuard, TextGuard
+
+Identifier = Annotated[UUID, TextGuard]
+Day = Annotated[date, DateGuard]
+Amount = Annotated[
+    Decimal,
+    NumberGuard,
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 10**16, "examples": [12.34]}),
+]
+Currency = Annotated[str, TextGuard, WithJsonSchema({"type": "string", "enum": sorted(DECIMALS), "examples": ["eur"]})]
+Purpose = Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z][A-Za-z0-9-]*$"), TextGuard]
+Description = Annotated[str, Field(max_length=500), TextGuard, NoControl]
+Reason = Annotated[str, Field(max_length=500), TextGuard, NoControl]
+
+
+def minor_units(amount: Decimal, currency: str, *, field: str, currency_field: str = "currency") -> int:
+    """Exact minor units of a positive amount. Raises Invalid, naming the field; nothing is ever rounded."""
+    if currency not in DECIMALS:
+        raise Invalid.one(currency_field, "This currency is not known here.", "enum")
+    try:
+        money = Money.of(amount, currency)
+    except NotRepresentable as error:
+        sentence = str(error)
+        raise Invalid.one(field, f"{sentence[:1].upper()}{sentence[1:]}.", "range") from None
+    if money.minor_units <= 0:
+        raise Invalid.one(field, "The amount must be greater than zero.", "range")
+    return money.minor_units
+
+
+class PaymentPath(Body):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+    payment_id: UUID
+
+
+class TransactionBody(Body):
+    debtor_account_id: Identifier
+    creditor_account_id: Identifier
+    currency: Currency
+    amount: Amount
+    description: Description | None = None
+
+
+class _PaymentFrame(Body):
+    parent_id: Identifier
+    parent_type: ParentType
+    purpose: Purpose = MAIN_PURPOSE
+    value_date: Day | None = Field(None, description="May lie in the past; the booking date when left out.")
+
+
+class PaymentBody(_PaymentFrame, TransactionBody):
+    """GL-30: one transaction, posted at once."""
+
+
+class DraftBody(_PaymentFrame):
+    """GL-31: 1..n transactions."""
+
+    transactions: Annotated[list[TransactionBody], Field(min_length=1, max_length=LONGEST_PAYMENT)]
+
+
+class BatchBody(Body):
+    """Up to 10,000 payments of one transaction each."""
+
+    payments: Annotated[list[Any], Field(min_length=1, max_length=LARGEST_BATCH)] = Field(
+        json_schema_extra={"items": {"$ref": "#/components/schemas/PaymentBody"}}
+    )
+    all_or_nothing: Boolean = Field(
+        False, description="One refusal refuses all; otherwise each payment stands or falls on its own."
+    )
+
+
+class CancelBody(Body):
+    reason: Reason | None = None
+
+
+class ReverseBody(Body):
+    reason: Annotated[str, Field(min_length=1, max_length=500), TextGuard, NoControl]
+
+
+def _leg(body: TransactionBody, prefix: str = "") -> Leg:
+    return Leg(
+        debtor_id=body.debtor_account_id,
+        creditor_id=body.creditor_account_id,
+        amount_minor=minor_units(
+            body.amount, body.currency, field=f"{prefix}amount", currency_field=f"{prefix}currency"
+        ),
+        currency=body.currency,
+        description=(body.description or "").strip() or None,
+    )
+
+
+def order_of(body: PaymentBody | DraftBody) -> Order:
+    """The order that a body says. Raises Invalid, naming every field."""
+    if isinstance(body, PaymentBody):
+        legs = [_leg(body)]
+    else:
+        legs, errors = [], []
+        for number, transaction in enumerate(body.transactions):
+            try:
+                legs.append(_leg(transaction, f"transactions.{number}."))
+            except Invalid as error:
+                errors += error.errors
+        if errors:
+            raise Invalid([FieldError(e.field, e.message, e.rule) for e in errors[:100]])
+    return Order(
+        parent_type=body.parent_type,
+        parent_id=body.parent_id,
+        purpose=body.purpose,
+        value_date=body.value_date,
+        legs=legs,
+    )
