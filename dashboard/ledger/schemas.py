@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from dashboard.errors import FieldError, Invalid
 from dashboard.ledger.moving import LARGEST_BATCH, LONGEST_PAYMENT, Leg, Order
 from dashboard.ledger.vocabulary import MAIN_PURPOSE, ParentType
-from dashboard.money import DECIMALS, Money, NotRepresentable
+from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money, NotRepresentable
 from dashboard.web.api import Body, Boolean, DateGuard, NoControl, NumberGuard, TextGuard
 
 Identifier = Annotated[UUID, TextGuard]
@@ -24,7 +24,8 @@ Amount = Annotated[
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 10**16, "examples": [12.34]}),
 ]
 Currency = Annotated[str, TextGuard, WithJsonSchema({"type": "string", "enum": sorted(DECIMALS), "examples": ["eur"]})]
-Purpose = Annotated[str, Field(max_length=40, pattern=r"^[A-Za-z][A-Za-z0-9-]*$"), TextGuard]
+PURPOSE = r"^[A-Za-z][A-Za-z0-9-]*$"
+Purpose = Annotated[str, Field(max_length=40, pattern=PURPOSE), TextGuard]
 Description = Annotated[str, Field(max_length=500), TextGuard, NoControl]
 Reason = Annotated[str, Field(max_length=500), TextGuard, NoControl]
 
@@ -73,12 +74,35 @@ class DraftBody(_PaymentFrame):
     transactions: Annotated[list[TransactionBody], Field(min_length=1, max_length=LONGEST_PAYMENT)]
 
 
+_UUID = {"type": "string", "format": "uuid"}
+#: each item is read by hand, so that ten thousand take no longer than they must; the rules are those of PaymentBody
+_ITEM = {
+    "type": "object",
+    "required": ["parentId", "parentType", "debtorAccountId", "creditorAccountId", "currency", "amount"],
+    "additionalProperties": False,
+    "properties": {
+        "parentId": _UUID,
+        "parentType": {"type": "string", "enum": [kind.value for kind in ParentType]},
+        "debtorAccountId": _UUID,
+        "creditorAccountId": _UUID,
+        "currency": {"type": "string", "enum": sorted(DECIMALS)},
+        "amount": {"type": "number", "exclusiveMinimum": 0, "maximum": LARGEST_MINOR_UNITS},
+        "purpose": {"type": "string", "maxLength": 40, "pattern": PURPOSE, "default": MAIN_PURPOSE},
+        "valueDate": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        "description": {"anyOf": [{"type": "string", "maxLength": 500}, {"type": "null"}]},
+    },
+}
+Items = Annotated[
+    list[Any],
+    Field(min_length=1, max_length=LARGEST_BATCH),
+    WithJsonSchema({"type": "array", "minItems": 1, "maxItems": LARGEST_BATCH, "items": _ITEM}),
+]
+
+
 class BatchBody(Body):
     """Up to 10,000 payments of one transaction each."""
 
-    payments: Annotated[list[Any], Field(min_length=1, max_length=LARGEST_BATCH)] = Field(
-        json_schema_extra={"items": {"$ref": "#/components/schemas/PaymentBody"}}
-    )
+    payments: Items
     all_or_nothing: Boolean = Field(
         False, description="One refusal refuses all; otherwise each payment stands or falls on its own."
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from flask import Flask, Request, Response, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -13,6 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from dashboard.errors import DomainError, FieldError, Invalid
 from dashboard.web import envelope, json
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 #: first segments of documented paths; everything else is a page
 API_ROOTS = frozenset(
@@ -261,6 +263,18 @@ def _read_body(current: Request) -> None:
         raise Malformed("The body is no valid JSON.") from None
     if not isinstance(document, dict):
         raise Malformed("The body must be a JSON object.")
+    # what was read once is not read again by the schema
+    current._cached_json = (document, document)
+
+
+def takes_bodies_of(size: int) -> Callable[[View], View]:
+    """Marks an operation whose bodies may be larger than usual, in bytes."""
+
+    def mark(view: View) -> View:
+        view.largest_body = size  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def install(app: Flask) -> None:
@@ -269,6 +283,9 @@ def install(app: Flask) -> None:
     @app.before_request
     def check_body() -> None:
         if request.endpoint and request.method in {"POST", "PUT", "PATCH", "DELETE"} and is_api_path(request.path):
+            largest = getattr(app.view_functions[request.endpoint], "largest_body", None)
+            if largest is not None:
+                request.max_content_length = largest
             _read_body(request)
 
 

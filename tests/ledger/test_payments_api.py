@@ -41,3 +41,31 @@ def test_a_single_payment_moves_the_money_at_once_and_answers_as_documented(book
     assert book.balance(UUID(said["creditorAccountId"])) == (1_234, 0)
     again = teller.call("GET", f"/internal/Payments/{payment['paymentId']}")
     assert simplejson.loads(again.text, use_decimal=True) == payment
+
+
+def test_a_batch_answers_for_every_item_and_each_stands_on_its_own(book: Book, teller: Any) -> None:
+    poor, rich, taker = book.account(100), book.account(10_000), book.account()
+    items = [
+        body_of(book, debtorAccountId=str(rich), creditorAccountId=str(poor), amount=5),
+        body_of(book, debtorAccountId=str(poor), creditorAccountId=str(taker), amount=6),
+        body_of(book, debtorAccountId=str(poor), creditorAccountId=str(taker), amount=0.01),
+        body_of(book, debtorAccountId=str(poor), creditorAccountId=str(taker), amount=0),
+        "no object",
+    ]
+    answer = teller.call("POST", "/internal/Payments/batch", json={"payments": items})
+    assert answer.status_code == 200, answer.text
+    said = answer.json
+    assert [item["code"] for item in said["items"]] == [None, None, "insufficientFunds", "invalid", "invalid"]
+    assert (said["done"], said["refused"]) == (2, 3)
+    assert book.balance(poor) == (0, 0)
+    assert book.balance(taker) == (600, 0)
+
+
+def test_all_or_nothing_does_nothing_when_one_is_refused(book: Book, teller: Any) -> None:
+    rich, taker = book.account(1_000), book.account()
+    items = [
+        body_of(book, debtorAccountId=str(rich), creditorAccountId=str(taker), amount=amount) for amount in (6, 5, 1)
+    ]
+    answer = teller.call("POST", "/internal/Payments/batch", json={"payments": items, "allOrNothing": True})
+    assert [item["code"] for item in answer.json["items"]] == ["notDone", "insufficientFunds", "notDone"]
+    assert book.balance(rich) == (1_000, 0)

@@ -15,6 +15,7 @@ from dashboard.ledger.moving import Order
 from dashboard.ledger.queries import payments as queries
 from dashboard.ledger.schemas import CancelBody, DraftBody, PaymentBody, PaymentPath, ReverseBody, order_of
 from dashboard.ledger.services import adjusting, payments
+from dashboard.ledger.services.retrying import in_transaction
 from dashboard.ledger.vocabulary import ParentType, PaymentState
 from dashboard.web.api import documented_errors
 from dashboard.web.envelope import enveloped, success
@@ -44,11 +45,9 @@ def _ask_if_adjusting(order: Order, by: Actor) -> None:
 def _made(order: Order, to: PaymentState) -> dict[str, Any]:
     by = current_actor()
     _ask_if_adjusting(order, by)
-    with transaction():
-        moved = (payments.pay if to is PaymentState.POSTED else payments.draft)(order, by=by)
-        numbers = queries.numbers_of(
-            account_id for leg in order.legs for account_id in (leg.debtor_id, leg.creditor_id)
-        )
+    verb = payments.pay if to is PaymentState.POSTED else payments.draft
+    moved = in_transaction(lambda: verb(order, by=by))
+    numbers = queries.numbers_of(account_id for leg in order.legs for account_id in (leg.debtor_id, leg.creditor_id))
     return made_dto(order, to, moved, numbers)
 
 

@@ -12,7 +12,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.clock import now
 from dashboard.database import new_id, session
-from dashboard.errors import Conflict, Invalid, NotFound, Refused
+from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.ledger import moving
 from dashboard.ledger.models import LedgerTransaction, Payment
 from dashboard.ledger.moving import Leg, Moved, Order
@@ -23,16 +23,25 @@ LONGEST_REASON = 500
 REVERSAL_PURPOSE = "reversal"
 
 
-def _check(order: Order, by: Actor, prefix: str = "") -> None:
+def check_order(order: Order, *, may_adjust: bool, prefix: str = "") -> None:
+    """What can be said of an order without looking at accounts. Raises Invalid, Forbidden."""
     checking.check(order, prefix=prefix)
     if order.value_date is not None and not date(2000, 1, 1) <= order.value_date <= now().date():
         raise Invalid.one(f"{prefix}valueDate", "The value date lies after 1999 and is not in the future.", "range")
-    if order.parent_type is ParentType.ADJUSTING_PAYMENT and by.kind != "system":
-        by.require(Permission.PAYMENTS_ADJUST)
+    if order.parent_type is ParentType.ADJUSTING_PAYMENT and not may_adjust:
+        raise Forbidden(
+            "An adjusting payment needs the permission payments:adjust.",
+            details={"permission": Permission.PAYMENTS_ADJUST.value},
+        )
+
+
+def may_adjust(by: Actor) -> bool:
+    """Whether the actor may make adjusting payments without a second person's request (the house itself may)."""
+    return by.kind == "system" or by.may(Permission.PAYMENTS_ADJUST)
 
 
 def _made(order: Order, to: PaymentState, by: Actor) -> Moved:
-    _check(order, by)
+    check_order(order, may_adjust=may_adjust(by))
     moved = moving.create([order], to, by=by)
     checking.raise_refusals(moved.outcomes, {order.id: order})
     return moved

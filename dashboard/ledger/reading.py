@@ -1,0 +1,57 @@
+"""From one item of a batch to an order: quickly for what is right, in full words for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from dashboard.errors import FieldError, Invalid
+from dashboard.ledger.moving import Leg, Order
+from dashboard.ledger.schemas import PaymentBody, order_of
+from dashboard.ledger.services import payments
+from dashboard.ledger.vocabulary import ParentType
+from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS
+from dashboard.web.api import field_errors
+
+_REQUIRED = frozenset({"parentId", "parentType", "debtorAccountId", "creditorAccountId", "currency", "amount"})
+_PARENT_TYPES = {kind.value: kind for kind in ParentType}
+
+
+def _plain(item: Any) -> Order | None:
+    """The order of an item that has just the required fields and is right; None where the schema must look."""
+    if type(item) is not dict or item.keys() != _REQUIRED:
+        return None
+    currency, amount = item["currency"], item["amount"]
+    decimals = DECIMALS.get(currency) if type(currency) is str else None
+    kind = _PARENT_TYPES.get(item["parentType"]) if type(item["parentType"]) is str else None
+    if decimals is None or kind is None or type(amount) not in (int, Decimal):
+        return None
+    minor = amount * 10**decimals
+    if not 0 < minor <= LARGEST_MINOR_UNITS or minor != int(minor):
+        return None
+    try:
+        return Order(
+            parent_type=kind,
+            parent_id=UUID(item["parentId"]),
+            legs=(Leg(UUID(item["debtorAccountId"]), UUID(item["creditorAccountId"]), int(minor), currency),),
+        )
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def order_from(item: Any, *, may_adjust: bool) -> Order:
+    """Raises Invalid, naming the fields, and what `payments.check_order` refuses."""
+    order = _plain(item)
+    if order is None:
+        if not isinstance(item, Mapping):
+            raise Invalid([FieldError("", "This must be a JSON object.", "type")])
+        try:
+            order = order_of(PaymentBody.model_validate(item))
+        except ValidationError as error:
+            raise Invalid(field_errors(error)) from None
+    payments.check_order(order, may_adjust=may_adjust)
+    return order
