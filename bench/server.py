@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,17 +22,37 @@ from dashboard import embedded, migrate, settings
 from dashboard.app import create_app
 from dashboard.home.demo_data import loading
 
+SECRET_KEY = "bench-secret-key-of-at-least-32-characters"
+
+
+@contextmanager
+def started() -> Iterator[Bench]:
+    """A server in a temporary folder, described in two lines; gone in the end, also when ended from outside."""
+    os.environ.pop("DATABASE_URL", None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = Path(tempfile.mkdtemp(prefix="countinghouse-bench-"))
+    try:
+        bench = Bench(folder)
+        machine = f"{platform.machine()}, {os.cpu_count()} processors"
+        print(f"{machine}, Python {platform.python_version()}, {bench.version()}")
+        shown = ("shared_buffers", "work_mem", "fsync", "synchronous_commit", "jit")
+        print("; ".join(f"{name} {bench.setting(name)}" for name in shown), flush=True)
+        yield bench
+    finally:
+        embedded.stop(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 @dataclass(frozen=True)
 class Bench:
     folder: Path
 
     @property
-    def _server(self) -> embedded.Server:
+    def server(self) -> embedded.Server:
         return embedded.running(self.folder) or embedded.ensure(self.folder)
 
     def _admin(self, statement: str) -> str:
-        url = self._server.url(embedded.SUPERUSER, "postgres").replace("+psycopg", "")
+        url = self.server.url(embedded.SUPERUSER, "postgres").replace("+psycopg", "")
         with psycopg.connect(url, autocommit=True) as connection:
             cursor = connection.execute(statement)
             row = cursor.fetchone() if cursor.description else None
@@ -36,19 +64,28 @@ class Bench:
     def setting(self, name: str) -> str:
         return self._admin(f"SHOW {name}")
 
-    def filled(self, clients: int) -> tuple[Flask, loading.Loaded]:
-        """An application on a fresh database with so many demo clients."""
-        name = f"bench_{clients}"
+    def created(self, name: str) -> str:
+        """A fresh empty database; its URL for psycopg, as the role that owns it."""
         self._admin(f"CREATE DATABASE {name} OWNER {embedded.OWNER_ROLE}")
-        owner = self._server.url(embedded.OWNER_ROLE, name)
+        return self.server.url(embedded.OWNER_ROLE, name).replace("+psycopg", "")
+
+    def migrated(self, name: str) -> settings.Settings:
+        """A fresh database with the newest schema; the settings that lead to it."""
+        self.created(name)
+        owner = self.server.url(embedded.OWNER_ROLE, name)
         migrate.upgrade(owner)
-        chosen = replace(
-            settings.load({"SECRET_KEY": "bench-secret-key-of-at-least-32-characters"}),
+        return replace(
+            settings.load({"SECRET_KEY": SECRET_KEY}),
             instance_path=self.folder,
-            database_url=self._server.url(embedded.APP_ROLE, name),
+            database_url=self.server.url(embedded.APP_ROLE, name),
             migration_database_url=owner,
         )
-        loaded = loading.load(owner, chosen, clients=clients, seed=1)
+
+    def filled(self, clients: int) -> tuple[Flask, loading.Loaded]:
+        """An application on a fresh database with so many demo clients."""
+        chosen = self.migrated(f"bench_{clients}")
+        assert chosen.migration_database_url is not None
+        loaded = loading.load(chosen.migration_database_url, chosen, clients=clients, seed=1)
         app = create_app(chosen)
         app.config.update(RATELIMIT_ENABLED=False)
         # one line for each request would bury the table

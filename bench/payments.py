@@ -1,0 +1,193 @@
+"""Payments: the product over HTTP beside what it is measured against, in turn, in one run.
+
+`python -m bench.payments` runs this part alone, `--quick` only what counts most (16 connections, 3 seconds a figure,
+no peer and no pgbench), `--references` only what the product is measured against.
+
+Every count of right answers is compared with what the database booked: a figure of payments that did not happen is no
+figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bench import hordak, product, pure_sql
+from bench.figures import ROUNDS, Figure, Goal, Measured, NotRun, head, in_turn, line
+from bench.load import WrongAnswer
+from bench.orders import Orders
+from bench.references import least_sql
+from bench.server import Bench, started
+from bench.serving import Served, served
+
+WARM_SECONDS = 1.0
+CLIENTS, JUDGED = (1, 4, 16, 64), 16
+SIZES = (100, 1_000, 10_000)
+OF_BARE, OF_HORDAK, OF_SPREAD, OF_BATCHES = 0.7, 3.5, 0.9, 0.6
+
+Programs = Mapping[str, Callable[[], Figure]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What of it is run. `seconds` is for the figures that are judged, `aside` for the others."""
+
+    seconds: float = 6
+    aside: float = 3
+    clients: tuple[int, ...] = CLIENTS
+    sizes: tuple[int, ...] = SIZES
+    pure_sql: bool = True
+    peer: bool = True
+    product: bool = True
+
+
+QUICK = Plan(seconds=3, clients=(JUDGED,), sizes=(1_000,), pure_sql=False, peer=False)
+BARE, SPREAD, HOT, PEER = "bare Flask, spread", "product, spread", "product, one settlement account", "django-hordak"
+BARE_HOT = "bare Flask, one settlement account"
+
+
+def run(bench: Bench, plan: Plan | None = None) -> None:
+    """Prints the tables."""
+    plan = plan or Plan()
+    readable, lean = bench.created("bench_least_readable"), bench.created("bench_least_lean")
+    least_sql.make_tables(readable, lean=False)
+    least_sql.make_tables(lean, lean=True)
+    head(f"Payments one by one: medians of {ROUNDS} rounds, all in turn; ! misses its goal")
+    if plan.pure_sql:
+        # before any server holds connections: 64 of them nearly use up what the embedded server gives
+        _least_sql(bench, plan, readable, lean)
+    with _product(bench, plan) as ours:
+        with served("bench.references.bare_flask:app", bench.folder, {"REFERENCE_URL": readable}) as bare:
+            for clients in plan.clients:
+                _over_http(bench, plan, clients, _bare(bare, readable), ours)
+        _batches(plan, readable, lean, ours)
+
+
+# --- the least SQL ------------------------------------------------------------------------------------------------
+
+
+def _least_sql(bench: Bench, plan: Plan, readable: str, lean: str) -> None:
+    for clients in plan.clients:
+        pgbench = partial(pure_sql.one_by_one, folder=bench.folder, clients=clients, seconds=round(plan.aside))
+        names = {
+            "least SQL, spread": partial(pgbench, readable, hot=False),
+            "least SQL, one settlement account": partial(pgbench, readable, hot=True),
+            "least SQL on lean tables, spread": partial(pgbench, lean, hot=False),
+        }
+        for name, measured in in_turn(names).items():
+            line(name, clients, measured)
+
+
+# --- over HTTP ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A server under load, with what it was asked and how to count what it booked."""
+
+    served: Served
+    orders: Callable[..., Orders]
+    booked: Callable[[], int]
+
+    def measure(self, seconds: float, clients: int, *, hot: bool = False, size: int = 0) -> Figure:
+        """Raises WrongAnswer, also where another number of payments was booked than answered."""
+        before = self.booked()
+        orders = self.orders(hot=hot, size=size)
+        figure, answered = self.served.measure(orders, connections=clients, seconds=seconds, warm=WARM_SECONDS)
+        if (booked := self.booked() - before) != answered:
+            raise WrongAnswer(f"{answered} payments were answered, {booked} booked")
+        return figure
+
+
+def _bare(web: Served, url: str) -> _Target:
+    accounts, settlement = (
+        [str(one) for one in least_sql.account_ids()],
+        str(least_sql.account_id(least_sql.SETTLEMENT)),
+    )
+
+    def orders(*, hot: bool, size: int) -> Orders:
+        return Orders("none", accounts, settlement if hot else None, size)
+
+    return _Target(web, orders, partial(least_sql.booked, url))
+
+
+@contextmanager
+def _product(bench: Bench, plan: Plan) -> Iterator[_Target | None]:
+    """The product, or None where only the references are wanted."""
+    if not plan.product:
+        yield None
+        return
+    with product.started(bench) as ours:
+        yield _Target(ours.served, ours.prepared.orders, ours.booked)
+
+
+def _over_http(bench: Bench, plan: Plan, clients: int, bare: _Target, ours: _Target | None) -> None:
+    judged = clients == JUDGED
+    seconds = plan.seconds if judged else plan.aside
+    programs: dict[str, Callable[[], Figure]] = {BARE: partial(bare.measure, seconds, clients)}
+    if ours is not None:
+        programs[SPREAD] = partial(ours.measure, seconds, clients)
+        programs[HOT] = partial(ours.measure, seconds, clients, hot=True)
+    programs[BARE_HOT] = partial(bare.measure, seconds, clients, hot=True)
+    why_no_peer = ""
+    if judged and plan.peer:
+        try:
+            bench.created("bench_hordak")
+            peer = hordak.prepare(bench.folder, bench.server, "bench_hordak")
+            programs[PEER] = partial(peer.measure, seconds=seconds, warm=WARM_SECONDS)
+        except NotRun as reason:
+            why_no_peer = str(reason)
+    found = in_turn(programs)
+    line(BARE, clients, found[BARE])
+    line(BARE_HOT, clients, found[BARE_HOT])
+    if PEER in found or why_no_peer:
+        line(f"{PEER}, checked transfer, no HTTP", hordak.PROCESSES, found.get(PEER, why_no_peer))
+    if SPREAD in found:
+        line(SPREAD, clients, found[SPREAD], *_goals(found, judged))
+        of_spread = Goal("product, spread", found[HOT].against(found[SPREAD]), OF_SPREAD if judged else None)
+        line(HOT, clients, found[HOT], of_spread)
+
+
+def _goals(found: Mapping[str, Measured], judged: bool) -> list[Goal]:
+    goals = [Goal("bare Flask", found[SPREAD].against(found[BARE]), OF_BARE if judged else None)]
+    if PEER in found:
+        goals.append(Goal("django-hordak", found[SPREAD].against(found[PEER]), OF_HORDAK))
+    return goals
+
+
+# --- in batches ---------------------------------------------------------------------------------------------------
+
+
+def _batches(plan: Plan, readable: str, lean: str, ours: _Target | None) -> None:
+    head("Payments in batches, one connection, a commit for each batch; times are those of a batch")
+    for size in plan.sizes:
+        limit, limit_lean = f"set-based limit, {size:,}", f"set-based limit on lean tables, {size:,}"
+        name = f"product, batches of {size:,}"
+        batches = partial(pure_sql.in_batches, size=size, warm=WARM_SECONDS)
+        programs: dict[str, Callable[[], Figure]] = {limit: partial(batches, readable, seconds=plan.seconds)}
+        if ours is not None:
+            programs[name] = partial(ours.measure, plan.seconds, 1, size=size)
+        programs[limit_lean] = partial(batches, lean, seconds=plan.aside)
+        found = in_turn(programs)
+        line(limit, 1, found[limit])
+        line(limit_lean, 1, found[limit_lean])
+        if name in found:
+            goal = Goal("the limit", found[name].against(found[limit]), OF_BATCHES)
+            line(name, 1, found[name], goal, Goal("the lean limit", found[name].against(found[limit_lean]), None))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.payments", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="16 connections, 3 s a figure, no peer, no pgbench")
+    parser.add_argument("--references", action="store_true", help="only what the product is measured against")
+    chosen = parser.parse_args()
+    plan = QUICK if chosen.quick else Plan()
+    with started() as bench:
+        run(bench, replace(plan, product=not chosen.references))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Applications served as in production: granian, two workers of eight threads, on a free port of the loopback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import load
+from bench.figures import Figure
+from bench.orders import Orders
+from dashboard.settings import ROOT
+
+WORKERS, THREADS = 2, 8
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server; `pid` is the process above its workers."""
+
+    port: int
+    pid: int
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the worker processes, pages they share counted in each."""
+        return sum(memory(pid) for pid in _children(self.pid))
+
+    def measure(self, orders: Orders, *, connections: int, seconds: float, warm: float) -> tuple[Figure, int]:
+        """The figure under this load, and how many payments were answered in all. Raises load.WrongAnswer."""
+        most = 40_000 if orders.size else 10_000
+        figure, answered = load.measure(load.Run(self.port, connections, seconds, warm, most), orders)
+        return Figure(figure.rate, figure.p50_ms, figure.p99_ms, self.rss_bytes()), answered
+
+
+@contextmanager
+def served(target: str, folder: Path, env: Mapping[str, str]) -> Iterator[Served]:
+    """`target` as granian names it, with both workers ready. Raises RuntimeError when it does not start."""
+    port = _free_port()
+    log = folder / f"granian-{port}.log"
+    command = [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", str(WORKERS), "--blocking-threads", str(THREADS), "--log-level", "info", target,
+    ]  # fmt: skip
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _wait(process, port, log)
+        yield Served(port, process.pid)
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def memory(pid: int) -> int:
+    """Resident bytes of a process, 0 when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _children(parent: int) -> list[int]:
+    """The worker processes: children of granian that are not helpers of multiprocessing."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            line = (process / "stat").read_text()
+            if int(line.rsplit(")", 1)[1].split()[1]) == parent:
+                command = (process / "cmdline").read_bytes()
+                if b"resource_tracker" not in command:
+                    found.append(int(process.name))
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Both workers share the port, so an answer alone does not tell that both are there."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        started = len(re.findall(r"Started worker-\d+", log.read_text(errors="replace")))
+        if started >= WORKERS:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"the server did not start: {log.read_text(errors='replace')[-2000:]}")
