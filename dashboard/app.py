@@ -8,7 +8,7 @@ from flask_openapi3 import Info, OpenAPI
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import clock, database, notifier, settings
+from dashboard import clock, database, direct, notifier, settings
 from dashboard.access import guard, idempotency
 from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
@@ -88,6 +88,7 @@ def create_app(configured: Settings | None = None) -> Flask:
             app.wsgi_app, x_for=chosen.proxies, x_proto=chosen.proxies, x_host=chosen.proxies
         )
     database.install(app, chosen)
+    direct.install(app, chosen)
     clock.install(chosen.institution_country, chosen.zone)
     deadline.install(chosen.approval_business_hours)
     numbers.install(chosen)

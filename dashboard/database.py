@@ -153,8 +153,8 @@ def constraint_of(error: sa.exc.IntegrityError) -> str | None:
     return getattr(diagnostic, "constraint_name", None)
 
 
-def _step_down(connection: Any, _record: Any) -> None:
-    """Give up the owner's rights on a fresh connection where the login has them."""
+def step_down(connection: Any) -> None:
+    """Give up the owner's rights on a fresh connection of psycopg where the login has them."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM pg_roles WHERE rolname = %s AND rolname <> current_user"
@@ -164,6 +164,10 @@ def _step_down(connection: Any, _record: Any) -> None:
         if cursor.fetchone():
             cursor.execute(f"SET ROLE {APPLICATION_ROLE}")
     connection.commit()
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    step_down(connection)
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
@@ -210,4 +214,4 @@ def install(app: Flask, settings: Settings) -> None:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
     db.init_app(app)
     with app.app_context():
-        event.listen(db.engine, "connect", _step_down)
+        event.listen(db.engine, "connect", _on_connect)

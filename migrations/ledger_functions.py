@@ -385,6 +385,45 @@ BEGIN
 END $$
 """
 
+#: One payment of one transaction, its idempotency key and the answer to it in one statement. It only ever succeeds
+#: whole: a key that is taken gives NULL, a refusal raises, and in both cases nothing has happened.
+PAY_AT_ONCE = f"""
+CREATE FUNCTION pay_at_once(
+    p_id uuid, p_parent_type text, p_parent_id uuid, p_transaction uuid, p_debtor uuid, p_creditor uuid,
+    p_currency text, p_amount bigint, p_event uuid,
+    by_kind text, by_id uuid, by_name text, by_role text, by_address text, by_request text,
+    p_key text, p_method text, p_path text, p_hash bytea,
+    p_answer text            -- the answer, with @moment@ and @booked@ where the ledger's own times stand
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    moved record;
+    said text;
+BEGIN
+    IF p_key IS NOT NULL THEN
+        INSERT INTO idempotency_key (token_id, method, path, key, body_hash, created_at)
+        VALUES (by_id, p_method, p_path, p_key, p_hash, now()) ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    SELECT * INTO moved FROM move_money(
+        'posted', false, false, pg_backend_pid() % {SLOTS}, ARRAY[p_id], ARRAY[p_parent_type], ARRAY[p_parent_id],
+        '{{main}}', '{{0}}', NULL, NULL, '{{1}}', '{{1}}', ARRAY[p_transaction], ARRAY[p_debtor], ARRAY[p_creditor],
+        ARRAY[p_currency], ARRAY[p_amount], NULL, NULL, ARRAY[p_event],
+        by_kind, by_id, by_name, by_role, by_address, by_request);
+    IF moved.codes[1] IS NOT NULL THEN
+        RAISE EXCEPTION '%', moved.codes[1] USING ERRCODE = 'raise_exception';
+    END IF;
+    said := replace(replace(p_answer, '@booked@', moved.booked::text), '@moment@',
+                    to_char(moved.moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+    IF p_key IS NOT NULL THEN
+        UPDATE idempotency_key SET status = 200, content_type = 'application/json', answer = said
+        WHERE token_id = by_id AND method = p_method AND path = p_path AND key = p_key;
+    END IF;
+    RETURN said;
+END $$
+"""
+
 #: what is posted stays as it was posted; before, a payment's state goes forward and nothing else changes
 PAYMENT_GUARDS = """
 CREATE FUNCTION payment_guard() RETURNS trigger LANGUAGE plpgsql
@@ -594,6 +633,8 @@ END $$
 FUNCTIONS = (
     "move_money(text, boolean, boolean, int, uuid[], text[], uuid[], text[], int[], date[], uuid[], int[], int[],"
     " uuid[], uuid[], uuid[], text[], bigint[], text[], text, uuid[], text, uuid, text, text, text, text)",
+    "pay_at_once(uuid, text, uuid, uuid, uuid, uuid, text, bigint, uuid, text, uuid, text, text, text, text, text,"
+    " text, text, bytea, text)",
     "accept_rebuilt_balance(uuid, uuid)",
     "close_account_balances(uuid)",
 )

@@ -135,6 +135,8 @@ def app(application: Flask) -> Iterator[Flask]:
         engines[None] = connection  # type: ignore[assignment]
         db.session.remove()
         db.session.configure(join_transaction_mode="create_savepoint")
+        # nothing is committed here, so nothing could be seen beside the outer transaction
+        application.config["ONE_LANE"] = True
         try:
             yield application
         finally:
@@ -266,6 +268,7 @@ def committed(databases: Databases, configured: settings.Settings, request: pyte
         yield app
         db.session.remove()
         db.engine.dispose()
+        app.extensions["countinghouse.lane"].close()
     databases.drop(name)
 
 

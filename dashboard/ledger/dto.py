@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import Field
@@ -123,18 +123,28 @@ def payment_dto(payment: PaymentView) -> dict[str, Any]:
     }
 
 
-def made_dto(order: Order, to: PaymentState, moved: Moved, numbers: Mapping[UUID, str]) -> dict[str, Any]:
+class Times(NamedTuple):
+    """When a payment was made and booked, as it is written."""
+
+    moment: str
+    booked: str | None
+
+    @classmethod
+    def of(cls, moved: Moved) -> Times:
+        assert moved.moment is not None  # it was done
+        return cls(iso_utc(moved.moment), moved.booked.isoformat() if moved.booked else None)
+
+
+def made_dto(order: Order, to: PaymentState, times: Times, numbers: Mapping[UUID, str]) -> dict[str, Any]:
     """The same for a payment that was made just now, without reading it back."""
     identifier, parent = str(order.id), str(order.parent_id)
-    assert moved.moment is not None  # it was done
-    moment = iso_utc(moved.moment)
+    moment, booked = times
     posted = to is PaymentState.POSTED
     changes = (
         []
         if to is PaymentState.DRAFT
         else [{"paymentId": identifier, "from": "draft", "to": to.value, "timestamp": moment}]
     )
-    booked = moved.booked.isoformat() if moved.booked else None
     value_date = order.value_date.isoformat() if order.value_date else booked
     return {
         "paymentId": identifier,

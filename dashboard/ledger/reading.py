@@ -21,7 +21,7 @@ _REQUIRED = frozenset({"parentId", "parentType", "debtorAccountId", "creditorAcc
 _PARENT_TYPES = {kind.value: kind for kind in ParentType}
 
 
-def _plain(item: Any) -> Order | None:
+def plain_order(item: Any) -> Order | None:
     """The order of an item that has just the required fields and is right; None where the schema must look."""
     if type(item) is not dict or item.keys() != _REQUIRED:
         return None
@@ -45,7 +45,7 @@ def _plain(item: Any) -> Order | None:
 
 def order_from(item: Any, *, may_adjust: bool) -> Order:
     """Raises Invalid, naming the fields, and what `payments.check_order` refuses."""
-    order = _plain(item)
+    order = plain_order(item)
     if order is None:
         if not isinstance(item, Mapping):
             raise Invalid([FieldError("", "This must be a JSON object.", "type")])

@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits.storage import Storage
 
 from dashboard.database import db
+from dashboard.web.api import is_api_path
 
 
 class PostgresStorage(Storage):
@@ -68,7 +69,15 @@ class PostgresStorage(Storage):
             connection.execute(sa.text("DELETE FROM rate_limit WHERE key = :key"), {"key": key})
 
 
-limiter = Limiter(get_remote_address, storage_uri="countinghouse://", strategy="fixed-window", headers_enabled=True)
+class PageLimiter(Limiter):
+    """Machines have no limits of this kind, and a payment has no time to look for them."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        if not is_api_path(request.path):
+            super()._check_request_limit(callable_name, in_middleware)
+
+
+limiter = PageLimiter(get_remote_address, storage_uri="countinghouse://", strategy="fixed-window", headers_enabled=True)
 
 
 def install(app: Flask) -> None:

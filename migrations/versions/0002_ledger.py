@@ -15,6 +15,7 @@ from migrations.ledger_functions import (
     CLOSE_ACCOUNT,
     FUNCTIONS,
     MOVE_MONEY,
+    PAY_AT_ONCE,
     PAYMENT_GUARDS,
     ZERO_SUM,
 )
@@ -535,7 +536,7 @@ def upgrade() -> None:
     ):  # fmt: skip
         never_deleted(table)
     for statement in (
-        PAYMENT_GUARDS, ACCOUNT_GUARDS, BUSINESS_DAY_GUARD, ZERO_SUM, MOVE_MONEY, ACCEPT_REBUILT, CLOSE_ACCOUNT,
+        PAYMENT_GUARDS, ACCOUNT_GUARDS, BUSINESS_DAY_GUARD, ZERO_SUM, MOVE_MONEY, PAY_AT_ONCE, ACCEPT_REBUILT, CLOSE_ACCOUNT,
     ):  # fmt: skip
         op.execute(statement)
     op.execute(OWNERS)

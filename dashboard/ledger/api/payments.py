@@ -6,11 +6,13 @@ from typing import Any
 
 from dashboard.access.actor import Actor
 from dashboard.access.guard import api_requires, current_actor
+from dashboard.access.idempotency import first_try
 from dashboard.access.permissions import Audience, Permission
 from dashboard.database import transaction
 from dashboard.errors import ApprovalRequired
+from dashboard.ledger.api import quick
 from dashboard.ledger.api.blueprint import SYSTEM, ledger_operations
-from dashboard.ledger.dto import PaymentDto, PaymentEnvelope, made_dto, payment_dto
+from dashboard.ledger.dto import PaymentDto, PaymentEnvelope, Times, made_dto, payment_dto
 from dashboard.ledger.moving import Order
 from dashboard.ledger.queries import payments as queries
 from dashboard.ledger.schemas import CancelBody, DraftBody, PaymentBody, PaymentPath, ReverseBody, order_of
@@ -48,7 +50,7 @@ def _made(order: Order, to: PaymentState) -> dict[str, Any]:
     verb = payments.pay if to is PaymentState.POSTED else payments.draft
     moved = in_transaction(lambda: verb(order, by=by))
     numbers = queries.numbers_of(account_id for leg in order.legs for account_id in (leg.debtor_id, leg.creditor_id))
-    return made_dto(order, to, moved, numbers)
+    return made_dto(order, to, Times.of(moved), numbers)
 
 
 def _read(path: PaymentPath) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def _canceled(path: PaymentPath, body: CancelBody) -> dict[str, Any]:
     "/internal/Payments", tags=SYSTEM, summary="Create a payment with a single transaction and move the money at once",
     description=ONE, operation_id="createPayment", responses={200: PaymentDto, **MAKE},
 )  # fmt: skip
+@first_try(quick.payment)
 @api_requires(Audience.SYSTEM, Permission.PAYMENTS_WRITE)
 def create_payment(body: PaymentBody) -> dict[str, Any]:
     return _made(order_of(body), PaymentState.POSTED)

@@ -70,7 +70,8 @@ _MOST_NUMBERS = 200_000
 def numbers_of(account_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Numbers of accounts; unknown ones are left out."""
     wanted = set(account_ids)
-    missing = wanted - _numbers.keys()
+    # not `wanted - _numbers.keys()`: that copies all the keys
+    missing = {account_id for account_id in wanted if account_id not in _numbers}
     if missing:
         if len(_numbers) > _MOST_NUMBERS:
             _numbers.clear()
