@@ -385,6 +385,12 @@ def test_a_server_that_is_slow_at_every_step_is_left_when_the_whole_time_is_over
     assert 1 <= answers <= 4
 
 
+def test_one_step_gets_no_more_time_than_the_whole_has_left() -> None:
+    # a step of an hour would last until the server hangs up, which is told as unreachable
+    with talking(lambda caller: caller.sendall(b"220 mail.example ready\r\n")) as port:
+        assert reason_of(through(port, step_seconds=3600, whole_seconds=0.5)) == "timeout"
+
+
 def test_a_server_that_speaks_something_else_is_told() -> None:
     with talking(lambda caller: caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
         assert reason_of(through(port, step_seconds=0.5)) == "refused"

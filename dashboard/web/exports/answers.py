@@ -70,9 +70,9 @@ def file_name(stem: str) -> str:
 
 def _disposition(stem: str, form: Format) -> str:
     """RFC 6266: the name in ASCII for old programs, and as it is."""
-    name = f"{file_name(stem)}.{form.value}"
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    name = file_name(stem)
+    plain = file_name(unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode())
+    return f"attachment; filename=\"{plain}.{form}\"; filename*=UTF-8''{quote(name, safe='')}.{form}"
 
 
 def answer(

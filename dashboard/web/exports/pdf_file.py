@@ -15,8 +15,10 @@ from decimal import Decimal
 
 import font_roboto
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 from dashboard.web.exports.listing import (
+    About,
     Kind,
     Listing,
     Row,
@@ -79,9 +81,9 @@ def _grouped(number: Decimal) -> str:
 class _Pages(FPDF):
     """Pages of one listing: what it is and the page's number at the foot of each."""
 
-    def __init__(self, listing: Listing, *, landscape: bool) -> None:
-        super().__init__(orientation="landscape" if landscape else "portrait", format="A4")
-        about = listing.about
+    def __init__(self, about: About) -> None:
+        super().__init__(format="A4")
+        self._orientation = "portrait"
         self._foot = _printable(f"{about.institution} · {about.title}").replace("\n", " ")
         self.add_font("Roboto", "", font_roboto.Roboto)
         self.add_font("Roboto", "B", font_roboto.RobotoBold)
@@ -94,6 +96,20 @@ class _Pages(FPDF):
         self.set_auto_page_break(False)
         self.alias_nb_pages(_PAGES)
         self.set_font("Roboto", size=_SIZE)
+
+    def lie_across(self) -> None:
+        """Landscape from the next page on."""
+        self._orientation = "landscape"
+
+    def next_page(self) -> None:
+        """Begin a page."""
+        self.add_page(orientation=self._orientation)
+
+    def close_fonts(self) -> None:
+        """The library keeps their files open."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.ttfont.close()
 
     def footer(self) -> None:
         self.set_y(-_FOOT + 4)
@@ -226,9 +242,9 @@ class _Table:
         ]
         return [width + 2 * _PADDING for width in most], [width + 2 * _PADDING for width in least]
 
-    def layout(self) -> _Layout:
+    def layout(self, pages: FPDF) -> _Layout:
         """Upright where it reads well, else across; smaller letters where even that is too narrow."""
-        most, least = self._wanted_widths(_Pages(self.listing, landscape=False))
+        most, least = self._wanted_widths(pages)
         shares = [column.share if column.kind is Kind.TEXT else 0.0 for column in self.listing.columns]
         upright, across = 210 - 2 * _MARGIN, 297 - 2 * _MARGIN
         readable = sum(max(low, min(high, _NARROWEST_TEXT)) for high, low in zip(most, least, strict=True))
@@ -256,10 +272,11 @@ class _Table:
             widths = [width + each + left * share / total for width, share in zip(widths, shares, strict=True)]
         return _Layout(landscape, _SIZE * scale, _PADDING * scale, widths)
 
-    def draw(self) -> _Pages:
+    def draw(self, pages: _Pages) -> None:
         """All pages."""
-        layout = self.layout()
-        pages = _Pages(self.listing, landscape=layout.landscape)
+        layout = self.layout(pages)
+        if layout.landscape:
+            pages.lie_across()
         heads, values = _Measure(pages, "B", layout.size), _Measure(pages, "", layout.size)
         labels = [heads.lines(label, layout.room(place)) for place, label in enumerate(self.labels)]
 
@@ -271,13 +288,13 @@ class _Table:
             pages.set_draw_color(*_HAIRLINE)
 
         def next_page() -> None:
-            pages.add_page()
+            pages.next_page()
             draw_head()
 
-        pages.add_page()
+        pages.next_page()
         self._draw_about(pages)
         if pages.get_y() > pages.bottom - _ROOM_FOR_HEAD:
-            pages.add_page()
+            pages.next_page()
         draw_head()
         for row in self.rows:
             left = [
@@ -296,7 +313,6 @@ class _Table:
                     next_page()
                     fresh = True
         self._draw_end(pages)
-        return pages
 
     def _draw_about(self, pages: _Pages) -> None:
         about = self.listing.about
@@ -333,7 +349,7 @@ class _Table:
 
     def _draw_end(self, pages: _Pages) -> None:
         if pages.get_y() + 8 > pages.bottom:
-            pages.add_page()
+            pages.next_page()
         pages.set_y(pages.get_y() + 2)
         pages.set_font("Roboto", "", _SIZE)
         pages.set_text_color(*_QUIET)
@@ -343,4 +359,10 @@ class _Table:
 
 def document(listing: Listing, rows: Iterable[Row], *, most_rows: int = MOST_ROWS) -> bytes:
     """The document. Raises TooManyRows."""
-    return bytes(_Table(listing, at_most(rows, most_rows, "PDF")).draw().output())
+    table = _Table(listing, at_most(rows, most_rows, "PDF"))
+    pages = _Pages(listing.about)
+    try:
+        table.draw(pages)
+        return bytes(pages.output())
+    finally:
+        pages.close_fonts()
