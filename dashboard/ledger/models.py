@@ -191,6 +191,9 @@ class Payment(Base):
                  postgresql_where=sa.text("state NOT IN ('canceled', 'error')")),
         sa.Index("uq_payment_reversal", "reverses_id", unique=True,
                  postgresql_where=sa.text("reverses_id IS NOT NULL AND state NOT IN ('canceled', 'error')")),
+        # what the unique one leaves out, and what is rare among millions
+        sa.Index("ix_payment_parent_gone", "parent_id", postgresql_where=sa.text("state IN ('canceled', 'error')")),
+        sa.Index("ix_payment_adjusting", "id", postgresql_where=sa.text("parent_type = 'adjustingPayment'")),
         sa.Index("ix_payment_live", "state", "id", postgresql_where=sa.text("state IN ('draft', 'pending')")),
     )  # fmt: skip
 
@@ -237,6 +240,8 @@ class LedgerTransaction(Base):
                  postgresql_where=sa.text("state = 'posted'")),
         sa.Index("ix_ledger_transaction_credited", "creditor_account_id", "posted_at", "id",
                  postgresql_where=sa.text("state = 'posted'")),
+        # posted ones of a period, whatever the account
+        sa.Index("ix_ledger_transaction_posted", "posted_at", "id", postgresql_where=sa.text("state = 'posted'")),
         sa.Index("ix_ledger_transaction_amount", "amount_minor", "id"),
         sa.Index("ix_ledger_transaction_unposted", "state", "id", postgresql_where=sa.text("state <> 'posted'")),
         sa.Index("ix_ledger_transaction_booked", "booking_date", postgresql_using="brin",
@@ -422,8 +427,7 @@ class FileImport(Base):
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
     file_name: Mapped[str]
-    #: bytes of the file and data lines that are done
-    offset: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    #: records of the file that are done, the head not counted
     lines: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     posted: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     refused: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")

@@ -133,7 +133,6 @@ def upgrade() -> None:
         "ledger_file_import",
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("file_name", sa.Text(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("lines", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("posted", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("refused", sa.BigInteger(), server_default="0", nullable=False),
@@ -174,11 +173,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
     )
     op.create_index(
+        "ix_payment_adjusting",
+        "payment",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("parent_type = 'adjustingPayment'"),
+    )
+    op.create_index(
         "ix_payment_live",
         "payment",
         ["state", "id"],
         unique=False,
         postgresql_where=sa.text("state IN ('draft', 'pending')"),
+    )
+    op.create_index(
+        "ix_payment_parent_gone",
+        "payment",
+        ["parent_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('canceled', 'error')"),
     )
     op.create_index(
         "uq_payment_parent",
@@ -461,6 +474,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_using="gin",
         postgresql_where=sa.text("description IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_ledger_transaction_posted",
+        "ledger_transaction",
+        ["posted_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'posted'"),
     )
     op.create_index(
         "ix_ledger_transaction_unposted",
