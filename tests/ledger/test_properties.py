@@ -253,7 +253,7 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def payments_are_those_of_the_oracle(self) -> None:
-        rows = session().execute(sa.select(Payment.id, Payment.state)).tuples()
+        rows = session().execute(sa.select(Payment.id, Payment.state)).tuples().all()
         legs = session().scalar(sa.select(sa.func.count()).select_from(LedgerTransaction))
         session().commit()
         assert dict(rows) == {id: made.state for id, made in self.oracle.payments.items()}
