@@ -14,7 +14,7 @@ import psycopg
 import sqlalchemy as sa
 from flask import Flask, current_app
 
-from dashboard.database import engine_options, session, step_down, transaction
+from dashboard.database import db, engine_options, session, step_down, transaction
 from dashboard.settings import Settings
 
 Row = tuple[Any, ...]
@@ -60,12 +60,19 @@ def install(app: Flask, settings: Settings) -> None:
     app.extensions["countinghouse.lane"] = Lane(url.render_as_string(hide_password=False), options)
 
 
+def _in_transaction() -> bool:
+    # asking for the session would make one
+    return bool(
+        db.session.registry.has() and (session().info.get("in_transaction") or session().info.get("enclosed"))
+    )
+
+
 def one(statement: str, parameters: Sequence[Any]) -> Row | None:
     """The statement's only row, committed. Within an open transaction of this thread it takes part in that instead.
 
     Raises psycopg.Error.
     """
-    if session().info.get("in_transaction") or session().info.get("enclosed") or current_app.config.get("ONE_LANE"):
+    if _in_transaction() or current_app.config.get("ONE_LANE"):
         with transaction():
             driver = session().connection().connection.driver_connection
             assert driver is not None  # a checked-out connection has one

@@ -93,6 +93,7 @@ class Account(Base):
         sa.Index("ix_account_type", "type", "currency", "id"),
         sa.Index("ix_account_currency", "currency", "id"),
         sa.Index("ix_account_closed", "id", postgresql_where=sa.text("status = 'closed'")),
+        sa.Index("ix_account_created_at", "created_at"),
         sa.Index("ix_account_system", "id", postgresql_where=sa.text("owner_id IS NULL")),
         # an account is found by the last characters of its number
         sa.Index("ix_account_number_end", sa.text("reverse(number) text_pattern_ops")),
@@ -245,6 +246,8 @@ class LedgerTransaction(Base):
         sa.Index("ix_ledger_transaction_amount", "amount_minor", "id"),
         sa.Index("ix_ledger_transaction_unposted", "state", "id", postgresql_where=sa.text("state <> 'posted'")),
         sa.Index("ix_ledger_transaction_booked", "booking_date", postgresql_using="brin",
+                 postgresql_with={"pages_per_range": "32", "autosummarize": "on"}),
+        sa.Index("ix_ledger_transaction_created", "created_at", postgresql_using="brin",
                  postgresql_with={"pages_per_range": "32", "autosummarize": "on"}),
         sa.Index("ix_ledger_transaction_description", sa.text("trigrams(lower(description))"),
                  postgresql_using="gin", postgresql_where=sa.text("description IS NOT NULL")),

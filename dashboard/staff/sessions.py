@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, flash, g, make_response, redirect, render_template, request, session, url_for
+from flask import (
+    Flask,
+    Request,
+    Response,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -16,6 +30,7 @@ from dashboard.database import transaction
 from dashboard.settings import Settings
 from dashboard.staff import services
 from dashboard.staff.models import StaffMember, StaffSession
+from dashboard.web.api import is_api_path
 from dashboard.web.frame import FramePerson
 from dashboard.web.htmx import wants_fragment
 
@@ -101,6 +116,17 @@ def _page() -> str | None:
     return safe_next(address.path + (f"?{address.query}" if address.query else ""))
 
 
+class PageSessions(SecureCookieSessionInterface):
+    """Cookies are for pages: a machine's request neither reads nor gets one."""
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        return self.session_class() if is_api_path(request.path) else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:
+        if not is_api_path(request.path):
+            super().save_session(app, session, response)
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Cookies, loader, and what happens to those who are not signed in."""
     app.config.update(
@@ -110,6 +136,7 @@ def install(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SECURE=settings.secure_cookies,
         SESSION_COOKIE_PATH="/",
     )
+    app.session_interface = PageSessions()
     idle = timedelta(minutes=settings.session_idle_minutes)
     longest = timedelta(hours=settings.session_hours)
     manager = LoginManager(app)

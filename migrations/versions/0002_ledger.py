@@ -240,6 +240,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name=op.f("uq_account_number")),
     )
     op.create_index("ix_account_closed", "account", ["id"], unique=False, postgresql_where=sa.text("status = 'closed'"))
+    op.create_index("ix_account_created_at", "account", ["created_at"], unique=False)
     op.create_index("ix_account_currency", "account", ["currency", "id"], unique=False)
     op.create_index(
         "ix_account_number_end", "account", [sa.literal_column("reverse(number) text_pattern_ops")], unique=False
@@ -447,6 +448,14 @@ def upgrade() -> None:
         "ix_ledger_transaction_booked",
         "ledger_transaction",
         ["booking_date"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+    )
+    op.create_index(
+        "ix_ledger_transaction_created",
+        "ledger_transaction",
+        ["created_at"],
         unique=False,
         postgresql_using="brin",
         postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
