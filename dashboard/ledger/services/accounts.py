@@ -14,6 +14,7 @@ from dashboard.database import new_id, session
 from dashboard.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from dashboard.ledger import numbers
 from dashboard.ledger.models import Account, AccountBalance, AccountOwner, BankAccount, LedgerTransaction
+from dashboard.ledger.services import days
 from dashboard.ledger.vocabulary import SLOTS, AccountStatus, AccountType
 from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money
 
@@ -103,7 +104,8 @@ def open_account(
         provider=provider.strip() if provider else None,
         bank_account_id=bank_account_id,
         standard=standard,
-        created_at=clock.now(),
+        # an account belongs to a business day: the day's totals count it, or the next day's do
+        created_at=days.moment_within_day(),
     )
     session().add(account)
     session().flush()

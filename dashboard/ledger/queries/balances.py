@@ -1,0 +1,187 @@
+"""Balances now, at a past moment and at the end of a day; totals of the whole ledger.
+
+The past is the snapshot of a closed day plus the movements after it: what it costs depends on those, not on how long
+the account has existed. All amounts are minor units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+from dashboard.ledger.models import Account, AccountBalance, BusinessDay
+
+#: a clock that was set back by less than this takes nothing from a balance: movements after a closed day are told by
+#: their booking date, and posted times only say where to look
+CLOCK_STEP = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class AccountSum:
+    """The balance of one account. `held` is None where it is not known: holds come and go and are not booked."""
+
+    account_id: UUID
+    number: str
+    currency: str
+    posted: int
+    held: int | None
+
+    @property
+    def available(self) -> int | None:
+        """Posted minus held."""
+        return None if self.held is None else self.posted - self.held
+
+
+class _Base(NamedTuple):
+    """The closed day that is counted from; day None: from the beginning."""
+
+    day: date | None
+    closed_at: datetime | None
+
+
+def _base(*conditions: sa.ColumnElement[bool]) -> _Base:
+    row = (
+        session()
+        .execute(
+            sa.select(BusinessDay.day, BusinessDay.closed_at)
+            .where(BusinessDay.snapshot_at.is_not(None), *conditions)
+            .order_by(BusinessDay.day.desc())
+            .limit(1)
+        )
+        .first()
+    )
+    return _Base(row.day, row.closed_at) if row else _Base(None, None)
+
+
+def now(account_ids: Iterable[UUID]) -> dict[UUID, AccountSum]:
+    """Balances as they are stored. Unknown accounts are left out."""
+    rows = session().execute(
+        sa.select(
+            Account.id,
+            Account.number,
+            Account.currency,
+            sa.func.coalesce(sa.func.sum(AccountBalance.posted), 0),
+            sa.func.coalesce(sa.func.sum(AccountBalance.held), 0),
+        )
+        .outerjoin(AccountBalance, AccountBalance.account_id == Account.id)
+        .where(Account.id.in_(set(account_ids)))
+        .group_by(Account.id)
+    )
+    return {row[0]: AccountSum(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows}
+
+
+def _movements(side: str, name: str, base: _Base, until: str) -> str:
+    since = f" AND {name}.posted_at >= :since AND {name}.booking_date > :day" if base.day else ""
+    return (
+        f"LEFT JOIN LATERAL (SELECT sum({name}.amount_minor) AS amount FROM ledger_transaction {name}"
+        f" WHERE {name}.{side}_account_id = a.id AND {name}.state = 'posted'{since} AND {until.format(name)}) AS"
+        f" {name}s ON true"
+    )
+
+
+def _summed(account_ids: Iterable[UUID], base: _Base, until: str, **values: Any) -> dict[UUID, AccountSum]:
+    snapshot = (
+        "LEFT JOIN LATERAL (SELECT b.posted FROM daily_balance b WHERE b.account_id = a.id AND b.day <= :day"
+        " ORDER BY b.day DESC LIMIT 1) AS snap ON true"
+        if base.day
+        else "CROSS JOIN (SELECT 0 AS posted) AS snap"
+    )
+    credited, debited = _movements("creditor", "c", base, until), _movements("debtor", "d", base, until)
+    statement = sa.text(
+        "SELECT a.id, a.number, a.currency,"
+        " coalesce(snap.posted, 0) + coalesce(cs.amount, 0) - coalesce(ds.amount, 0) AS posted"
+        f" FROM account a {snapshot} {credited} {debited} WHERE a.id = ANY (:ids)"
+    )
+    if base.closed_at is not None:
+        values |= {"day": base.day, "since": base.closed_at - CLOCK_STEP}
+    rows = session().execute(statement, {"ids": list(set(account_ids)), **values})
+    return {row.id: AccountSum(row.id, row.number, row.currency, int(row.posted), None) for row in rows}
+
+
+def at(account_ids: Iterable[UUID], moment: datetime) -> dict[UUID, AccountSum]:
+    """What was posted at or before the moment; `held` is not known. Unknown accounts are left out."""
+    return _summed(account_ids, _base(BusinessDay.closed_at <= moment), "{0}.posted_at <= :moment", moment=moment)
+
+
+def at_end_of(account_ids: Iterable[UUID], day: date) -> dict[UUID, AccountSum]:
+    """What was booked on or before the day, closed or not. Unknown accounts are left out."""
+    return _summed(account_ids, _base(BusinessDay.day <= day), "{0}.booking_date <= :last", last=day)
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sums over all accounts of one currency and type, closed ones included."""
+
+    currency: str
+    account_type: str
+    accounts: int
+    posted: int
+    held: int
+
+    @property
+    def available(self) -> int:
+        """Posted minus held."""
+        return self.posted - self.held
+
+
+@dataclass(frozen=True)
+class Totals:
+    as_of: datetime
+    items: Sequence[Total]
+
+
+def totals(*, currency: str | None = None, account_type: str | None = None) -> Totals:
+    """Sums per currency and account type: the last closed day, what was booked and opened since, and what is held.
+
+    Exact, and equal to the sum over all accounts, which are not read.
+    """
+    base = _base()
+    booked = "AND t.booking_date > :day" if base.day else ""
+    moved = " UNION ALL ".join(
+        f"SELECT t.{side}_account_id AS account_id, {sign}sum(t.amount_minor) AS amount FROM ledger_transaction t"
+        f" WHERE t.state = 'posted' {booked}{' AND t.currency = :currency' if currency else ''} GROUP BY 1"
+        for side, sign in (("creditor", ""), ("debtor", "-"))
+    )
+    kind = (" AND a.currency = :currency" if currency else "") + (" AND a.type = :account_type" if account_type else "")
+    snapshot = (
+        "SELECT s.currency, s.account_type AS type, s.accounts, s.posted, 0 AS held FROM daily_total s"
+        " WHERE s.day = :day"
+        + (" AND s.currency = :currency" if currency else "")
+        + (" AND s.account_type = :account_type" if account_type else "")
+        + " UNION ALL "
+        if base.day
+        else ""
+    )
+    opened = "a.created_at > :closed_at" if base.day else "true"
+    statement = sa.text(
+        "SELECT p.currency, p.type, sum(p.accounts) AS accounts, sum(p.posted) AS posted, sum(p.held) AS held,"
+        " statement_timestamp() AS as_of FROM ("
+        f"{snapshot}"
+        f" SELECT a.currency, a.type, 0, sum(m.amount), 0 FROM ({moved}) AS m JOIN account a ON a.id = m.account_id"
+        f" WHERE true{kind} GROUP BY 1, 2"
+        " UNION ALL"
+        " SELECT a.currency, a.type, 0, 0, sum(t.amount_minor) FROM ledger_transaction t"
+        f" JOIN account a ON a.id = t.debtor_account_id WHERE t.state = 'pending' AND a.type = 'client'{kind}"
+        " GROUP BY 1, 2"
+        " UNION ALL"
+        f" SELECT a.currency, a.type, count(*), 0, 0 FROM account a WHERE {opened}{kind} GROUP BY 1, 2"
+        ") AS p (currency, type, accounts, posted, held) GROUP BY p.currency, p.type ORDER BY p.currency, p.type"
+    )
+    rows = session().execute(
+        statement,
+        {
+            name: value
+            for name, value in {
+                "currency": currency, "account_type": account_type, "day": base.day, "closed_at": base.closed_at,
+            }.items()
+            if value is not None
+        },
+    ).all()  # fmt: skip
+    as_of: datetime = rows[0].as_of if rows else session().execute(sa.text("SELECT statement_timestamp()")).scalar_one()
+    return Totals(as_of, [Total(r.currency, r.type, int(r.accounts), int(r.posted), int(r.held)) for r in rows])
