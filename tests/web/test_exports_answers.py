@@ -150,6 +150,17 @@ def test_an_xlsx_beyond_the_setting_is_refused_with_the_way_out(
     assert exporting(Format.PDF, lambda: many(small_limit + 1)).status_code == 200
 
 
+def test_a_refusal_writes_nothing_first(
+    exporting: Callable[..., TestResponse], small_limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashboard.web.exports import xlsx_file
+
+    written: list[int] = []
+    monkeypatch.setattr(xlsx_file, "file_of", lambda *_args, **_options: written.append(1))
+    assert exporting(Format.XLSX, lambda: many(small_limit + 1)).status_code == 422
+    assert written == []
+
+
 @pytest.mark.parametrize("form", [Format.XLSX, Format.PDF])
 def test_a_list_known_to_be_too_long_is_refused_before_anything_is_read(
     exporting: Callable[..., TestResponse], small_limit: int, form: Format
