@@ -13,6 +13,7 @@ from dashboard.access import guard, idempotency
 from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
+from dashboard.background import kinds as background_kinds
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
 from dashboard.clients.owners import OWNERS
@@ -25,6 +26,7 @@ from dashboard.ledger import numbers, owners
 from dashboard.ledger.api import ledger_operations
 from dashboard.ledger.approvals import KINDS as LEDGER_KINDS
 from dashboard.ledger.commands import ledger_commands
+from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
@@ -94,6 +96,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     numbers.install(chosen)
     owners.install(OWNERS)
     register(*KINDS, *LEDGER_KINDS)
+    background_kinds.register(*LEDGER_WORK)
     notifier.install(chosen)
 
     logs.install(app)

@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 
 import sqlalchemy as sa
 from flask import Flask
 
+from dashboard.background import runner
 from dashboard.database import db, schema_head
 from dashboard.jobs.schedule import scheduler_for
 from dashboard.web.logs import log
@@ -20,6 +22,8 @@ from dashboard.web.logs import log
 PATIENCE_SECONDS = 1.0
 #: how long a running job may finish after the signal; the database takes back what was not committed
 LAST_SECONDS = 1.5
+#: pieces of background work at once: a long check does not keep a short one waiting
+RUNNERS = 2
 
 
 def database_ready(app: Flask) -> bool:
@@ -34,7 +38,7 @@ def database_ready(app: Flask) -> bool:
 
 
 def serve(app: Flask, stop: threading.Event) -> None:
-    """Wait for the database, then run the schedule until `stop`."""
+    """Wait for the database, then run the schedule and the background work until `stop`."""
     waiting = False
     while not database_ready(app):
         if not waiting:
@@ -44,12 +48,17 @@ def serve(app: Flask, stop: threading.Event) -> None:
             return
     scheduler = scheduler_for(app)
     scheduler.start()
+    working = [threading.Thread(target=runner.work, args=(app, stop), daemon=True) for _ in range(RUNNERS)]
+    for thread in working:
+        thread.start()
     log.info("scheduler started", jobs=len(scheduler.get_jobs()))
     stop.wait()
     scheduler.pause()
     ending = threading.Thread(target=scheduler.shutdown, daemon=True)
     ending.start()
-    ending.join(LAST_SECONDS)
+    last = time.monotonic() + LAST_SECONDS
+    for thread in (ending, *working):
+        thread.join(max(0.0, last - time.monotonic()))
 
 
 def main() -> None:

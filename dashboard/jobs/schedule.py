@@ -13,11 +13,14 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from flask import Flask
 
+from dashboard.access import idempotency
 from dashboard.access.actor import system
 from dashboard.approvals import services as approvals
 from dashboard.clients import services as clients
 from dashboard.clients.calendar import calendar
 from dashboard.database import session, transaction
+from dashboard.ledger.services import checking
+from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.web.logs import log
@@ -42,13 +45,15 @@ def expire_approvals(_settings: Settings) -> dict[str, int]:
 
 
 def sweep(settings: Settings) -> dict[str, int]:
-    """End sessions that are over, forget old failed sign-ins and spent rate limits."""
+    """End sessions that are over, forget old failed sign-ins, spent rate limits and old idempotency keys."""
     with transaction():
         sessions, failures = staff.sweep(
             idle=timedelta(minutes=settings.session_idle_minutes), longest=timedelta(hours=settings.session_hours)
         )
         limits = session().execute(sa.text("DELETE FROM rate_limit WHERE expires_at <= now()"))
-    return {"sessions": sessions, "failures": failures, "limits": limits.rowcount}  # type: ignore[attr-defined]
+        keys = idempotency.sweep()
+    gone = limits.rowcount  # type: ignore[attr-defined]
+    return {"sessions": sessions, "failures": failures, "limits": gone, "keys": keys}
 
 
 def check_clients(_settings: Settings) -> dict[str, int]:
@@ -64,9 +69,17 @@ def check_clients(_settings: Settings) -> dict[str, int]:
     return {"looked": looked, "changed": changed}
 
 
+def check_balances(_settings: Settings) -> dict[str, int]:
+    """Ask for a check of the accounts that money moved on since the last look."""
+    with transaction():
+        checking.ask_to_check(CheckScope.TOUCHED, by=system("nightly check"))
+    return {}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
+    Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
-from dashboard.ledger.services import adjusting
+from dashboard.ledger.services import adjusting, checking
 
 KINDS = (
     Kind(
@@ -24,5 +24,15 @@ KINDS = (
         execute=adjusting.execute_reversal,
         done="Reversed payment of",
         noun="Reversal",
+    ),
+    Kind(
+        key=checking.ACCEPT,
+        label="Let the rebuilt balance of … stand",
+        permission=Permission.LEDGER_OPERATE,
+        fingerprint=checking.fingerprint,
+        execute=checking.accept,
+        done="The rebuilt balance stands:",
+        noun="Rebuilt balance",
+        details=checking.details,
     ),
 )

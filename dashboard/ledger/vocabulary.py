@@ -80,3 +80,11 @@ MAIN_PURPOSE = "main"
 
 #: balance rows of one account that is not guarded: payments against it take different rows and need not wait
 SLOTS = 16
+
+
+class CheckScope(StrEnum):
+    """Which accounts a balance check looks at: those that money moved on since the last look, all, or given ones."""
+
+    TOUCHED = "touched"
+    FULL = "full"
+    CHOSEN = "chosen"
