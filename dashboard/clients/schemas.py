@@ -6,7 +6,6 @@ write are accepted and ignored, so that an answer can be changed and sent back w
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -30,6 +29,7 @@ from dashboard.clients.vocabulary import (
 from dashboard.money import DECIMALS
 from dashboard.web.api import Body, Boolean, DateGuard, NoControl, NumberGuard, TextGuard, examples
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
+from dashboard.web.parameters import Listed, Truth, Unset, Whole, each, whole
 
 #: related individuals and business partners of one company
 MOST_PEOPLE = 200
@@ -392,42 +392,10 @@ class ClientPath(Body):
     client_id: UUID
 
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
-
-
-def _each(value: Any) -> Any:
-    """`a,b` and `a&…=b` are the same list; empty parts are nothing."""
-    if not isinstance(value, list):
-        return value
-    return [part.strip() for entry in value for part in str(entry).split(",") if part.strip()]
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, str):
-        if not _DIGITS.fullmatch(value):
-            raise ValueError("must be a whole number")
-        return int(value)
-    return value
-
-
-def _truth(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in {"true", "false"}:
-            raise ValueError("must be true or false")
-        return value == "true"
-    return value
-
-
-def _unset(value: Any) -> Any:
-    """An empty parameter is none."""
-    return None if value == "" else value
-
-
 def _wholes(value: Any) -> Any:
-    return [_whole(part) for part in _each(value)] if isinstance(value, list) else value
+    return [whole(part) for part in each(value)] if isinstance(value, list) else value
 
 
-Listed = BeforeValidator(_each)
 SEVERITIES = {severity.name.lower(): severity for severity in Severity}
 
 
@@ -446,16 +414,16 @@ class ClientQuery(Body):
         default_factory=list,
         description="ISO 3166-1 alpha-2, any case: a person's residence, a company's registration.",
     )
-    created_from: Annotated[Day | None, BeforeValidator(_unset)] = None
-    created_to: Annotated[Day | None, BeforeValidator(_unset)] = None
+    created_from: Annotated[Day | None, Unset] = None
+    created_to: Annotated[Day | None, Unset] = None
     flags: Annotated[list[FlagCode], Listed] = Field(default_factory=list, description="Open flags; any of them.")
-    severity: Annotated[Literal["info", "check", "stop"] | None, BeforeValidator(_unset)] = Field(
+    severity: Annotated[Literal["info", "check", "stop"] | None, Unset] = Field(
         default=None, description="With an open flag of at least this severity."
     )
     sort: Literal["created", "name"] = "created"
-    direction: Annotated[Literal["asc", "desc"] | None, BeforeValidator(_unset)] = Field(
+    direction: Annotated[Literal["asc", "desc"] | None, Unset] = Field(
         default=None, description="Newest first when sorted by created, A to Z when sorted by name."
     )
-    page_size: Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE), BeforeValidator(_whole)] = DEFAULT_PAGE_SIZE
+    page_size: Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE), Whole] = DEFAULT_PAGE_SIZE
     cursor: Annotated[str, Field(max_length=2000)] = Field(default="", description="`nextCursor` of the page before.")
-    include_total: Annotated[bool, BeforeValidator(_truth)] = False
+    include_total: Annotated[bool, Truth] = False

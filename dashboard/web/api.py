@@ -154,7 +154,9 @@ _DESCRIPTIONS = {
     413: "The body is larger than allowed.",
     415: "The body is not `application/json`.",
     422: "A rule of the bank refuses; `code` says which.",
+    429: "Too often; `Retry-After` says when to ask again.",
     500: "Our fault; `requestId` finds it in the log. Nothing was changed.",
+    503: "Something outside the house does not answer; ask again later.",
 }
 
 
