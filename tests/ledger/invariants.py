@@ -77,11 +77,15 @@ RULES = {
     "a reversal mirrors a posted payment": """
         SELECT r.id::text FROM payment r JOIN payment p ON p.id = r.reverses_id
         WHERE p.state <> 'posted' OR r.state <> 'posted' OR (
-            SELECT array_agg(row (t.debtor_account_id, t.creditor_account_id, t.amount_minor)::text ORDER BY 1)
-            FROM ledger_transaction t WHERE t.payment_id = r.id
+            SELECT array_agg(side ORDER BY side) FROM (
+                SELECT row (t.debtor_account_id, t.creditor_account_id, t.amount_minor)::text AS side
+                FROM ledger_transaction t WHERE t.payment_id = r.id
+            ) AS reversal
         ) IS DISTINCT FROM (
-            SELECT array_agg(row (t.creditor_account_id, t.debtor_account_id, t.amount_minor)::text ORDER BY 1)
-            FROM ledger_transaction t WHERE t.payment_id = p.id
+            SELECT array_agg(side ORDER BY side) FROM (
+                SELECT row (t.creditor_account_id, t.debtor_account_id, t.amount_minor)::text AS side
+                FROM ledger_transaction t WHERE t.payment_id = p.id
+            ) AS mirrored
         )
     """,
     "each change of a payment stands in the audit trail": """
