@@ -23,7 +23,7 @@ from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
 from dashboard.ledger import numbers, owners
-from dashboard.ledger.api import ledger_operations
+from dashboard.ledger.api import ledger_operations, quick
 from dashboard.ledger.approvals import KINDS as LEDGER_KINDS
 from dashboard.ledger.commands import ledger_commands
 from dashboard.ledger.jobs import KINDS as LEDGER_WORK
@@ -106,6 +106,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     assets.install(app)
     Bootstrap5(app)
     sessions.install(app, chosen)
+    quick.install(app)
     guard.install(app, sessions.staff_actor)
     api.install(app)
     limits.install(app)

@@ -407,17 +407,20 @@ BEGIN
 END $$
 """
 
-#: One payment of one transaction, its idempotency key and the answer to it in one statement: what `move_money` does,
-#: without the arrays that ten thousand need, and by the same rules. It only ever succeeds whole: a key that is taken
-#: gives NULL, a refusal raises, and in both cases nothing has happened.
+#: One payment of one transaction, asked by a token, with its idempotency key and the answer to it, in one statement:
+#: what `move_money` does, without the arrays that ten thousand need, and by the same rules. It only ever succeeds
+#: whole: a token that may not (or whose last use has to be marked) gives NULL, a refusal or a key that is taken
+#: raises, and in all cases nothing has happened.
 PAY_AT_ONCE = f"""
 CREATE FUNCTION pay_at_once(
+    p_secret text,           -- hash of the token's secret
+    p_address text, p_request text,
     p_id uuid, p_parent_type text, p_parent_id uuid, p_transaction uuid, p_debtor uuid, p_creditor uuid,
     p_currency text, p_amount bigint, p_event uuid,
-    by_kind text, by_id uuid, by_name text, by_role text, by_address text, by_request text,
     p_key text, p_method text, p_path text, p_hash bytea,
-    p_answer text            -- the answer, with @moment@ and @booked@ where the ledger's own times stand
-) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+    p_answer text,           -- the answer, with @moment@ and @booked@ where the ledger's own times stand
+    OUT by_id uuid, OUT said text
+) LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
     SET plan_cache_mode = force_generic_plan
 AS $$
@@ -429,14 +432,14 @@ DECLARE
     booked date;
     moment timestamptz;
     written int;
-    said text;
+    by_name text;
+    by_role text;
 BEGIN
-    IF p_key IS NOT NULL THEN
-        INSERT INTO idempotency_key (token_id, method, path, key, body_hash, created_at)
-        VALUES (by_id, p_method, p_path, p_key, p_hash, now()) ON CONFLICT DO NOTHING;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
+    SELECT t.id, t.name, t.audience INTO by_id, by_name, by_role FROM api_token t
+     WHERE t.secret_hash = p_secret AND t.revoked_at IS NULL AND t.expires_at > now() AND t.audience = 'system'
+       AND 'payments:write' = ANY (t.scopes) AND t.last_used_at > now() - interval '1 minute';
+    IF NOT FOUND THEN
+        RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock_shared({BUSINESS_DAY_LOCK});
     -- (1) lock, in the order of the accounts
@@ -476,24 +479,25 @@ BEGIN
     END IF;
     INSERT INTO payment (id, parent_type, parent_id, purpose, state, created_at, posted_at, booking_date, value_date,
                          maker_kind, maker_id)
-    VALUES (p_id, p_parent_type, p_parent_id, 'main', 'posted', moment, moment, booked, booked, by_kind, by_id);
+    VALUES (p_id, p_parent_type, p_parent_id, 'main', 'posted', moment, moment, booked, booked, 'token', by_id);
     INSERT INTO ledger_transaction (id, payment_id, position, debtor_account_id, creditor_account_id, currency,
                                     amount_minor, state, created_at, posted_at, booking_date, value_date)
     VALUES (p_transaction, p_id, 1, p_debtor, p_creditor, p_currency, p_amount, 'posted', moment, moment, booked,
             booked);
     INSERT INTO payment_state_change (payment_id, position, from_state, to_state, at, by_kind, by_id)
-    VALUES (p_id, 1, 'draft', 'posted', moment, by_kind, by_id);
+    VALUES (p_id, 1, 'draft', 'posted', moment, 'token', by_id);
     INSERT INTO audit_event (id, occurred_at, actor_kind, actor_id, actor_name, actor_role, address, request_id,
                              action, object_type, object_id)
-    VALUES (p_event, moment, by_kind, by_id, by_name, by_role, by_address, by_request, 'payment.posted', 'payment',
+    VALUES (p_event, moment, 'token', by_id, by_name, by_role, p_address, p_request, 'payment.posted', 'payment',
             p_id);
     said := replace(replace(p_answer, '@booked@', booked::text), '@moment@',
                     to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
     IF p_key IS NOT NULL THEN
-        UPDATE idempotency_key SET status = 200, content_type = 'application/json', answer = said
-        WHERE token_id = by_id AND method = p_method AND path = p_path AND key = p_key;
+        -- last, so that it is written once; who comes with the same key meanwhile waits for this payment's parent,
+        -- or here, and then reads the answer in the usual way
+        INSERT INTO idempotency_key (token_id, method, path, key, body_hash, status, content_type, answer, created_at)
+        VALUES (by_id, p_method, p_path, p_key, p_hash, 200, 'application/json', said, moment);
     END IF;
-    RETURN said;
 END $$
 """
 
@@ -706,8 +710,8 @@ END $$
 FUNCTIONS = (
     "move_money(text, boolean, boolean, int, uuid[], text[], uuid[], text[], int[], date[], uuid[], int[], int[],"
     " uuid[], uuid[], uuid[], text[], bigint[], text[], text, uuid[], text, uuid, text, text, text, text)",
-    "pay_at_once(uuid, text, uuid, uuid, uuid, uuid, text, bigint, uuid, text, uuid, text, text, text, text, text,"
-    " text, text, bytea, text)",
+    "pay_at_once(text, text, text, uuid, text, uuid, uuid, uuid, uuid, text, bigint, uuid, text, text, text, bytea,"
+    " text)",
     "accept_rebuilt_balance(uuid, uuid)",
     "close_account_balances(uuid)",
 )

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, Response, current_app, request
@@ -24,8 +24,6 @@ from dashboard.access.models import IdempotencyKey
 from dashboard.database import enclosing, session
 from dashboard.errors import Conflict, DomainError, Invalid
 from dashboard.web import envelope
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(days=7)
@@ -46,22 +44,16 @@ def reads_only(view: Callable[..., Any]) -> Callable[..., Any]:
     return view
 
 
-def first_try(quick: Callable[[str | None], Response | None]) -> Callable[[View], View]:
-    """Gives an operation a quicker way that is tried first, with the key or None. It answers only what it did, key
-    and answer included; where it gives None it has done nothing, and the usual way is gone."""
-
-    def mark(view: View) -> View:
-        view.first_try = quick  # type: ignore[attr-defined]
-        return view
-
-    return mark
-
-
 def checked_key(raw: str) -> str:
     """Raises Invalid for a key that is empty, too long or not plain visible ASCII."""
-    if not _KEY.fullmatch(raw):
+    if not is_key(raw):
         raise Invalid.one(HEADER, "Use 1 to 200 visible ASCII characters.", "pattern")
     return raw
+
+
+def is_key(raw: str) -> bool:
+    """Whether the header's value is a key."""
+    return _KEY.fullmatch(raw) is not None
 
 
 def body_hash() -> bytes:
@@ -134,18 +126,12 @@ def _answered(view: Callable[..., Any], arguments: dict[str, Any]) -> Response:
 
 
 def _wrapped(view: Callable[..., Any]) -> Callable[..., Any]:
-    quick: Callable[[str | None], Response | None] | None = getattr(view, "first_try", None)
-
     @wraps(view)
     def once(**arguments: Any) -> Any:
         raw = request.headers.get(HEADER)
-        key = None if raw is None else checked_key(raw)
-        if quick is not None:
-            at_once = quick(key)
-            if at_once is not None:
-                return at_once
-        if key is None:
+        if raw is None:
             return view(**arguments)
+        key = checked_key(raw)
         with enclosing():
             answer = claim(key)
             if answer is None:

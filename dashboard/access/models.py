@@ -47,7 +47,8 @@ class IdempotencyKey(Base):
 
     __tablename__ = "idempotency_key"
 
-    token_id: Mapped[UUID] = mapped_column(sa.ForeignKey("api_token.id"), primary_key=True)
+    #: no foreign key: it would make all payments of a token queue up for its row
+    token_id: Mapped[UUID] = mapped_column(primary_key=True)
     method: Mapped[str] = mapped_column(primary_key=True)
     path: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)

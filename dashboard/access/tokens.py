@@ -88,14 +88,20 @@ def revoke(token_id: UUID) -> ApiToken:
     return token
 
 
-def authenticate(header: str | None) -> Actor | None:
-    """The actor behind an Authorization header, or None for every kind of bad token alike."""
+def secret_hash(header: str | None) -> str | None:
+    """What is stored of the secret in an Authorization header; None where the header holds none."""
     if not header or len(header) > _LONGEST_HEADER:
         return None
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         return None
-    row = direct.reading(_KNOWN, (_digest(secret.strip()),))
+    return _digest(secret.strip())
+
+
+def authenticate(header: str | None) -> Actor | None:
+    """The actor behind an Authorization header, or None for every kind of bad token alike."""
+    hashed = secret_hash(header)
+    row = direct.reading(_KNOWN, (hashed,)) if hashed else None
     if row is None:
         return None
     token_id, name, audience, scopes, owner_id, client_id, partner, worn = row

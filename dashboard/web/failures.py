@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -31,6 +32,10 @@ PAGES: dict[int, tuple[str, str, str]] = {
     500: ("Something failed on our side.", "Nothing was changed.", "Try again; if it stays, tell us the request."),
     503: ("Not available for a moment.", "Nothing was changed.", "Try again in a minute."),
 }
+
+
+#: lock_not_available, deadlock_detected, serialization_failure: the same again may well succeed
+WAITED_TOO_LONG = frozenset({"55P03", "40P01", "40001"})
 
 
 def failure_page(status: int, *, headline: str | None = None, explanation: str | None = None) -> Response:
@@ -92,6 +97,18 @@ def install(app: Flask) -> None:
         for name, value in headers.items():
             response.headers[name] = value
         return response
+
+    @app.errorhandler(sa.exc.OperationalError)
+    def busy(error: sa.exc.OperationalError) -> Response:
+        if getattr(error.orig, "sqlstate", None) not in WAITED_TOO_LONG:
+            return failed(error)
+        db.session.rollback()
+        log.warning("busy", error=type(error.orig).__name__)
+        if is_api_path(request.path):
+            return envelope.failed(
+                503, "busy", "Others work on the same rows. Nothing was changed; try again.", headers={"Retry-After": "1"}
+            )
+        return failure_page(503, headline="Others work on the same thing at this moment.")
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:

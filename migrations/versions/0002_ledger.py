@@ -130,6 +130,23 @@ def upgrade() -> None:
         "uq_business_day_open", "business_day", ["state"], unique=True, postgresql_where=sa.text("state = 'open'")
     )
     op.create_table(
+        "idempotency_key",
+        sa.Column("token_id", sa.UUID(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("body_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=True),
+        sa.Column("content_type", sa.Text(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name=op.f("ck_idempotency_key_key_length")),
+        sa.PrimaryKeyConstraint("token_id", "method", "path", "key", name=op.f("pk_idempotency_key")),
+    )
+    op.create_index(
+        "ix_idempotency_key_created_at", "idempotency_key", ["created_at"], unique=False, postgresql_using="brin"
+    )
+    op.create_table(
         "ledger_file_import",
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("file_name", sa.Text(), nullable=False),
@@ -536,24 +553,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["import_id"], ["opening_import.id"], name=op.f("fk_opening_row_import_id")),
         sa.PrimaryKeyConstraint("import_id", "line", name=op.f("pk_opening_row")),
         sa.UniqueConstraint("import_id", "account_id", name=op.f("uq_opening_row_import_id_account_id")),
-    )
-    op.create_table(
-        "idempotency_key",
-        sa.Column("token_id", sa.UUID(), nullable=False),
-        sa.Column("method", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("body_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("status", sa.SmallInteger(), nullable=True),
-        sa.Column("content_type", sa.Text(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name=op.f("ck_idempotency_key_key_length")),
-        sa.ForeignKeyConstraint(["token_id"], ["api_token.id"], name=op.f("fk_idempotency_key_token_id")),
-        sa.PrimaryKeyConstraint("token_id", "method", "path", "key", name=op.f("pk_idempotency_key")),
-    )
-    op.create_index(
-        "ix_idempotency_key_created_at", "idempotency_key", ["created_at"], unique=False, postgresql_using="brin"
     )
 
     op.execute("CREATE SEQUENCE account_number MINVALUE 1 MAXVALUE 99999999999")

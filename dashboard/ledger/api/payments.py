@@ -6,11 +6,9 @@ from typing import Any
 
 from dashboard.access.actor import Actor
 from dashboard.access.guard import api_requires, current_actor
-from dashboard.access.idempotency import first_try
 from dashboard.access.permissions import Audience, Permission
 from dashboard.database import transaction
 from dashboard.errors import ApprovalRequired
-from dashboard.ledger.api import quick
 from dashboard.ledger.api.blueprint import SYSTEM, ledger_operations
 from dashboard.ledger.dto import PaymentDto, PaymentEnvelope, Times, made_dto, payment_dto
 from dashboard.ledger.moving import Order
@@ -79,7 +77,6 @@ def _canceled(path: PaymentPath, body: CancelBody) -> dict[str, Any]:
     "/internal/Payments", tags=SYSTEM, summary="Create a payment with a single transaction and move the money at once",
     description=ONE, operation_id="createPayment", responses={200: PaymentDto, **MAKE},
 )  # fmt: skip
-@first_try(quick.payment)
 @api_requires(Audience.SYSTEM, Permission.PAYMENTS_WRITE)
 def create_payment(body: PaymentBody) -> dict[str, Any]:
     return _made(order_of(body), PaymentState.POSTED)

@@ -81,6 +81,11 @@ def numbers_of(account_ids: Iterable[UUID]) -> dict[UUID, str]:
     return {account_id: _numbers[account_id] for account_id in wanted if account_id in _numbers}
 
 
+def known_number(account_id: UUID) -> str | None:
+    """The number of an account that was read before in this process."""
+    return _numbers.get(account_id)
+
+
 def read(payment_ids: Sequence[UUID]) -> dict[UUID, PaymentView]:
     """Payments by id, in four queries whatever their number; unknown ones are left out."""
     wanted = list(payment_ids)
