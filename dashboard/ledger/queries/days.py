@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ class DayView:
     snapshot_at: datetime | None
 
 
-def _views(query: sa.Select[tuple[date, str, datetime, datetime | None, datetime | None]]) -> list[DayView]:
+def _views(query: sa.Select[*tuple[Any, ...]]) -> list[DayView]:
     return [DayView(*row) for row in session().execute(query)]
 
 
