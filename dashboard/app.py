@@ -85,6 +85,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=86400,
     )
     app.extensions["countinghouse.settings"] = chosen
+    quick.install(app, https=chosen.secure_cookies)
     if chosen.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=chosen.proxies, x_proto=chosen.proxies, x_host=chosen.proxies
@@ -106,7 +107,6 @@ def create_app(configured: Settings | None = None) -> Flask:
     assets.install(app)
     Bootstrap5(app)
     sessions.install(app, chosen)
-    quick.install(app)
     guard.install(app, sessions.staff_actor)
     api.install(app)
     limits.install(app)

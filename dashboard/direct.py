@@ -62,9 +62,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 def _in_transaction() -> bool:
     # asking for the session would make one
-    return bool(
-        db.session.registry.has() and (session().info.get("in_transaction") or session().info.get("enclosed"))
-    )
+    return bool(db.session.registry.has() and (session().info.get("in_transaction") or session().info.get("enclosed")))
 
 
 def one(statement: str, parameters: Sequence[Any]) -> Row | None:
@@ -78,6 +76,15 @@ def one(statement: str, parameters: Sequence[Any]) -> Row | None:
             assert driver is not None  # a checked-out connection has one
             return driver.execute(statement, parameters).fetchone()  # type: ignore[no-any-return]
     lane: Lane = current_app.extensions["countinghouse.lane"]
+    return lane.one(statement, parameters)
+
+
+def beside(app: Flask, statement: str, parameters: Sequence[Any]) -> Row | None:
+    """The same from outside of the application's context. Raises psycopg.Error."""
+    if app.config.get("ONE_LANE"):
+        with app.app_context():
+            return one(statement, parameters)
+    lane: Lane = app.extensions["countinghouse.lane"]
     return lane.one(statement, parameters)
 
 

@@ -26,6 +26,8 @@ from dashboard.errors import Conflict, DomainError, Invalid
 from dashboard.web import envelope
 
 HEADER = "Idempotency-Key"
+#: in the request's environment: somebody before has waited for the first request with this key already
+WAITED = "countinghouse.waited"
 KEPT = timedelta(days=7)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _CREATES_OR_MOVES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -132,6 +134,8 @@ def _wrapped(view: Callable[..., Any]) -> Callable[..., Any]:
         if raw is None:
             return view(**arguments)
         key = checked_key(raw)
+        if request.environ.get(WAITED):
+            raise InProgress("The first request with this key still runs. Ask again.")
         with enclosing():
             answer = claim(key)
             if answer is None:

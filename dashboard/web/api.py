@@ -184,6 +184,7 @@ _RULES = {
     "string_too_short": "tooShort",
     "string_too_long": "tooLong",
     "string_pattern_mismatch": "pattern",
+    "string_unicode": "value",
     "enum": "enum",
     "literal_error": "enum",
     "uuid_parsing": "uuid",

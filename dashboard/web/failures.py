@@ -106,7 +106,10 @@ def install(app: Flask) -> None:
         log.warning("busy", error=type(error.orig).__name__)
         if is_api_path(request.path):
             return envelope.failed(
-                503, "busy", "Others work on the same rows. Nothing was changed; try again.", headers={"Retry-After": "1"}
+                503,
+                "busy",
+                "Others work on the same rows. Nothing was changed; try again.",
+                headers={"Retry-After": "1"},
             )
         return failure_page(503, headline="Others work on the same thing at this moment.")
 

@@ -10,20 +10,32 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
+def common(*, https: bool) -> list[tuple[str, str]]:
+    """The headers of every answer that is no static file; `https` adds HSTS."""
+    found = [
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "same-origin"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ]
+    if https:
+        found.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
+    return [*found, ("Cache-Control", "no-store")]
+
+
 def install(app: Flask, *, https: bool) -> None:
     """Add the headers; `https` adds HSTS."""
+    listed = common(https=https)
 
     @app.after_request
     def headers(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Referrer-Policy"] = "same-origin"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-        if https:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-        if not (request.endpoint or "").endswith(("static", "web.htmx")):
-            response.headers["Cache-Control"] = "no-store"
+        static = (request.endpoint or "").endswith(("static", "web.htmx"))
+        for name, value in listed:
+            if name == "Content-Security-Policy":
+                response.headers.setdefault(name, value)
+            elif name != "Cache-Control" or not static:
+                response.headers[name] = value
         return response

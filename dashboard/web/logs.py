@@ -35,23 +35,27 @@ def configure() -> None:
 log = structlog.get_logger("countinghouse")
 
 
+def request_id(given: str) -> str:
+    """The caller's own id where it is a plain token, else a fresh one."""
+    return given if _GIVEN.fullmatch(given) else new_id().hex[-12:]
+
+
 def install(app: Flask) -> None:
     """Give each request an id (a caller's X-Request-Id is kept when it is a plain token) and log its end."""
     configure()
 
     @app.before_request
     def begin() -> None:
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _GIVEN.fullmatch(given) else new_id().hex[-12:]
+        g.request_id = request_id(request.headers.get("X-Request-Id", ""))
         g.started = time.perf_counter()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=g.request_id)
 
     @app.after_request
     def end(response: Response) -> Response:
-        request_id = g.get("request_id")
-        if request_id:
-            response.headers["X-Request-Id"] = request_id
+        known = g.get("request_id")
+        if known:
+            response.headers["X-Request-Id"] = known
         started = g.get("started")
         if started is not None and not (request.endpoint or "").endswith(QUIET):
             elapsed = time.perf_counter() - started

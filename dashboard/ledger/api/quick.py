@@ -1,17 +1,21 @@
 """The quick way of GL-30: token, key, payment and answer in one statement of the database.
 
-It comes before everything else that a request goes through, and only ever answers a payment that was made. Whatever
-else there is to say (who may not, which field is wrong, a refusal, a key that was sent before) the usual way says,
-which does all of it again; so both ways mean the same.
+It stands before the application and only ever answers a payment that was made. Whatever else there is to say (who may
+not, which field is wrong, a refusal, a key that was sent before) the usual way says, which does all of it again; so
+both ways mean the same, and this one may know nothing of pages, forms, schemas and failures (docs/adr/0010).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import io
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from flask import Flask, Response, g, request
+from flask import Flask
 
 from dashboard import direct
 from dashboard.access import idempotency, tokens
@@ -20,70 +24,105 @@ from dashboard.ledger.dto import Times, made_dto
 from dashboard.ledger.queries import payments as queries
 from dashboard.ledger.reading import plain_order
 from dashboard.ledger.vocabulary import ParentType, PaymentState
-from dashboard.web import json
+from dashboard.web import headers, json, logs
 
-ENDPOINT = "ledger_operations.create_payment"
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH = "/internal/Payments"
+#: a longer body has fields that the quick way does not know
+_LONGEST = 1024
 _CALL = "SELECT by_id, said FROM pay_at_once(" + ", ".join(["%s"] * 17) + ")"
 #: the database puts its own times in their place
 _TIMES = Times(moment="@moment@", booked="@booked@")
-#: a longer body has fields that the quick way does not know
-_LONGEST = 1024
 
 
-@dataclass(frozen=True)
-class Teller:
-    """Who it was, for the log."""
+class QuickPayments:
+    """WSGI middleware. What it does not answer it hands on untouched."""
 
-    id: UUID
-    kind: str = "token"
+    def __init__(self, app: Flask, *, https: bool) -> None:
+        self.app = app
+        self.usual = app.wsgi_app
+        self.headers = [("Content-Type", "application/json"), *headers.common(https=https)]
 
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") == PATH and environ.get("REQUEST_METHOD") == "POST":
+            started = time.perf_counter()
+            request_id = logs.request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+            made = self._payment(environ, request_id)
+            if made is not None:
+                return self._answer(made, request_id, started, start_response)
+        return self.usual(environ, start_response)
 
-def payment() -> Response | None:
-    """The answer of a payment that was made just now; None where the usual way must speak. Raises InProgress."""
-    if request.endpoint != ENDPOINT or request.mimetype != "application/json":
-        return None
-    if not 0 < (request.content_length or 0) <= _LONGEST:
-        return None
-    secret = tokens.secret_hash(request.headers.get("Authorization"))
-    key = request.headers.get(idempotency.HEADER)
-    if secret is None or not (key is None or idempotency.is_key(key)):
-        return None
-    try:
-        document = json.loads(request.get_data(cache=True))
-    except (ValueError, RecursionError):
-        return None
-    order = plain_order(document)
-    if order is None or order.parent_type is ParentType.ADJUSTING_PAYMENT:
-        return None
-    [leg] = order.legs
-    debtor, creditor = queries.known_number(leg.debtor_id), queries.known_number(leg.creditor_id)
-    if debtor is None or creditor is None:
-        return None
-    numbers = {leg.debtor_id: debtor, leg.creditor_id: creditor}
-    try:
-        row = direct.one(
-            _CALL,
-            (
-                secret, request.remote_addr, g.get("request_id"),
-                order.id, order.parent_type.value, order.parent_id, leg.id, leg.debtor_id, leg.creditor_id,
-                leg.currency, leg.amount_minor, new_id(),
-                key, request.method, request.path, idempotency.body_hash() if key else None,
-                json.dumps(made_dto(order, PaymentState.POSTED, _TIMES, numbers)),
-            ),
+    def _answer(
+        self, made: tuple[UUID, str], request_id: str, started: float, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        token_id, said = made
+        content = said.encode()
+        elapsed = (time.perf_counter() - started) * 1000
+        logs.log.info(
+            "request", method="POST", route=PATH, status=200, ms=round(elapsed, 1), actor=f"token:{token_id}",
+            request=request_id,
         )  # fmt: skip
-    except (psycopg.errors.RaiseException, psycopg.IntegrityError):
-        return None
-    except psycopg.errors.LockNotAvailable:
-        if key is None:
+        start_response(
+            "200 OK",
+            [
+                *self.headers,
+                ("Content-Length", str(len(content))),
+                ("X-Request-Id", request_id),
+                ("Server-Timing", f"app;dur={elapsed:.1f}"),
+            ],
+        )
+        return [content]
+
+    def _payment(self, environ: WSGIEnvironment, request_id: str) -> tuple[UUID, str] | None:
+        """The token and the answer of a payment that was made just now; None where the usual way must speak."""
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+        except ValueError:
             return None
-        # it waited for whoever came first with this key, and so with this parent
-        raise idempotency.InProgress("The first request with this key still runs. Ask again.") from None
-    if row is None or row[0] is None:
-        return None
-    g.actor = Teller(row[0])
-    return Response(row[1], mimetype="application/json")
+        if not 0 < length <= _LONGEST or environ.get("CONTENT_TYPE") != "application/json":
+            return None
+        secret = tokens.secret_hash(environ.get("HTTP_AUTHORIZATION"))
+        key = environ.get("HTTP_IDEMPOTENCY_KEY")
+        if secret is None or not (key is None or idempotency.is_key(key)):
+            return None
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        try:
+            order = plain_order(json.loads(body))
+        except (ValueError, RecursionError):
+            return None
+        if order is None or order.parent_type is ParentType.ADJUSTING_PAYMENT:
+            return None
+        [leg] = order.legs
+        try:
+            numbers = queries.numbers_at_once(self._one, leg.debtor_id, leg.creditor_id)
+            if numbers is None:
+                return None
+            row = self._one(
+                _CALL,
+                (
+                    secret, environ.get("REMOTE_ADDR"), request_id,
+                    order.id, order.parent_type.value, order.parent_id, leg.id, leg.debtor_id, leg.creditor_id,
+                    leg.currency, leg.amount_minor, new_id(),
+                    key, "POST", PATH, hashlib.sha256(body).digest() if key else None,
+                    json.dumps(made_dto(order, PaymentState.POSTED, _TIMES, numbers)),
+                ),
+            )  # fmt: skip
+        except psycopg.errors.LockNotAvailable:
+            # it waited for whoever came first with this key, and so with this parent: nobody waits a second time
+            environ[idempotency.WAITED] = True
+            return None
+        except psycopg.Error:
+            # refused; or the database is away, which the usual way will tell
+            return None
+        return None if row is None or row[0] is None else (row[0], row[1])
+
+    def _one(self, statement: str, parameters: Any) -> direct.Row | None:
+        return direct.beside(self.app, statement, parameters)
 
 
-def install(app: Flask) -> None:
-    """To be called before the guard is installed."""
-    app.before_request(payment)
+def install(app: Flask, *, https: bool) -> None:
+    """Put it before the application, within what knows of proxies."""
+    app.wsgi_app = QuickPayments(app, https=https)  # type: ignore[method-assign]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -81,9 +82,22 @@ def numbers_of(account_ids: Iterable[UUID]) -> dict[UUID, str]:
     return {account_id: _numbers[account_id] for account_id in wanted if account_id in _numbers}
 
 
-def known_number(account_id: UUID) -> str | None:
-    """The number of an account that was read before in this process."""
-    return _numbers.get(account_id)
+def numbers_at_once(
+    one: Callable[[str, Sequence[Any]], Sequence[Any] | None], debtor_id: UUID, creditor_id: UUID
+) -> dict[UUID, str] | None:
+    """Both numbers without a session, asked through `one`; None where one of the accounts is not there."""
+    debtor, creditor = _numbers.get(debtor_id), _numbers.get(creditor_id)
+    if debtor is None or creditor is None:
+        row = one(
+            "SELECT d.number, c.number FROM account d, account c WHERE d.id = %s AND c.id = %s",
+            (debtor_id, creditor_id),
+        )
+        if row is None:
+            return None
+        if len(_numbers) > _MOST_NUMBERS:
+            _numbers.clear()
+        _numbers[debtor_id], _numbers[creditor_id] = debtor, creditor = row
+    return {debtor_id: debtor, creditor_id: creditor}
 
 
 def read(payment_ids: Sequence[UUID]) -> dict[UUID, PaymentView]:
