@@ -210,12 +210,16 @@ def test_balances_stay_within_their_bounds(ledger: Book, as_owner: Asking) -> No
     assert as_owner.refused_as(change.format("closed = false"), closed) == "account_balance_is_as_opened"
 
 
-def test_an_account_begins_empty_guarded_by_its_type_and_stays_what_it_is(ledger: Book, as_owner: Asking) -> None:
+def test_an_account_begins_empty_guarded_by_its_type_and_stays_what_it_is(
+    ledger: Book, as_owner: Asking, as_application: Asking
+) -> None:
     owned, house = ledger.account(), ledger.house()
     row = (
         "INSERT INTO account_balance (account_id, slot, currency, guarded, posted, held) VALUES (%s, %s, %s, %s, %s, 0)"
     )
-    assert as_owner.refused_as(row, house, 20, "eur", False, 5) == "account_balance_begins_at_zero"
+    # the owner may load what another system knew; the application never
+    assert as_application.refused_as(row, house, 20, "eur", False, 5) == "account_balance_begins_at_zero"
+    assert as_application.refused_as(row, house, 20, "eur", False, 0) == "nothing"
     assert as_owner.refused_as(row, house, 20, "eur", True, 0) == "account_balance_guarded_by_type"
     assert as_owner.refused_as(row, owned, 1, "eur", False, 0) == "account_balance_guarded_by_type"
     assert as_owner.refused_as(row, owned, 1, "eur", True, 0) == "ck_account_balance_guarded_has_one_row"
