@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
-from dashboard.database import new_id, session
+from dashboard.database import constraint_of, new_id, session
 from dashboard.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from dashboard.ledger import numbers
 from dashboard.ledger.models import Account, AccountBalance, AccountOwner, BankAccount, LedgerTransaction
@@ -223,7 +223,13 @@ def close(account_id: UUID, *, owner_id: UUID | None = None, by: Actor) -> Accou
         raise Refused("Only an account with balance zero and nothing held is closed.", code="balanceNotZero")
     account.status = AccountStatus.CLOSED.value
     account.closed_at = clock.now()
-    session().flush()
+    try:
+        session().flush()
+    except sa.exc.IntegrityError as error:
+        if constraint_of(error) != "account_closes_without_live_payments":
+            raise
+        # it was made between the look and the locks
+        raise Refused("A payment on the account is not finished yet.", code="livePayments") from None
     audit.record("account.closed", by=by, object_type="account", object_id=account.id, client_id=account.owner_id)
     return account
 

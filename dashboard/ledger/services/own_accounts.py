@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
-from dashboard.database import constraint_of, session
+from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.ledger.models import Account, AccountBalance
 from dashboard.ledger.queries.accounts import offered_currencies
@@ -58,10 +58,4 @@ def close_own(account_id: UUID, *, owner_id: UUID, by: Actor) -> Account:
     if frozen:
         # an order to hold the client's money reaches what comes in later as well, so the account stays
         raise Refused("The account cannot be closed now. Ask the institution.", code="accountFrozen")
-    try:
-        return accounts.close(account_id, owner_id=owner_id, by=by)
-    except sa.exc.IntegrityError as error:
-        if constraint_of(error) != "account_closes_without_live_payments":
-            raise
-        # it was pended between the look and the locks
-        raise Refused("A payment on the account is not finished yet.", code="livePayments") from None
+    return accounts.close(account_id, owner_id=owner_id, by=by)
