@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
-from dashboard.ledger.services import adjusting, checking
+from dashboard.ledger.services import adjusting, checking, opening
 
 KINDS = (
     Kind(
@@ -34,5 +34,15 @@ KINDS = (
         done="The rebuilt balance stands:",
         noun="Rebuilt balance",
         details=checking.details,
+    ),
+    Kind(
+        key=opening.KIND,
+        label="Post the opening balances of",
+        permission=Permission.LEDGER_OPERATE,
+        fingerprint=opening.fingerprint,
+        execute=opening.execute,
+        done="Posted the opening balances of",
+        noun="Opening balances",
+        details=opening.details,
     ),
 )

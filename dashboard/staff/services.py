@@ -143,6 +143,16 @@ def actor_of(member: StaffMember, *, address: str | None = None, request_id: str
     )
 
 
+def actor_named(email: str) -> Actor:
+    """The member whom a command names as the person who asks. Raises NotFound, also for one who was disabled."""
+    member = session().scalar(
+        sa.select(StaffMember).where(StaffMember.email_key == _address(email), StaffMember.disabled_at.is_(None))
+    )
+    if member is None:
+        raise NotFound("There is no staff member with this address.")
+    return actor_of(member, address="command line")
+
+
 def _lock_for(failures: int) -> timedelta | None:
     """1, 2, 4, 8, then 15 minutes from the fifth failure on."""
     if failures < FAILURES_BEFORE_LOCK:

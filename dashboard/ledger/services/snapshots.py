@@ -186,3 +186,17 @@ def last_closed() -> date:
     if found is None:
         raise Refused("No business day has ended yet.", code="noClosedDay")
     return found
+
+
+def due() -> date:
+    """The day that is to be ended now: the open one, once the calendar has reached it; before that the last closed
+    one, whose snapshot may be missing. Raises Refused `notBegun` where there is neither."""
+    opened = days.open_day().day
+    if days.has_begun(opened):
+        return opened
+    try:
+        return last_closed()
+    except Refused:
+        raise Refused(
+            f"{days.in_words(opened)} has not begun. Name it to end it all the same.", code="notBegun"
+        ) from None
