@@ -139,6 +139,12 @@ def batch(orders: Sequence[Order], *, all_or_none: bool, by: Actor) -> Moved:
     return moving.create(orders, PaymentState.POSTED, by=by, all_or_none=all_or_none)
 
 
+def _reversing(leg: LedgerTransaction) -> str:
+    """What the owners of the accounts read; the reason is the house's own and stands with the payment's state."""
+    said = f"Reversal: {leg.description}" if leg.description else "Reversal"
+    return said[: checking.LONGEST_DESCRIPTION]
+
+
 def mirrored(payment_id: UUID, *, reason: str) -> Order:
     """The order that reverses a posted payment in full. Raises NotFound, Refused `notPosted`, `reversalOfReversal`,
     Conflict `alreadyReversed`, Invalid (no reason)."""
@@ -174,7 +180,7 @@ def mirrored(payment_id: UUID, *, reason: str) -> Order:
         purpose=REVERSAL_PURPOSE,
         reverses_id=payment_id,
         legs=[
-            Leg(leg.creditor_account_id, leg.debtor_account_id, leg.amount_minor, leg.currency, f"Reversal: {why}")
+            Leg(leg.creditor_account_id, leg.debtor_account_id, leg.amount_minor, leg.currency, _reversing(leg))
             for leg in legs
         ],
     )

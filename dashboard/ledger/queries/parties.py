@@ -1,0 +1,64 @@
+"""Whose an account is, in words: its client's name, or what the house keeps it for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+from dashboard.ledger import owners
+from dashboard.ledger.models import Account
+from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
+
+
+@dataclass(frozen=True)
+class Party:
+    """One side of a transaction. `url` is the client's page; None for an account of the house."""
+
+    account_id: UUID
+    number: str
+    currency: str
+    name: str
+    url: str | None
+    type: str
+    status: str
+
+    @property
+    def end(self) -> str:
+        """Country and the last four characters, as tables show a number."""
+        return f"{self.number[:2]}…{self.number[-4:]}"
+
+    @property
+    def short(self) -> str:
+        """`Ilves OÜ LT…4410`"""
+        return f"{self.name} {self.end}"
+
+
+def parties(account_ids: Iterable[UUID]) -> dict[UUID, Party]:
+    """Parties by account, in two queries; unknown accounts are left out."""
+    wanted = list(set(account_ids))
+    if not wanted:
+        return {}
+    rows = (
+        session()
+        .execute(
+            sa.select(
+                Account.id, Account.number, Account.currency, Account.owner_id, Account.type, Account.alias,
+                Account.status,
+            ).where(Account.id.in_(wanted))
+        )
+        .all()
+    )  # fmt: skip
+    named = owners.directory().named({row.owner_id for row in rows if row.owner_id is not None})
+    found = {}
+    for row in rows:
+        owner = named.get(row.owner_id) if row.owner_id is not None else None
+        label = ACCOUNT_TYPE_LABELS[AccountType(row.type)]
+        name = (owner.name or "Without a name") if owner else f"{label} · {row.alias}" if row.alias else label
+        found[row.id] = Party(
+            row.id, row.number, row.currency, name, owner.url if owner else None, row.type, row.status
+        )  # fmt: skip
+    return found
