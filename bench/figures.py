@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 ROUNDS = 3
 
@@ -15,12 +16,18 @@ class NotRun(Exception):
 
 @dataclass(frozen=True)
 class Figure:
-    """Payments a second, how long one request or batch took, and the memory of the worker processes."""
+    """Payments a second, how long one request or batch took, and the memory of the worker processes.
+
+    Processor time for each payment, in the worker processes and in the database, says what it costs even while
+    something else keeps the machine busy.
+    """
 
     rate: float
     p50_ms: float
     p99_ms: float
     rss_bytes: int | None = None
+    web_us: float | None = None
+    database_us: float | None = None
 
 
 def of_latencies(rate: float, milliseconds: Sequence[float]) -> Figure:
@@ -38,16 +45,15 @@ class Measured:
     @property
     def middle(self) -> Figure:
         """The median of each number by itself."""
-        memory = [one.rss_bytes for one in self.rounds if one.rss_bytes is not None]
-        figure = Figure(*(statistics.median(getattr(one, name) for one in self.rounds) for name in _TIMES))
-        return replace(figure, rss_bytes=int(statistics.median(memory))) if memory else figure
+        found: dict[str, Any] = {}
+        for name in (one.name for one in fields(Figure)):
+            values = [value for one in self.rounds if (value := getattr(one, name)) is not None]
+            found[name] = statistics.median(values) if values else None
+        return Figure(**found)
 
-    def against(self, reference: Measured) -> float:
-        """Median of the rounds' quotients: both sides of one were measured side by side on the same machine."""
-        return statistics.median(a.rate / b.rate for a, b in zip(self.rounds, reference.rounds, strict=True))
-
-
-_TIMES = ("rate", "p50_ms", "p99_ms")
+    def against(self, reference: Measured) -> tuple[float, ...]:
+        """The rounds' quotients, lowest first: both sides of one were measured side by side on the same machine."""
+        return tuple(sorted(a.rate / b.rate for a, b in zip(self.rounds, reference.rounds, strict=True)))
 
 
 def in_turn(programs: Mapping[str, Callable[[], Figure]], rounds: int = ROUNDS) -> dict[str, Measured]:
@@ -64,33 +70,48 @@ def in_turn(programs: Mapping[str, Callable[[], Figure]], rounds: int = ROUNDS) 
 
 @dataclass(frozen=True)
 class Goal:
-    """`measured` divided by the reference should be at least `least`; None is only told, not judged."""
+    """The median of `quotients`, measured rate by the reference's, should be at least `least`; None judges nothing.
+
+    A wide range beside the median says that something else kept the machine busy.
+    """
 
     against: str
-    ratio: float
+    quotients: tuple[float, ...]
     least: float | None
 
     def __str__(self) -> str:
-        if self.least is None:
-            return f"{self.ratio:7.2f} × {self.against}"
-        return f"{self.ratio:7.2f} × {self.against}, goal {self.least:g}{' !' if self.ratio < self.least else ''}"
+        ratio = statistics.median(self.quotients)
+        told = f"{ratio:7.2f} ({self.quotients[0]:.2f} to {self.quotients[-1]:.2f}) × {self.against}"
+        return told if self.least is None else f"{told}, goal {self.least:g}{' !' if ratio < self.least else ''}"
+
+
+#: title, where in a figure, divisor, decimals
+_COLUMNS = (
+    ("per s", "rate", 1, 0),
+    ("p50 ms", "p50_ms", 1, 2),
+    ("p99 ms", "p99_ms", 1, 2),
+    ("RSS MB", "rss_bytes", 1e6, 0),
+    ("web µs", "web_us", 1, 0),
+    ("db µs", "database_us", 1, 0),
+)
 
 
 def head(title: str) -> None:
     print(f"\n{title}")
-    print(f"{'':46}{'clients':>8}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'RSS MB':>8}", flush=True)
+    print(f"{'':42}{'clients':>8}" + "".join(f"{name:>9}" for name, *_ in _COLUMNS), flush=True)
 
 
 def line(name: str, clients: int, measured: Measured | str, *goals: Goal) -> None:
     """One row; a text instead of figures says why there are none."""
+    row = f"{name:42}{clients:>8}"
     if isinstance(measured, str):
-        print(f"{name:46}{clients:>8}  not run: {measured}", flush=True)
+        print(f"{row}  not run: {measured}", flush=True)
         return
     figure = measured.middle
-    memory = "" if figure.rss_bytes is None else f"{figure.rss_bytes / 1e6:.0f}"
-    row = f"{name:46}{clients:>8}{figure.rate:>9,.0f}{figure.p50_ms:>9.2f}{figure.p99_ms:>9.2f}{memory:>8}"
+    for _, attribute, divisor, decimals in _COLUMNS:
+        value = getattr(figure, attribute)
+        row += f"{'' if value is None else format(value / divisor, f',.{decimals}f'):>9}"
     told = [str(goal) for goal in goals] or [""]
-    print(row + told[0])
-    for more in told[1:]:
-        print(" " * len(row) + more)
+    for at, goal in enumerate(told):
+        print((row if at == 0 else " " * len(row)) + goal)
     print(end="", flush=True)

@@ -1,7 +1,7 @@
 """Payments: the product over HTTP beside what it is measured against, in turn, in one run.
 
 `python -m bench.payments` runs this part alone, `--quick` only what counts most (16 connections, 3 seconds a figure,
-no peer and no pgbench), `--references` only what the product is measured against.
+no peer unless `--peer`, no pgbench), `--references` only what the product is measured against.
 
 Every count of right answers is compared with what the database booked: a figure of payments that did not happen is no
 figure.
@@ -21,7 +21,7 @@ from bench.load import WrongAnswer
 from bench.orders import Orders
 from bench.references import least_sql
 from bench.server import Bench, started
-from bench.serving import Served, served
+from bench.serving import Served, cpu_seconds, served
 
 WARM_SECONDS = 1.0
 CLIENTS, JUDGED = (1, 4, 16, 64), 16
@@ -62,7 +62,7 @@ def run(bench: Bench, plan: Plan | None = None) -> None:
     with _product(bench, plan) as ours:
         with served("bench.references.bare_flask:app", bench.folder, {"REFERENCE_URL": readable}) as bare:
             for clients in plan.clients:
-                _over_http(bench, plan, clients, _bare(bare, readable), ours)
+                _over_http(bench, plan, clients, _bare(bench, bare, readable), ours)
         _batches(plan, readable, lean, ours)
 
 
@@ -86,23 +86,26 @@ def _least_sql(bench: Bench, plan: Plan, readable: str, lean: str) -> None:
 
 @dataclass(frozen=True)
 class _Target:
-    """A server under load, with what it was asked and how to count what it booked."""
+    """A server under load, with what it is asked, how to count what it booked, and the database's process."""
 
     served: Served
     orders: Callable[..., Orders]
     booked: Callable[[], int]
+    database: int
 
     def measure(self, seconds: float, clients: int, *, hot: bool = False, size: int = 0) -> Figure:
         """Raises WrongAnswer, also where another number of payments was booked than answered."""
         before = self.booked()
         orders = self.orders(hot=hot, size=size)
+        spent = cpu_seconds(self.database)
         figure, answered = self.served.measure(orders, connections=clients, seconds=seconds, warm=WARM_SECONDS)
+        spent = cpu_seconds(self.database) - spent
         if (booked := self.booked() - before) != answered:
             raise WrongAnswer(f"{answered} payments were answered, {booked} booked")
-        return figure
+        return replace(figure, database_us=spent / answered * 1e6)
 
 
-def _bare(web: Served, url: str) -> _Target:
+def _bare(bench: Bench, web: Served, url: str) -> _Target:
     accounts, settlement = (
         [str(one) for one in least_sql.account_ids()],
         str(least_sql.account_id(least_sql.SETTLEMENT)),
@@ -111,7 +114,7 @@ def _bare(web: Served, url: str) -> _Target:
     def orders(*, hot: bool, size: int) -> Orders:
         return Orders("none", accounts, settlement if hot else None, size)
 
-    return _Target(web, orders, partial(least_sql.booked, url))
+    return _Target(web, orders, partial(least_sql.booked, url), bench.pid())
 
 
 @contextmanager
@@ -121,7 +124,7 @@ def _product(bench: Bench, plan: Plan) -> Iterator[_Target | None]:
         yield None
         return
     with product.started(bench) as ours:
-        yield _Target(ours.served, ours.prepared.orders, ours.booked)
+        yield _Target(ours.served, ours.prepared.orders, ours.booked, bench.pid())
 
 
 def _over_http(bench: Bench, plan: Plan, clients: int, bare: _Target, ours: _Target | None) -> None:
@@ -183,10 +186,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.payments", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="16 connections, 3 s a figure, no peer, no pgbench")
     parser.add_argument("--references", action="store_true", help="only what the product is measured against")
+    parser.add_argument("--peer", action="store_true", help="with django-hordak, also where --quick leaves it out")
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else Plan()
     with started() as bench:
-        run(bench, replace(plan, product=not chosen.references))
+        run(bench, replace(plan, peer=plan.peer or chosen.peer, product=not chosen.references))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def started() -> Iterator[Bench]:
     folder = Path(tempfile.mkdtemp(prefix="countinghouse-bench-"))
     try:
         bench = Bench(folder)
-        machine = f"{platform.machine()}, {os.cpu_count()} processors"
+        machine = f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
         print(f"{machine}, Python {platform.python_version()}, {bench.version()}")
         shown = ("shared_buffers", "work_mem", "fsync", "synchronous_commit", "jit")
         print("; ".join(f"{name} {bench.setting(name)}" for name in shown), flush=True)
@@ -63,6 +63,10 @@ class Bench:
 
     def setting(self, name: str) -> str:
         return self._admin(f"SHOW {name}")
+
+    def pid(self) -> int:
+        """The process above all others of the server."""
+        return int((self.server.data / "postmaster.pid").read_text().partition("\n")[0])
 
     def created(self, name: str) -> str:
         """A fresh empty database; its URL for psycopg, as the role that owns it."""

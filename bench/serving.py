@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench import load
@@ -35,15 +35,13 @@ class Served:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def rss_bytes(self) -> int:
-        """Resident memory of the worker processes, pages they share counted in each."""
-        return sum(memory(pid) for pid in _children(self.pid))
-
     def measure(self, orders: Orders, *, connections: int, seconds: float, warm: float) -> tuple[Figure, int]:
         """The figure under this load, and how many payments were answered in all. Raises load.WrongAnswer."""
         most = 40_000 if orders.size else 10_000
+        before = cpu_seconds(self.pid)
         figure, answered = load.measure(load.Run(self.port, connections, seconds, warm, most), orders)
-        return Figure(figure.rate, figure.p50_ms, figure.p99_ms, self.rss_bytes()), answered
+        web_us = (cpu_seconds(self.pid) - before) / answered * 1e6
+        return replace(figure, rss_bytes=sum(memory(pid) for pid in workers(self.pid)), web_us=web_us), answered
 
 
 @contextmanager
@@ -87,17 +85,40 @@ def memory(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def _children(parent: int) -> list[int]:
-    """The worker processes: children of granian that are not helpers of multiprocessing."""
-    found = []
+def workers(parent: int) -> list[int]:
+    """The processes that serve: children of granian that are not helpers of multiprocessing."""
+    return [pid for pid, _ in _children(parent) if b"resource_tracker" not in _command(pid)]
+
+
+def cpu_seconds(parent: int) -> float:
+    """Processor time of a process and its children, ended ones too where the parent has waited for them."""
+    own = _statistics(parent)
+    # fields 14 to 17 of proc(5): user and system time, then the same of children that ended
+    ticks = sum(int(value) for value in own[11:15]) if own else 0
+    ticks += sum(int(value) for _, child in _children(parent) for value in child[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(parent: int) -> Iterator[tuple[int, list[str]]]:
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            line = (process / "stat").read_text()
-            if int(line.rsplit(")", 1)[1].split()[1]) == parent:
-                command = (process / "cmdline").read_bytes()
-                if b"resource_tracker" not in command:
-                    found.append(int(process.name))
-    return found
+        statistics = _statistics(int(process.name))
+        if statistics and int(statistics[1]) == parent:
+            yield int(process.name), statistics
+
+
+def _statistics(pid: int) -> list[str]:
+    """What proc(5) says in `stat` from the third field on; empty when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _free_port() -> int:
