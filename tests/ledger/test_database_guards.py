@@ -13,7 +13,9 @@ from flask import Flask
 from dashboard.access.actor import system
 from dashboard.database import db, transaction
 from dashboard.ledger.services import accounts, payments
+from dashboard.settings import Settings
 from tests.conftest import Databases
+from tests.ledger.committing import application
 from tests.ledger.conftest import Book
 
 LEDGER = (
@@ -54,9 +56,16 @@ class Asking:
         return "nothing"
 
 
+@pytest.fixture(scope="module")
+def standing(databases: Databases, configured: Settings) -> Iterator[Flask]:
+    with application(databases, configured, "countinghouse_guards") as app:
+        yield app
+
+
 @pytest.fixture
-def ledger(committed: Flask) -> Book:
-    return Book()
+def ledger(standing: Flask) -> Iterator[Book]:
+    with standing.app_context():
+        yield Book()
 
 
 @pytest.fixture
