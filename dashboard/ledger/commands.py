@@ -60,7 +60,7 @@ def check_command(context: click.Context, full: bool, numbers: tuple[str, ...]) 
             accounts, differences = checking_here.check(full=full, by=by, told=click.echo)
     except DomainError as error:
         raise _refused(error) from None
-    click.echo(f"{accounts:,} accounts checked, {differences:,} differences.")
+    click.echo(f"Accounts checked: {accounts:,}. Differences: {differences:,}.")
     if differences:
         click.echo("See /ledger/checks.")
         context.exit(2)

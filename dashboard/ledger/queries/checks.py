@@ -9,6 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard import clock
+from dashboard.approvals.models import ApprovalRequest
 from dashboard.background.models import BackgroundJob
 from dashboard.database import session
 from dashboard.errors import NotFound
@@ -294,3 +296,16 @@ def findings_of(finding_ids: Collection[UUID]) -> dict[UUID, FindingView]:
     """Findings by identifier, in one query."""
     rows = session().execute(_finding_views().where(BalanceFinding.id.in_(list(finding_ids))))
     return {row[0].id: _view(*row) for row in rows}
+
+
+def waiting_for_decision(finding_ids: Collection[UUID], *, kind: str) -> dict[UUID, UUID]:
+    """Open requests about findings, by finding."""
+    rows = session().execute(
+        sa.select(ApprovalRequest.object_id, ApprovalRequest.id).where(
+            ApprovalRequest.kind == kind,
+            ApprovalRequest.object_id.in_(list(finding_ids)),
+            ApprovalRequest.state == "requested",
+            ApprovalRequest.expires_at > clock.now(),
+        )
+    )
+    return {row.object_id: row.id for row in rows}

@@ -25,9 +25,10 @@ from dashboard.database import constraint_of, new_id, savepoint, session
 from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.ledger import numbers
 from dashboard.ledger.models import Account, BalanceCheck, BalanceFinding
+from dashboard.ledger.owners import directory
 from dashboard.ledger.queries import checks as queries
 from dashboard.ledger.queries.checks import Compared
-from dashboard.ledger.vocabulary import CheckScope
+from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType, CheckScope
 
 #: kind of the background work, and of the request to a second person
 CHECK = "ledger.balance-check"
@@ -248,7 +249,8 @@ def ask_to_accept(finding_id: UUID, *, reason: str, by: Actor) -> ApprovalReques
     finding = queries.finding(finding_id)
     if finding.state != "open":
         raise Conflict("This finding is closed already.", code="findingClosed", details={"state": finding.state})
-    before, after = finding.stored, finding.rebuilt
+    change = finding.difference
+    changed = [name for name in ("posted", "held") if getattr(change, name)]
     return approvals.request(
         ACCEPT,
         object_type="balance_finding",
@@ -256,8 +258,8 @@ def ask_to_accept(finding_id: UUID, *, reason: str, by: Actor) -> ApprovalReques
         client_id=None,
         subject=numbers.in_groups(finding.number),
         payload={"accountId": str(finding.account_id)},
-        before={"posted": str(finding.money(before.posted)), "held": str(finding.money(before.held))},
-        after={"posted": str(finding.money(after.posted)), "held": str(finding.money(after.held))},
+        before={name: str(finding.money(getattr(finding.stored, name))) for name in changed},
+        after={name: str(finding.money(getattr(finding.rebuilt, name))) for name in changed},
         reason=reason,
         restricted=False,
         expires_at=deadline.from_now(),
@@ -310,8 +312,9 @@ def accept(request: ApprovalRequest, by: Actor) -> None:
 
 
 def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, Detail]:
-    """What the requests are about: the difference, and when it was found."""
+    """What the requests are about: whose account, the difference, and when it was found."""
     known = queries.findings_of([request.object_id for request in requests])
+    owners = directory().named({finding.owner_id for finding in known.values() if finding.owner_id})
     found = {}
     for request in requests:
         finding = known[request.object_id]
@@ -319,9 +322,15 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, De
         parts = [f"posted {_signed(finding, change.posted)}"] if change.posted else []
         parts += [f"held {_signed(finding, change.held)}"] if change.held else []
         said = ", ".join(parts)
+        owner = owners.get(finding.owner_id) if finding.owner_id else None
+        whose = owner.name if owner else ACCOUNT_TYPE_LABELS[AccountType(finding.type)]
         found[request.id] = Detail(
             short=f"Difference: {said}",
-            lines=(Line("Difference", (said,)), Line("Found", (finding.found_at,))),
+            lines=(
+                Line("Account of", (whose,)),
+                Line("Difference", (said,)),
+                Line("Balances as of", (finding.found_at,)),
+            ),
         )
     return found
 
