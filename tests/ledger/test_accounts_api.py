@@ -251,6 +251,38 @@ def test_pages_give_each_account_exactly_once_while_others_are_opened(book: Book
     assert seen == there[::-1]
 
 
+@pytest.mark.parametrize("types", [[], ["client"], ["settlement"], ["client", "settlement"]])
+@pytest.mark.parametrize("statuses", [[], ["open"], ["closed"]])
+def test_pages_of_one_currency_hold_that_currency_alone(
+    book: Book, teller: Any, types: list[str], statuses: list[str]
+) -> None:
+    there: list[tuple[str, str, str]] = []
+    for currency in ("pln", "nok", "sek", "nok", "pln", "nok", "sek", "nok"):
+        there.append((str(book.account(currency=currency)), currency, "client"))
+    there.append((str(book.house("nok")), "nok", "settlement"))
+    there += [(str(book.account(currency="nok")), "nok", "client") for _ in range(2)]
+    shut = {there[1][0], there[-1][0]}
+    for account in shut:
+        with transaction():
+            accounts.close(UUID(account), by=system())
+    said: dict[str, Any] = {"currencies": ["nok"], "types": types, "statuses": statuses, "pageSize": 2}
+    seen: list[str] = []
+    cursor = None
+    while True:
+        answer = read(teller.call("POST", SEARCH, json={**said, "cursor": cursor}))
+        seen += [account["id"] for account in answer["items"]]
+        cursor = answer["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == [
+        account
+        for account, currency, kind in reversed(there)
+        if currency == "nok"
+        and kind in (types or ["client", "settlement"])
+        and ("closed" if account in shut else "open") in (statuses or ["open", "closed"])
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "wrong"),
     [

@@ -20,6 +20,8 @@ from dashboard.clients import services
 from dashboard.clients.models import ClientFlag, RelatedIndividual
 from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import db, session, transaction
+from dashboard.ledger.services.accounts import open_account
+from dashboard.ledger.vocabulary import AccountType
 from dashboard.staff.models import StaffSession
 from tests.clients.making import blocked, company, path, person
 from tests.conftest import Machine, People
@@ -62,7 +64,12 @@ def ids(people: People) -> dict[str, Any]:
     flag = session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)).first()
     related = session().scalars(sa.select(RelatedIndividual).where(RelatedIndividual.client_id == client.id)).first()
     assert flag is not None
+    with transaction():
+        account = open_account(type=AccountType.CLIENT, currency="eur", owner_id=client.id, by=officer)
     return {
+        "id": account.id,
+        "accountId": account.id,
+        "accountNumber": account.number,
         "client_id": client.id,
         "block_id": placed.id,
         "flag_id": flag.id,
@@ -117,6 +124,8 @@ def test_opening_any_address_changes_nothing(
     assert {
         "home.show", "home.figures", "queues.show", "clients.listing", "clients.show", "clients.block", "clients.lift",
         "clients.settle_flag", "clients.edit", "approvals.index", "approvals.show", "approvals.approve",
+        "ledger_operations.read_account", "ledger_operations.read_own_account",
+        "ledger_operations.read_own_account_by_number",
     } <= opened, sorted(opened)  # fmt: skip
 
 
