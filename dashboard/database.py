@@ -142,6 +142,23 @@ def new_id() -> UUID:
     return UUID(int=value)
 
 
+def new_ids(count: int) -> list[UUID]:
+    """So many of them at once, in order."""
+    with _Sequence.lock:
+        started = max(time.time_ns() // 1_000_000, _Sequence.last + 1)
+        # a fresh millisecond for every 4,096 of them, and the last one is used up
+        _Sequence.last = started + max(count - 1, 0) // 0x1000
+        _Sequence.counter = 0xFFF
+    noise = os.urandom(8 * count)
+    return [
+        UUID(
+            int=(started + (place >> 12)) << 80 | 0x7 << 76 | (place & 0xFFF) << 64 | 0b10 << 62
+            | int.from_bytes(noise[8 * place : 8 * place + 8]) >> 2
+        )
+        for place in range(count)
+    ]  # fmt: skip
+
+
 def schema_head(folder: Path = MIGRATIONS) -> str:
     """The newest migration's revision, read from the file names (`0001_words.py`): importing Alembic costs a second."""
     return max(path.name[:4] for path in folder.glob("[0-9][0-9][0-9][0-9]_*.py"))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from dashboard.database import new_id
 from dashboard.errors import FieldError, Invalid
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.schemas import PaymentBody, order_of
@@ -21,8 +22,11 @@ _REQUIRED = frozenset({"parentId", "parentType", "debtorAccountId", "creditorAcc
 _PARENT_TYPES = {kind.value: kind for kind in ParentType}
 
 
-def plain_order(item: Any) -> Order | None:
-    """The order of an item that has just the required fields and is right; None where the schema must look."""
+def plain_order(item: Any, ids: tuple[UUID, UUID] | None = None) -> Order | None:
+    """The order of an item that has just the required fields and is right; None where the schema must look.
+
+    `ids`: those of payment and transaction, made beforehand.
+    """
     if type(item) is not dict or item.keys() != _REQUIRED:
         return None
     currency, amount = item["currency"], item["amount"]
@@ -30,22 +34,25 @@ def plain_order(item: Any) -> Order | None:
     kind = _PARENT_TYPES.get(item["parentType"]) if type(item["parentType"]) is str else None
     if decimals is None or kind is None or type(amount) not in (int, Decimal):
         return None
-    minor = amount * 10**decimals
-    if not 0 < minor <= LARGEST_MINOR_UNITS or minor != int(minor):
+    # an endless number is compared before anything is computed with it
+    if not 0 < amount <= LARGEST_MINOR_UNITS:
         return None
+    minor = amount * 10**decimals
+    if minor > LARGEST_MINOR_UNITS or minor != int(minor):
+        return None
+    payment_id, transaction_id = ids or (new_id(), new_id())
     try:
-        return Order(
-            parent_type=kind,
-            parent_id=UUID(item["parentId"]),
-            legs=(Leg(UUID(item["debtorAccountId"]), UUID(item["creditorAccountId"]), int(minor), currency),),
+        leg = Leg(
+            UUID(item["debtorAccountId"]), UUID(item["creditorAccountId"]), int(minor), currency, None, transaction_id
         )
+        return Order(kind, UUID(item["parentId"]), (leg,), id=payment_id)
     except (ValueError, AttributeError, TypeError):
         return None
 
 
-def order_from(item: Any, *, may_adjust: bool) -> Order:
+def order_from(item: Any, *, may_adjust: bool, ids: tuple[UUID, UUID] | None = None) -> Order:
     """Raises Invalid, naming the fields, and what `payments.check_order` refuses."""
-    order = plain_order(item)
+    order = plain_order(item, ids)
     if order is None:
         if not isinstance(item, Mapping):
             raise Invalid([FieldError("", "This must be a JSON object.", "type")])

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import simplejson
 import sqlalchemy as sa
 
 from dashboard import clock
@@ -176,3 +177,18 @@ def test_what_the_quick_way_cannot_read_the_usual_way_reads_whole(
     assert ways == []
     wrong = teller.call("POST", PATH, json=asked | {"amount": "12"})
     assert (wrong.status_code, wrong.json["errors"][0]["field"]) == (400, "amount")
+
+
+@pytest.mark.parametrize(
+    "amount", ["1e999999", "1e-999999", "1e300", "-1e999999", "0.001", "99999999999999999.99", "0"]
+)
+def test_an_amount_that_is_none_is_refused_by_name_in_all_ways(
+    asked: dict[str, Any], teller: Any, ways: list[bool], amount: str
+) -> None:
+    body = simplejson.dumps(asked | {"amount": 12.34}).replace("12.34", amount)
+    headers = {"Content-Type": "application/json"}
+    single = warmed(teller).call("POST", PATH, data=body, headers=headers)
+    assert (single.status_code, single.json["errors"][0]["field"]) == (400, "amount")
+    batch = teller.call("POST", f"{PATH}/batch", data=f'{{"payments": [{body}]}}', headers=headers)
+    assert batch.json["items"][0]["details"]["errors"][0]["field"] == "amount"
+    assert ways == []

@@ -6,6 +6,7 @@ from typing import Any
 
 from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
+from dashboard.database import new_ids
 from dashboard.errors import DomainError, FieldError, Invalid
 from dashboard.ledger.api.blueprint import SYSTEM, ledger_operations
 from dashboard.ledger.dto import BatchAnswer
@@ -35,9 +36,11 @@ def _item(index: int, payment_id: Any, error: DomainError | None) -> dict[str, A
 
 def _read(items: list[Any], *, may_adjust: bool) -> tuple[list[tuple[int, Order]], dict[int, DomainError]]:
     orders, wrong = [], {}
+    ids = new_ids(2 * len(items))
     for index, item in enumerate(items):
         try:
-            orders.append((index, order_from(item, may_adjust=may_adjust)))
+            own = (ids[2 * index], ids[2 * index + 1])
+            orders.append((index, order_from(item, may_adjust=may_adjust, ids=own)))
         except DomainError as error:
             wrong[index] = error
     return orders, wrong
