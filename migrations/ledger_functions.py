@@ -170,9 +170,11 @@ BEGIN
                array_agg(l.posted - l.held - l.blocked_minor + l.limit_minor),
                array_agg(l.debits_frozen), array_agg(l.credits_frozen), array_agg(l.closed)
           INTO a_ids, a_slots, a_currencies, a_guarded, a_rooms, a_debits_frozen, a_credits_frozen, a_closed
-        FROM account_balance l
-        WHERE l.account_id = ANY (t_debtors || t_creditors)
-          AND l.slot = CASE WHEN l.guarded THEN 0 ELSE p_slot END;
+        FROM (SELECT * FROM account_balance b
+              WHERE b.account_id = ANY (t_debtors || t_creditors)
+                AND b.slot = CASE WHEN b.guarded THEN 0 ELSE p_slot END
+              -- waits for an account that is being closed, and for nothing else
+              ORDER BY b.account_id, b.slot FOR KEY SHARE) AS l;
     END IF;
 
     IF m <= 4 THEN
@@ -698,7 +700,7 @@ CLOSE_ACCOUNT = """
 CREATE FUNCTION close_account_balances(p_account uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    PERFORM 1 FROM account_balance b WHERE b.account_id = p_account ORDER BY b.slot FOR NO KEY UPDATE;
+    PERFORM 1 FROM account_balance b WHERE b.account_id = p_account ORDER BY b.slot FOR UPDATE;
     IF (SELECT sum(b.posted) <> 0 OR sum(b.held) <> 0 FROM account_balance b WHERE b.account_id = p_account) THEN
         RETURN false;
     END IF;

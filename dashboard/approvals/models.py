@@ -77,4 +77,5 @@ class ApprovalRequest(Base):
         sa.Index("ix_approval_request_newest", sa.text("id DESC")),
         sa.Index("ix_approval_request_client", "client_id", sa.text("id DESC")),
         sa.Index("ix_approval_request_maker", "maker_id", sa.text("id DESC")),
+        sa.Index("ix_approval_request_object", "object_id", sa.text("id DESC")),
     )

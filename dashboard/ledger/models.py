@@ -249,6 +249,8 @@ class LedgerTransaction(Base):
                  postgresql_with={"pages_per_range": "32", "autosummarize": "on"}),
         sa.Index("ix_ledger_transaction_created", "created_at", postgresql_using="brin",
                  postgresql_with={"pages_per_range": "32", "autosummarize": "on"}),
+        sa.Index("ix_ledger_transaction_value", "value_date", postgresql_using="brin",
+                 postgresql_with={"pages_per_range": "32", "autosummarize": "on"}),
         sa.Index("ix_ledger_transaction_description", sa.text("trigrams(lower(description))"),
                  postgresql_using="gin", postgresql_where=sa.text("description IS NOT NULL")),
     )  # fmt: skip

@@ -515,6 +515,14 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state <> 'posted'"),
     )
+    op.create_index(
+        "ix_ledger_transaction_value",
+        "ledger_transaction",
+        ["value_date"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": "32", "autosummarize": "on"},
+    )
     op.create_index("uq_ledger_transaction_position", "ledger_transaction", ["payment_id", "position"], unique=True)
     op.create_table(
         "opening_import",
@@ -553,6 +561,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["import_id"], ["opening_import.id"], name=op.f("fk_opening_row_import_id")),
         sa.PrimaryKeyConstraint("import_id", "line", name=op.f("pk_opening_row")),
         sa.UniqueConstraint("import_id", "account_id", name=op.f("uq_opening_row_import_id_account_id")),
+    )
+    op.create_index(
+        "ix_approval_request_object", "approval_request", ["object_id", sa.literal_column("id DESC")], unique=False
     )
 
     op.execute("CREATE SEQUENCE account_number MINVALUE 1 MAXVALUE 99999999999")
