@@ -48,6 +48,10 @@ PEOPLE = ("staff",)
 MACHINES = ("token", "system")
 
 _WHAT = {
+    "account.changed": "Account changed",
+    "account.closed": "Account closed",
+    "account.opened": "Account opened",
+    "accounts.reordered": "Accounts put into another order",
     "client.activated": "Activated",
     "client.block_completed": "Reason of a block stated",
     "client.changed": "Changed",
@@ -58,6 +62,8 @@ _WHAT = {
     "client.note_added": "Note added",
     "client.risk_lowered": "Risk lowered",
     "client.unblocked": "Block lifted",
+    "one_time_password.sent": "Code sent to close an account",
+    "one_time_password.verified": "Code to close an account verified",
     "queue.released": "Put back into the queue",
     "queue.taken": "Taken from the queue",
 }
@@ -81,6 +87,7 @@ _LABELS = {
     "is_engaged_gambling_10k": "Gambling above 10,000 EUR",
     "name": "Name",
     "onboarding_id": "Onboarding id",
+    "overdraftLimit": "Overdraft limit",
     "phone_number": "Phone",
     "queue": "Queue",
     "related_individuals": "Related individuals",
@@ -99,6 +106,8 @@ _SAID = {
     "client.blocked": {"scope"},
     "client.created": {"name", "type", "status", "profile"},
     "client.flag_settled": {"flag"},
+    "one_time_password.sent": {"operation", "oneTimePasswordId"},
+    "one_time_password.verified": {"operation", "oneTimePasswordId"},
     "queue.taken": {"queue"},
     "queue.released": {"queue"},
 }

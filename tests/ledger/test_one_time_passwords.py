@@ -173,6 +173,17 @@ def test_codes_keep_their_leading_zeros(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert desk.verify(identifier, "000042").status_code == 200
 
 
+def test_the_clients_timeline_tells_of_codes_and_accounts_in_words(desk: Desk, signed_in: Callable[..., Any]) -> None:
+    desk.verify(desk.sent(), desk.outbox.code)
+    desk.machine.call("PATCH", f"/Accounts/{desk.account}", json={"alias": "Petty cash", "hidden": True})
+    assert desk.close().status_code == 200
+    page = signed_in(Role.SENIOR_OFFICER).get(f"/clients/{desk.client_id}?tab=timeline").get_data(as_text=True)
+    for words in ("Account opened", "Code sent to close an account", "Code to close an account verified",
+                  "Account changed", "Petty cash", "Account closed"):  # fmt: skip
+        assert words in page
+    assert "closeAccount" not in page
+
+
 # --- wrong, late, too often
 
 
