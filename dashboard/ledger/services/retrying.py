@@ -10,7 +10,8 @@ from dashboard.ledger.moving import ParentTaken
 
 T = TypeVar("T")
 
-TRIES = 4
+#: each loss means that somebody else's payment was made; a batch of many parents may lose several times in a row
+TRIES = 20
 
 
 def in_transaction(verb: Callable[[], T]) -> T:
