@@ -197,8 +197,9 @@ def reorder(account_ids: Sequence[UUID], *, owner_id: UUID, by: Actor) -> None:
         raise Invalid.one("accountIds", "An account is named twice.", "duplicate")
     if set(account_ids) != own:
         raise Invalid.one("accountIds", "Name each open account of the client exactly once.", "complete")
-    for position, account_id in enumerate(account_ids, 1):
-        session().execute(sa.update(Account).where(Account.id == account_id).values(display_order=position))
+    places = [{"id": account_id, "display_order": place} for place, account_id in enumerate(account_ids, 1)]
+    if places:
+        session().execute(sa.update(Account), places)
     audit.record("accounts.reordered", by=by, object_type="account_owner", object_id=owner_id, client_id=owner_id)
 
 
