@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from dashboard.background.models import BackgroundJob
-from dashboard.ledger.schemas import Currency, Identifier
+from dashboard.ledger.schemas import Currency, Identifier, OptionalBody
 from dashboard.ledger.services.checking import MOST_CHOSEN, Difference, Recalculated
 from dashboard.money import Money
 from dashboard.web.api import Answer, Body, TextGuard, examples
@@ -21,11 +21,11 @@ def _shown(**named: tuple[str, Any]) -> ConfigDict:
     return ConfigDict(
         alias_generator=to_camel,
         extra="forbid",
-        openapi_extra={"examples": examples(**named)},  # type: ignore[typeddict-unknown-key]
+        openapi_extra={"required": False, "examples": examples(**named)},  # type: ignore[typeddict-unknown-key]
     )
 
 
-class RecalculateBody(Body):
+class RecalculateBody(OptionalBody):
     """GL-04."""
 
     model_config = _shown(all=("All accounts", {}))
@@ -35,7 +35,7 @@ class RecalculateBody(Body):
     )
 
 
-class CheckBody(Body):
+class CheckBody(OptionalBody):
     """GL-22."""
 
     model_config = _shown(

@@ -18,7 +18,7 @@ from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 
 #: accounts of one step: it grows while steps are quick, as each costs a commit, and shrinks while they are slow
-SMALLEST, LARGEST = 100, 4_000
+SMALLEST, LARGEST = 100, 2_000
 QUICK_SECONDS, SLOW_SECONDS = 0.2, 0.8
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 from dashboard.errors import FieldError, Invalid
@@ -108,7 +108,22 @@ class BatchBody(Body):
     )
 
 
-class CancelBody(Body):
+class OptionalBody(Body):
+    """No body at all is an empty one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def nothing(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class CancelBody(OptionalBody):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        openapi_extra={"required": False},  # type: ignore[typeddict-unknown-key]
+    )
+
     reason: Reason | None = None
 
 

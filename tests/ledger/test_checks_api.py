@@ -119,6 +119,19 @@ def test_the_job_is_asked_once_followed_and_answers_figures_when_it_is_done(comm
     assert caller.call("POST", JOB, json={}).get_json()["jobId"] != job["jobId"]
 
 
+def test_a_body_may_be_left_out(book: Book, teller: Any) -> None:
+    book.account(100)
+    assert teller.call("POST", RECALCULATE).get_json()["accounts"] == 2
+    assert teller.call("POST", JOB).get_json()["scope"] == "touched"
+
+
+def test_a_payment_is_canceled_without_a_body(book: Book, teller: Any) -> None:
+    waiting = book.draft(book.account(100), book.account(), 10)
+    answer = teller.call("POST", f"/internal/Payments/{waiting}/cancel")
+    assert answer.status_code == 200, answer.text
+    assert answer.get_json()["transactions"][0]["state"] == "canceled"
+
+
 @pytest.mark.parametrize("scope", ["chosen", "", None, 3, "FULL"])
 def test_an_unknown_scope_is_refused(teller: Any, scope: Any) -> None:
     answer = teller.call("POST", JOB, json={"scope": scope})
