@@ -92,7 +92,7 @@ class Account(Base):
         sa.Index("ix_account_owner", "owner_id", postgresql_where=sa.text("owner_id IS NOT NULL")),
         sa.Index("ix_account_type", "type", "currency", "id"),
         sa.Index("ix_account_currency", "currency", "id"),
-        sa.Index("ix_account_closed", "id", postgresql_where=sa.text("status = 'closed'")),
+        sa.Index("ix_account_closed", "currency", "id", postgresql_where=sa.text("status = 'closed'")),
         sa.Index("ix_account_created_at", "created_at"),
         sa.Index("ix_account_system", "id", postgresql_where=sa.text("owner_id IS NULL")),
         # an account is found by the last characters of its number

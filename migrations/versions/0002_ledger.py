@@ -256,7 +256,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", "currency", name=op.f("uq_account_id_currency")),
         sa.UniqueConstraint("number", name=op.f("uq_account_number")),
     )
-    op.create_index("ix_account_closed", "account", ["id"], unique=False, postgresql_where=sa.text("status = 'closed'"))
+    op.create_index(
+        "ix_account_closed", "account", ["currency", "id"], unique=False, postgresql_where=sa.text("status = 'closed'")
+    )
     op.create_index("ix_account_created_at", "account", ["created_at"], unique=False)
     op.create_index("ix_account_currency", "account", ["currency", "id"], unique=False)
     op.create_index(
