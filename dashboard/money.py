@@ -43,12 +43,13 @@ class Money:
             raise NotRepresentable("an amount must be a finite number")
         if abs(number) > LARGEST_MINOR_UNITS:
             raise NotRepresentable("the amount is too large")
-        scaled = number.scaleb(DECIMALS[currency])
-        if scaled != scaled.to_integral_value():
+        # scaling rounds to 28 digits, a comparison never: what was cut off shows when the way back is compared
+        minor = int(number.scaleb(DECIMALS[currency]))
+        if Decimal(minor).scaleb(-DECIMALS[currency]) != number:
             raise NotRepresentable(f"{currency.upper()} has {DECIMALS[currency]} decimals")
-        if abs(scaled) > LARGEST_MINOR_UNITS:
+        if abs(minor) > LARGEST_MINOR_UNITS:
             raise NotRepresentable("the amount is too large")
-        return cls(int(scaled), currency)
+        return cls(minor, currency)
 
     @property
     def amount(self) -> Decimal:

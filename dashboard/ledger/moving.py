@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.database import constraint_of, new_id, new_ids, session
-from dashboard.errors import Conflict
+from dashboard.errors import Conflict, Refused
 from dashboard.ledger.vocabulary import MAIN_PURPOSE, SLOTS, ParentType, PaymentState
 
 #: most transactions of one payment
@@ -88,6 +88,11 @@ _CALL = sa.text(
 )
 
 
+#: SQLSTATE numeric_value_out_of_range: a sum that 64 bits do not hold
+_OUT_OF_RANGE = "22003"
+_TOO_LARGE = "An account would hold more than a ledger can count. Nothing was done."
+
+
 def _array(values: Iterable[Any]) -> str:
     """An array literal of values that need no quoting: identifiers, numbers, words of our own."""
     return "{" + ",".join(map(str, values)) + "}"
@@ -124,7 +129,13 @@ def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values:
     except sa.exc.IntegrityError as error:
         if constraint_of(error) in {"uq_payment_parent", "uq_payment_reversal"}:
             raise ParentTaken("A payment for this parent was made at the same moment.") from None
+        if constraint_of(error) == "ck_account_balance_in_range":
+            raise Refused(_TOO_LARGE, code="balanceOutOfRange") from None
         raise
+    except sa.exc.DataError as error:
+        if getattr(error.orig, "sqlstate", None) != _OUT_OF_RANGE:
+            raise
+        raise Refused(_TOO_LARGE, code="balanceOutOfRange") from None
     if row.payments is None:
         return Moved([], None, None)
     outcomes = [

@@ -37,13 +37,14 @@ def plain_order(item: Any, ids: tuple[UUID, UUID] | None = None) -> Order | None
     # an endless number is compared before anything is computed with it
     if not 0 < amount <= LARGEST_MINOR_UNITS:
         return None
-    minor = amount * 10**decimals
-    if minor > LARGEST_MINOR_UNITS or minor != int(minor):
+    # a product is rounded to 28 digits, a comparison never: what was cut off shows when the way back is compared
+    minor = int(amount * 10**decimals)
+    if minor > LARGEST_MINOR_UNITS or Decimal(minor).scaleb(-decimals) != amount:
         return None
     payment_id, transaction_id = ids or (new_id(), new_id())
     try:
         leg = Leg(
-            UUID(item["debtorAccountId"]), UUID(item["creditorAccountId"]), int(minor), currency, None, transaction_id
+            UUID(item["debtorAccountId"]), UUID(item["creditorAccountId"]), minor, currency, None, transaction_id
         )
         return Order(kind, UUID(item["parentId"]), (leg,), id=payment_id)
     except (ValueError, AttributeError, TypeError):
