@@ -374,7 +374,7 @@ def test_an_account_closes_or_is_paid_never_both(bank: Flask, book: Book, secret
 
 
 def test_an_account_closes_or_is_promised_money_never_both(bank: Flask, book: Book) -> None:
-    for act in (payments.hold,) * 5:
+    for act in (payments.hold, payments.draft) * 5:
         payer, closing = book.account(100), book.account()
         order = book.order(payer, closing, 10)
         codes = at_once(
