@@ -69,6 +69,8 @@ def ids(people: People) -> dict[str, Any]:
     return {
         "id": account.id,
         "accountId": account.id,
+        "account_id": account.id,
+        "owner_id": client.id,
         "accountNumber": account.number,
         "client_id": client.id,
         "block_id": placed.id,
@@ -114,8 +116,10 @@ def test_opening_any_address_changes_nothing(
             session().execute(sa.update(ApiToken).values(last_used_at=None))
         with watched() as written:
             answer = ask()
+            # a stream does its work while it is read
+            answer.get_data()
             if access is not None and access.audience is None and access.permission is not None:
-                browser.get(address, headers={"HX-Request": "true"})
+                browser.get(address, headers={"HX-Request": "true"}).get_data()
         assert written == [], (endpoint, address)
         assert answer.status_code < 500, (endpoint, address)
         if answer.status_code == 200:

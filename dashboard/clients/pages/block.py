@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +21,23 @@ from dashboard.clients.pages.dialogs import attempt, dialog
 from dashboard.clients.services.block import status_in_words
 from dashboard.clients.vocabulary import CLIENT_TEXTS, Scope, Status
 from dashboard.errors import NotFound
+from dashboard.ledger.queries import account_list, statements
+from dashboard.ledger.queries.accounts import AccountView
+from dashboard.ledger.queries.statements import Hold
+from dashboard.ledger.services.accounts import MOST_ACCOUNTS
+from dashboard.money import Money
 from dashboard.queues import queries as queues
 from dashboard.web.htmx import go, wants_fragment
 
-#: linked clients that are named
+#: linked clients and payments that are named
 NAMED = 5
+#: what each scope does to the accounts
+EFFECTS = {
+    Scope.ALL: "nothing goes out, and what comes in goes to suspense",
+    Scope.DEBIT: "nothing goes out",
+    Scope.CREDIT: "what comes in goes to suspense",
+    Scope.AMOUNT: "the amount must stay on each account of its currency",
+}
 
 
 def _consequences(client: Client, scope: str) -> dict[str, Any]:
@@ -38,7 +53,41 @@ def _consequences(client: Client, scope: str) -> dict[str, Any]:
         "open_items": len(queues.of_client(client.id, actor=actor)),
         "linked": queries.linked_to(client.id, limit=NAMED),
         "linked_count": queries.linked_count(client.id),
+        "money": _touched(client, chosen) if actor.may(Permission.LEDGER_READ) else None,
     }
+
+
+@dataclass(frozen=True)
+class Touched:
+    """The accounts that a block stops, with sums per currency, and what is held on them."""
+
+    accounts: Sequence[AccountView]
+    available: list[Money]
+    held: list[Money]
+    holds: Sequence[Hold]
+    more_holds: bool
+    effect: str
+
+
+def _per_currency(amounts: Iterable[Money]) -> list[Money]:
+    sums: Counter[str] = Counter()
+    for amount in amounts:
+        sums[amount.currency] += amount.minor_units
+    return [Money(minor, currency) for currency, minor in sorted(sums.items())]
+
+
+def _touched(client: Client, scope: str) -> Touched:
+    open_ones = account_list.of_owner(client.id, limit=MOST_ACCOUNTS, open_only=True).rows
+    pending = statements.holds([account.id for account in open_ones], limit=2 * NAMED) if open_ones else []
+    holds = [hold for hold in pending if hold.outgoing]
+    return Touched(
+        accounts=open_ones,
+        available=_per_currency(account.available for account in open_ones),
+        held=[held for held in _per_currency(account.held for account in open_ones) if held.minor_units],
+        holds=holds[:NAMED],
+        more_holds=len(holds) > NAMED or len(pending) == 2 * NAMED,
+        effect=EFFECTS[Scope(scope)],
+    )
 
 
 @clients.get("/<uuid:client_id>/consequences")
@@ -46,7 +95,9 @@ def _consequences(client: Client, scope: str) -> dict[str, Any]:
 def consequences(client_id: UUID) -> str:
     """What a block would do now; the dialog asks for it once it shows."""
     client = queries.get(client_id)
-    return render_template("clients/_consequences.html", **_consequences(client, request.args.get("scope", "all")))
+    return render_template(
+        "clients/_consequences.html", apart=True, **_consequences(client, request.args.get("scope", "all"))
+    )
 
 
 @clients.route("/<uuid:client_id>/block", methods=["GET", "POST"])

@@ -32,7 +32,7 @@ from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 
-TABS = {"overview": "Overview", "related": "Related", "notes": "Notes", "timeline": "Timeline"}
+TABS = {"overview": "Overview", "money": "Money", "related": "Related", "notes": "Notes", "timeline": "Timeline"}
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
 QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews"}
@@ -88,9 +88,17 @@ def show(client_id: UUID) -> str:
         tab = "overview"
     if tab == "notes" and not actor.sees_restricted:
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open notes of clients.")
+    if tab == "money" and not actor.may(Permission.LEDGER_READ):
+        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open accounts and transactions.")
     head = head_of(client, actor=actor)
-    context = {"overview": _overview, "related": _related, "notes": _notes, "timeline": _timeline}[tab](head, actor)
-    shown = [key for key in TABS if key != "notes" or actor.sees_restricted]
+    context = {"overview": _overview, "money": _money, "related": _related, "notes": _notes, "timeline": _timeline}[
+        tab
+    ](head, actor)
+    hidden = {
+        *([] if actor.sees_restricted else ["notes"]),
+        *([] if actor.may(Permission.LEDGER_READ) else ["money"]),
+    }
+    shown = [key for key in TABS if key not in hidden]
     return render_template(
         "clients/show.html",
         head=head,
@@ -135,9 +143,15 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         **_detail(client),
         "today": calendar().today(),
         "items_open": _open_items(head, actor),
+        "may_see_money": actor.may(Permission.LEDGER_READ),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
         "latest": story.timeline(client.id, actor=actor, limit=5),
     }
+
+
+def _money(head: Head, actor: Actor) -> dict[str, Any]:
+    """Accounts and transactions come from the ledger, by its addresses."""
+    return {}
 
 
 def _related(head: Head, actor: Actor) -> dict[str, Any]:

@@ -1,6 +1,20 @@
 """The ledger's pages."""
 
-from dashboard.ledger.pages import accounts, adjusting, checks, days, opening, payments, transactions
+from dashboard.ledger.pages import (
+    account,
+    account_changes,
+    accounts,
+    adjusting,
+    checks,
+    days,
+    opening,
+    owned,
+    payments,
+    transactions,
+)
 from dashboard.ledger.pages.blueprint import ledger
 
-__all__ = ["accounts", "adjusting", "checks", "days", "ledger", "opening", "payments", "transactions"]
+__all__ = [
+    "account", "account_changes", "accounts", "adjusting", "checks", "days", "ledger", "opening", "owned", "payments",
+    "transactions",
+]  # fmt: skip

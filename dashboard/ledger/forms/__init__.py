@@ -1,0 +1,1 @@
+"""Forms of the ledger: what a page sends, checked and turned into what a service takes."""
