@@ -20,12 +20,23 @@ class Line(NamedTuple):
     parts: tuple[str | datetime, ...]
 
 
+class Link(NamedTuple):
+    """Where what a request is about is to be seen."""
+
+    label: str
+    url: str
+
+
 @dataclass(frozen=True)
 class Detail:
-    """What exactly a request is about, as one reader may see it. `short` fits a row: "debit block · Fraud"."""
+    """What exactly a request is about, as one reader may see it. `short` fits a row: "debit block · Fraud".
+
+    `links`: what it is about first; an approved request leads there.
+    """
 
     short: str
     lines: tuple[Line, ...]
+    links: tuple[Link, ...] = ()
 
 
 #: before and after, as a request stores them

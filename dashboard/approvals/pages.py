@@ -16,7 +16,7 @@ from dashboard.approvals.forms import ConfirmForm, RejectForm
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.queries import Place
-from dashboard.approvals.rows import RequestRow, rows
+from dashboard.approvals.rows import RequestRow, details_of, rows
 from dashboard.clock import BusinessCalendar
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Forbidden
@@ -101,9 +101,12 @@ def show(request_id: UUID) -> str:
 
 
 def _destination(asked: ApprovalRequest, wanted: str | None) -> str:
-    """Where the person came from, else the client that it is about."""
+    """Where the person came from, else the client that it is about, or what an approved request made."""
     if wanted:
         return safe_next(wanted)
+    detail = details_of([asked], current_actor()).get(asked.id)
+    if detail is not None and detail.links and asked.state == "approved":
+        return detail.links[0].url
     if asked.client_id is not None and current_actor().may(Permission.CLIENTS_READ):
         return f"/clients/{asked.client_id}"
     return url_for(".index")
@@ -138,7 +141,7 @@ def _tell(closed: ApprovalRequest) -> None:
     about = kind.about(closed.subject)
     told = kind.closed(closed) if kind.closed is not None else None
     if told:
-        flash(told, "ok")
+        flash(told, "wait" if closed.state in {"expired", "stale"} else "ok")
     elif closed.state == "approved":
         flash(f"{kind.done} {closed.subject}.", "ok")
     elif closed.state == "rejected":
@@ -149,7 +152,7 @@ def _tell(closed: ApprovalRequest) -> None:
         flash(f"This request expired on {_in_zone(closed.expires_at)}. Nothing was changed. Ask again.", "wait")
     else:
         change = queries.changed_since(closed)
-        what = f"{change.who} changed the client on {_in_zone(change.at)}" if change else "the client was changed"
+        what = f"{change.who} changed the client on {_in_zone(change.at)}" if change else "it changed meanwhile"
         flash(f"This request has gone stale: {what}. Nothing was changed by you. Ask again.", "wait")
 
 

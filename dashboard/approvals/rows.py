@@ -11,7 +11,7 @@ from uuid import UUID
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.approvals import queries, services
-from dashboard.approvals.kinds import Detail, Kind, Line, Outcome, kind_of
+from dashboard.approvals.kinds import Detail, Kind, Line, Link, Outcome, kind_of
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.names import named, people_in_words
 
@@ -47,6 +47,7 @@ class RequestRow:
     #: what exactly, in a few words; empty where the kind tells nothing
     short: str
     lines: tuple[Line, ...]
+    links: tuple[Link, ...]
     client_id: UUID | None
     turns: list[Turn]
     asked_by: str
@@ -74,7 +75,7 @@ def turns_of(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
         return text[:1].upper() + text[1:] or "none"
 
     return [
-        Turn("" if key == "status" else key.capitalize(), word(before.get(key)), word(after.get(key)))
+        Turn("" if key == "status" else key[:1].upper() + key[1:], word(before.get(key)), word(after.get(key)))
         for key in dict.fromkeys((*before, *after))
     ]
 
@@ -132,6 +133,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 asked=kind.said("requested"),
                 short=detail.short if detail else "",
                 lines=detail.lines if detail else (),
+                links=detail.links if detail else (),
                 client_id=request.client_id,
                 turns=turns_of(*outcomes.get(request.id, (request.before, request.after))),
                 asked_by="you" if mine else named(request.maker_kind, request.maker_name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
+from dashboard.ledger import asking
 from dashboard.ledger.services import adjusting, checking, opening
 
 KINDS = (
@@ -15,6 +16,9 @@ KINDS = (
         execute=adjusting.execute,
         done="Posted adjusting payment of",
         noun="Adjusting payment",
+        outcomes=asking.outcomes,
+        details=asking.details,
+        closed=asking.closed,
     ),
     Kind(
         key=adjusting.REVERSE,
@@ -24,6 +28,9 @@ KINDS = (
         execute=adjusting.execute_reversal,
         done="Reversed payment of",
         noun="Reversal",
+        outcomes=asking.outcomes,
+        details=asking.details,
+        closed=asking.closed,
     ),
     Kind(
         key=checking.ACCEPT,

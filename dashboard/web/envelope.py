@@ -93,6 +93,9 @@ def _problem(
     }
     if errors:
         body["errors"] = [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors]
+    if "requestId" in details:
+        # the request for approval, which the caller cannot know otherwise; ours stands in X-Request-Id as well
+        body["requestId"] = details["requestId"]
     return {**details, **body}
 
 

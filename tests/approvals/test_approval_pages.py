@@ -81,11 +81,24 @@ def test_the_maker_finds_it_under_asked_by_me_and_not_under_for_me(signed_in: Si
     assert "Unblock Mari Ilves" in browser.get("/approvals?view=mine").text
 
 
-def test_a_treasurer_reads_requests_and_is_told_that_the_role_decides_none(signed_in: SignIn, request_id: UUID) -> None:
-    page = signed_in(Role.TREASURER).get("/approvals").text
-    assert "your role (Treasurer) reads requests and decides none" in page
+def test_an_auditor_reads_requests_and_is_told_that_the_role_decides_none(signed_in: SignIn, request_id: UUID) -> None:
+    page = signed_in(Role.AUDITOR).get("/approvals").text
+    assert "your role (Auditor) reads requests and decides none" in page
     assert "Unblock Mari Ilves" in page
     assert "For me" not in page
+
+
+def test_a_treasurer_decides_on_money_and_only_reads_what_is_asked_about_clients(
+    signed_in: SignIn, request_id: UUID
+) -> None:
+    browser = signed_in(Role.SENIOR_TREASURER)
+    page = browser.get("/approvals").text
+    assert "one person asks, another decides" in page
+    assert "Nothing waits for your decision" in page
+    assert "Unblock Mari Ilves" in browser.get("/approvals?view=open").text
+    refused = browser.get(f"/approvals/{request_id}/approve")
+    assert refused.status_code == 403
+    assert "Your role cannot decide this." in refused.text
 
 
 def test_an_administrator_has_no_access_to_requests(signed_in: SignIn, request_id: UUID) -> None:

@@ -158,7 +158,7 @@ def test_without_the_permission_it_is_an_internal_reason_without_a_comment(
     signed_in: Any, client: Client, full: ClientBlock, amount: ClientBlock, officer: Actor, act: str
 ) -> None:
     asked = ask(amount, officer)
-    places = {"": f"/approvals/{asked}", "list": "/approvals", "client": path(client)}
+    places = {"": f"/approvals/{asked}", "list": "/approvals?view=open", "client": path(client)}
     page = plain(signed_in(Role.TREASURER).get(places.get(act) or path(client, "?tab=timeline")).text)
     assert "1,250.50 EUR · Internal reason" in page
     for secret in ("Court", "Fraud", "Bailiff", "Police", "4410"):

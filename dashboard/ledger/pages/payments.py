@@ -1,3 +1,121 @@
 """One payment: both sides, state history, reversal."""
 
 from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, flash, request, url_for
+
+from dashboard.access.guard import current_actor, requires
+from dashboard.access.permissions import Permission
+from dashboard.database import transaction
+from dashboard.errors import Conflict, DomainError, Invalid, Refused
+from dashboard.ledger.forms.adjusting import ReversalForm
+from dashboard.ledger.pages.blueprint import ledger
+from dashboard.ledger.pages.deciders import who_can_decide
+from dashboard.ledger.queries import asked, makers
+from dashboard.ledger.queries import payments as queries
+from dashboard.ledger.queries.parties import parties
+from dashboard.ledger.queries.payments import PaymentView
+from dashboard.ledger.services import adjusting
+from dashboard.ledger.services import payments as services
+from dashboard.ledger.states import PARENT_LABELS, state_badge
+from dashboard.ledger.vocabulary import ParentType, PaymentState
+from dashboard.money import Money
+from dashboard.web.forms import show_errors
+from dashboard.web.htmx import go, page_or_fragment
+
+#: transactions of one payment that its page shows; a payment may have a thousand
+MOST_SHOWN = 200
+
+
+def totals_of(payment: PaymentView) -> list[Money]:
+    """What the transactions move, in each currency."""
+    found: dict[str, Money] = {}
+    for leg in payment.transactions:
+        known = found.get(leg.money.currency)
+        found[leg.money.currency] = known + leg.money if known else leg.money
+    return list(found.values())
+
+
+def title_of(payment: PaymentView) -> str:
+    """`Reversal 12.34 EUR`, `Transfer 1,250.00 EUR`, `Adjusting payment of 3 transactions`"""
+    word = "Reversal" if payment.reverses_id else PARENT_LABELS[ParentType(payment.parent_type)]
+    totals = totals_of(payment)
+    if len(payment.transactions) == 1:
+        return f"{word} {totals[0]}"
+    return f"{word} of {len(payment.transactions)} transactions"
+
+
+@ledger.get("/payments/<uuid:payment_id>")
+@requires(Permission.LEDGER_READ)
+def payment(payment_id: UUID) -> Response:
+    """What moved between whom, when and by whom, and what came of it."""
+    found = queries.get(payment_id)
+    shown = found.transactions[:MOST_SHOWN]
+    actor = current_actor()
+    adjusts = found.parent_type == ParentType.ADJUSTING_PAYMENT
+    about = (adjusting.REVERSE, found.reverses_id) if found.reverses_id else (adjusting.ADJUST, found.id)
+    posted = found.state == PaymentState.POSTED
+    waiting = asked.waiting(adjusting.REVERSE, found.id) if posted else None
+    reversible = posted and found.reverses_id is None and found.reversed_by_id is None
+    return page_or_fragment(
+        "ledger/payment.html",
+        "ledger/payment.html",
+        payment=found,
+        shown=shown,
+        title=title_of(found),
+        totals=totals_of(found),
+        state=state_badge(found.state),
+        parent=PARENT_LABELS[ParentType(found.parent_type)],
+        sides=parties(side for leg in shown for side in (leg.debtor_id, leg.creditor_id)),
+        names=makers.names(
+            [(found.maker_kind, found.maker_id), *((change.by_kind, change.by_id) for change in found.changes)]
+        ),
+        badges={word: state_badge(word) for change in found.changes for word in (change.from_state, change.to_state)},
+        origin=asked.approved(*about) if adjusts and actor.may(Permission.APPROVALS_READ) else None,
+        waiting=waiting if actor.may(Permission.APPROVALS_READ) else None,
+        may_reverse=reversible and waiting is None and actor.may(Permission.PAYMENTS_ADJUST),
+    )
+
+
+@ledger.route("/payments/<uuid:payment_id>/reverse", methods=["GET", "POST"])
+@requires(Permission.PAYMENTS_ADJUST)
+def reverse(payment_id: UUID) -> Any:
+    """The dialog that asks for a second person, and the request."""
+    actor = current_actor()
+    form = ReversalForm()
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.validate():
+            try:
+                with transaction():
+                    request_ = adjusting.ask_to_reverse(payment_id, reason=form.reason.data or "", by=actor)
+            except (Invalid, Conflict, Refused) as refusal:
+                show_errors(form, refusal)
+                status = 422 if isinstance(refusal, Invalid) else refusal.status
+            else:
+                flash("Asked to reverse this payment. Another person decides; no money has moved.", "wait")
+                return go(url_for("approvals.show", request_id=request_.id))
+    found = queries.get(payment_id)
+    lines, problem = [], None
+    try:
+        order = services.mirrored(payment_id, reason=form.reason.data or "preview")
+        lines = adjusting.around({payment_id: order})[payment_id]
+    except DomainError as refusal:
+        # said above the form already when it was sent
+        problem = None if form.form_errors else refusal.message
+    return page_or_fragment(
+        "ledger/reverse.html",
+        "ledger/_reverse.html",
+        status=status,
+        payment=found,
+        title=f"Reverse {title_of(found)}",
+        form=form,
+        lines=lines,
+        sides=parties(line.account_id for line in lines),
+        problem=problem,
+        who=who_can_decide(Permission.PAYMENTS_ADJUST, maker=actor),
+    )

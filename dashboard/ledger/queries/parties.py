@@ -1,4 +1,4 @@
-"""Whose an account is, in words: its client's name, or what the house keeps it for."""
+"""Whose an account is, in words: its client's name, or what the house keeps it for; accounts by what people type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.database import session
-from dashboard.ledger import owners
+from dashboard.ledger import numbers, owners
 from dashboard.ledger.models import Account
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 
@@ -27,9 +27,18 @@ class Party:
     status: str
 
     @property
+    def account_url(self) -> str:
+        return f"/ledger/accounts/{self.account_id}"
+
+    @property
     def end(self) -> str:
         """Country and the last four characters, as tables show a number."""
         return f"{self.number[:2]}…{self.number[-4:]}"
+
+    @property
+    def grouped(self) -> str:
+        """The whole number, as people read it."""
+        return numbers.in_groups(self.number)
 
     @property
     def short(self) -> str:
@@ -62,3 +71,29 @@ def parties(account_ids: Iterable[UUID]) -> dict[UUID, Party]:
             row.id, row.number, row.currency, name, owner.url if owner else None, row.type, row.status
         )  # fmt: skip
     return found
+
+
+#: fewer characters of a number's end would find a part of all accounts
+SHORTEST_END = 4
+
+
+def numbered(text: str, limit: int) -> list[UUID]:
+    """Accounts whose number is this or ends so, or whose identifier it is; at most so many. Blanks do not matter."""
+    identifier = as_uuid(text)
+    if identifier is not None:
+        return list(session().scalars(sa.select(Account.id).where(Account.id == identifier)))
+    number = numbers.normalized(text)
+    whole = list(session().scalars(sa.select(Account.id).where(Account.number == number)))
+    if whole or len(number) < SHORTEST_END:
+        return whole
+    turned = number[::-1]
+    ends_so = sa.func.reverse(Account.number, type_=sa.Text()).startswith(turned, autoescape=True)
+    return list(session().scalars(sa.select(Account.id).where(ends_so).limit(limit)))
+
+
+def as_uuid(text: str) -> UUID | None:
+    """None for a text that is no identifier."""
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -67,29 +69,57 @@ def order_of(request: ApprovalRequest) -> Order:
     )
 
 
+@dataclass(frozen=True)
+class Around:
+    """An account's posted balance before and after an order, if nothing else came between."""
+
+    account_id: UUID
+    number: str
+    before: Money
+    after: Money
+
+
+def around(orders: Mapping[Any, Order]) -> dict[Any, list[Around]]:
+    """The balances of each order's accounts as they are now and as it would leave them; one query for all orders."""
+    changes: dict[Any, dict[UUID, int]] = {}
+    for name, order in orders.items():
+        change = changes.setdefault(name, {})
+        for leg in order.legs:
+            change[leg.debtor_id] = change.get(leg.debtor_id, 0) - leg.amount_minor
+            change[leg.creditor_id] = change.get(leg.creditor_id, 0) + leg.amount_minor
+    wanted = {account_id for change in changes.values() for account_id in change}
+    rows = session().execute(
+        sa.select(Account.id, Account.number, Account.currency, sa.func.sum(AccountBalance.posted))
+        .join(AccountBalance, AccountBalance.account_id == Account.id)
+        .where(Account.id.in_(wanted))
+        .group_by(Account.id)
+    )
+    known = {account_id: (number, currency, int(posted)) for account_id, number, currency, posted in rows}
+    found: dict[Any, list[Around]] = {}
+    for name, change in changes.items():
+        found[name] = []
+        for account_id, moved in change.items():
+            if account_id in known:
+                number, currency, posted = known[account_id]
+                before, after = Money(posted, currency), Money(posted + moved, currency)
+                found[name].append(Around(account_id, number, before, after))
+    return found
+
+
 def balances_around(order: Order) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Posted balances of the accounts before and after the order, in words, by account number.
+    """The same in words, by account number, as a request keeps it.
 
     Shown to people and never part of a fingerprint: balances run on.
     """
-    change: dict[UUID, int] = {}
-    for leg in order.legs:
-        change[leg.debtor_id] = change.get(leg.debtor_id, 0) - leg.amount_minor
-        change[leg.creditor_id] = change.get(leg.creditor_id, 0) + leg.amount_minor
-    rows = (
-        session()
-        .execute(
-            sa.select(Account.id, Account.number, Account.currency, sa.func.sum(AccountBalance.posted))
-            .join(AccountBalance, AccountBalance.account_id == Account.id)
-            .where(Account.id.in_(change))
-            .group_by(Account.id)
-            .order_by(Account.number)
-        )
-        .all()
-    )
-    before = {number: str(Money(int(posted), currency)) for _, number, currency, posted in rows}
-    after = {number: str(Money(int(posted) + change[key], currency)) for key, number, currency, posted in rows}
-    return before, after
+    lines = sorted(around({order.id: order})[order.id], key=lambda line: line.number)
+    return {line.number: str(line.before) for line in lines}, {line.number: str(line.after) for line in lines}
+
+
+def preview(order: Order, *, by: Actor) -> list[Around]:
+    """What an adjusting payment would do to its accounts. Raises what the ledger would refuse now."""
+    payments.check_order(order, may_adjust=True)
+    _dry_run(order, by=by)
+    return around({order.id: order})[order.id]
 
 
 def _dry_run(order: Order, *, by: Actor, follows: bool = False) -> None:
@@ -107,7 +137,7 @@ def ask(order: Order, *, reason: str, by: Actor) -> ApprovalRequest:
     """Ask for an adjusting payment. Raises what `payments.pay` raises, Invalid (no reason), Conflict."""
     if order.parent_type is not ParentType.ADJUSTING_PAYMENT:
         raise Refused("Only adjusting payments are asked for.", code="notAdjusting")
-    checking.check(order)
+    payments.check_order(order, may_adjust=True)
     waiting = session().scalar(
         sa.select(ApprovalRequest.id).where(
             ApprovalRequest.kind == ADJUST,

@@ -1,0 +1,112 @@
+"""An adjusting payment from what a person typed: accounts by number, an amount in their currency."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from dashboard.access.actor import Actor
+from dashboard.errors import FieldError, Invalid
+from dashboard.ledger.moving import Leg, Order
+from dashboard.ledger.queries.parties import SHORTEST_END, Party, numbered, parties
+from dashboard.ledger.services import adjusting
+from dashboard.ledger.services.adjusting import Around
+from dashboard.ledger.vocabulary import ParentType
+from dashboard.money import Money, NotRepresentable
+
+_NUMBER = re.compile(r"-?\d{1,17}(\.\d{1,10})?")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An order that the ledger would carry out now, its two sides, and their balances around it."""
+
+    order: Order
+    debtor: Party
+    creditor: Party
+    money: Money
+    lines: list[Around]
+
+    @property
+    def sides(self) -> dict[UUID, Party]:
+        return {self.debtor.account_id: self.debtor, self.creditor.account_id: self.creditor}
+
+
+def _account(typed: str, field: str, errors: list[FieldError]) -> UUID | None:
+    if not typed.strip():
+        errors.append(FieldError(field, "Write the number of the account.", "required"))
+        return None
+    found = numbered(typed, 2)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        errors.append(FieldError(field, "Several accounts end so. Write more of the number.", "ambiguous"))
+    elif len("".join(typed.split())) < SHORTEST_END:
+        errors.append(FieldError(field, f"Write the whole number, or at least its last {SHORTEST_END} characters.",
+                                 "tooShort"))  # fmt: skip
+    else:
+        errors.append(FieldError(field, "No account has this number.", "unknown"))
+    return None
+
+
+def _money(typed: str, currency: str | None, errors: list[FieldError]) -> Money | None:
+    """`1250`, `1 250,50` and `1,250.50` are read; nothing is rounded."""
+    plain = re.sub(r"\s", "", typed)
+    plain = plain.replace(",", "") if "." in plain else plain.replace(",", ".")
+    if not plain:
+        errors.append(FieldError("amount", "Write the amount.", "required"))
+        return None
+    if not _NUMBER.fullmatch(plain):
+        errors.append(FieldError("amount", "Write an amount, like 1250.50.", "number"))
+        return None
+    if currency is None:
+        return None
+    try:
+        money = Money.of(Decimal(plain), currency)
+    except NotRepresentable as refusal:
+        sentence = str(refusal)
+        errors.append(FieldError("amount", f"{sentence[:1].upper()}{sentence[1:]}.", "range"))
+        return None
+    if money.minor_units <= 0:
+        errors.append(FieldError("amount", "The amount must be greater than zero.", "range"))
+        return None
+    return money
+
+
+def prepare(
+    *,
+    debtor: str,
+    creditor: str,
+    amount: str,
+    description: str | None,
+    value_date: date | None,
+    parent_id: UUID,
+    by: Actor,
+) -> Prepared:
+    """Raises Invalid (fields debtorAccountId, creditorAccountId, amount, description, valueDate), naming every one,
+    and what the ledger would refuse now. `parent_id` tells the same form sent twice from two payments.
+    """
+    errors: list[FieldError] = []
+    debtor_id = _account(debtor, "debtorAccountId", errors)
+    creditor_id = _account(creditor, "creditorAccountId", errors)
+    sides = parties(side for side in (debtor_id, creditor_id) if side is not None)
+    currency = next((sides[side].currency for side in (debtor_id, creditor_id) if side is not None), None)
+    money = _money(amount, currency, errors)
+    if debtor_id is None or creditor_id is None:
+        raise Invalid(errors)
+    payer, payee = sides[debtor_id], sides[creditor_id]
+    if payer.currency != payee.currency:
+        sentence = f"This account is in {payee.currency.upper()}, the debtor’s in {payer.currency.upper()}."
+        errors.append(FieldError("creditorAccountId", sentence, "currencyMismatch"))
+    if errors or money is None:
+        raise Invalid(errors)
+    order = Order(
+        parent_type=ParentType.ADJUSTING_PAYMENT,
+        parent_id=parent_id,
+        value_date=value_date,
+        legs=[Leg(payer.account_id, payee.account_id, money.minor_units, money.currency, description)],
+    )
+    return Prepared(order, payer, payee, money, adjusting.preview(order, by=by))
