@@ -16,6 +16,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, Response, current_app, request
+from flask_openapi3.models import Schema
+from flask_openapi3.models.data_type import DataType
+from flask_openapi3.models.parameter import Parameter, ParameterInType
+from flask_openapi3.models.response import Response as OpenAPIResponse
 from werkzeug.exceptions import HTTPException
 
 from dashboard import clock
@@ -24,11 +28,13 @@ from dashboard.access.models import IdempotencyKey
 from dashboard.database import enclosing, session
 from dashboard.errors import Conflict, DomainError, Invalid
 from dashboard.web import envelope
+from dashboard.web.api import documented_errors
 
 HEADER = "Idempotency-Key"
 #: in the request's environment: somebody before has waited for the first request with this key already
 WAITED = "countinghouse.waited"
 KEPT = timedelta(days=7)
+_DEADLOCK = "40P01"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _CREATES_OR_MOVES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -136,17 +142,27 @@ def _wrapped(view: Callable[..., Any]) -> Callable[..., Any]:
         key = checked_key(raw)
         if request.environ.get(WAITED):
             raise InProgress("The first request with this key still runs. Ask again.")
-        with enclosing():
-            answer = claim(key)
-            if answer is None:
-                answer = _answered(view, arguments)
-                if answer.status_code >= 500 or answer.is_streamed:
-                    session().execute(sa.delete(IdempotencyKey).filter_by(**_place(key)))
-                else:
-                    remember(key, answer)
-        return answer
+        try:
+            return _under(key, view, arguments)
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                raise
+            # the quick way takes the key last: it had the accounts that we wanted, and wanted our key; by now it is done
+            return _under(key, view, arguments)
 
     return once
+
+
+def _under(key: str, view: Callable[..., Any], arguments: dict[str, Any]) -> Response:
+    with enclosing():
+        answer = claim(key)
+        if answer is None:
+            answer = _answered(view, arguments)
+            if answer.status_code >= 500 or answer.is_streamed:
+                session().execute(sa.delete(IdempotencyKey).filter_by(**_place(key)))
+            else:
+                remember(key, answer)
+    return answer
 
 
 def applies(app: Flask, endpoint: str, methods: set[str]) -> bool:
@@ -164,6 +180,29 @@ def install(app: Flask) -> None:
             wrapped = _wrapped(view)
             wrapped.idempotent = True  # type: ignore[attr-defined]
             app.view_functions[rule.endpoint] = wrapped
+            _document(app, rule.rule, set(rule.methods or ()), getattr(view, "enveloped", False))
+
+
+def _document(app: Any, path: str, methods: set[str], enveloped: bool) -> None:
+    """Say in the API document that the operation takes the header, and what a repetition may answer."""
+    item = app.paths.get(re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", path))
+    for method in methods & _CREATES_OR_MOVES:
+        operation = getattr(item, method.lower(), None)
+        if operation is None:
+            continue
+        header = Parameter.model_validate(
+            {
+                "name": HEADER,
+                "in": ParameterInType.HEADER,
+                "required": False,
+                "description": "The same request sent twice is done once and answered alike; kept for 7 days.",
+                "schema": Schema(type=DataType.STRING, pattern="^[!-~]{1,200}$"),
+            }
+        )
+        operation.parameters = [*(operation.parameters or []), header]
+        for status, described in documented_errors(409, enveloped=enveloped).items():
+            if status == 409:
+                operation.responses.setdefault("409", OpenAPIResponse(**described))
 
 
 def sweep() -> int:

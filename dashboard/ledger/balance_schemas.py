@@ -89,9 +89,14 @@ class CalculateBody(Body):
     )
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """What is left out is not set to anything."""
+    schema.pop("default", None)
+
+
 class TotalsQuery(Body):
-    currency: CurrencyFilter = None
-    account_type: TypeFilter = None
+    currency: CurrencyFilter = Field(None, json_schema_extra=_without_default)
+    account_type: TypeFilter = Field(None, json_schema_extra=_without_default)
 
 
 class _OptionalBody(Body):

@@ -14,7 +14,7 @@ from dashboard.errors import FieldError, Invalid
 from dashboard.ledger.moving import LARGEST_BATCH, LONGEST_PAYMENT, Leg, Order
 from dashboard.ledger.vocabulary import MAIN_PURPOSE, ParentType
 from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money, NotRepresentable
-from dashboard.web.api import Body, Boolean, DateGuard, NoControl, NumberGuard, TextGuard
+from dashboard.web.api import Body, Boolean, DateGuard, NoControl, NumberGuard, TextGuard, examples
 
 Identifier = Annotated[UUID, TextGuard]
 Day = Annotated[date, DateGuard]
@@ -44,6 +44,24 @@ def minor_units(amount: Decimal, currency: str, *, field: str, currency_field: s
     return money.minor_units
 
 
+def _with(example: dict[str, Any], summary: str) -> ConfigDict:
+    return ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        openapi_extra={"examples": examples(example=(summary, example))},  # type: ignore[typeddict-unknown-key]
+    )
+
+
+_MOVED = {
+    "debtorAccountId": "d9695c4c-f4a8-4c4e-b1b1-0b2201504693",
+    "creditorAccountId": "0411bd28-c6c2-4498-8a47-b18d967449d7",
+    "currency": "eur",
+    "amount": 12.34,
+}
+_PARENT = {"parentId": "70850378-7d3c-4f45-91b7-942d4dfbbd43", "parentType": "transfer"}
+_FEE = _MOVED | {"amount": 0.35, "description": "Fee"}
+
+
 class PaymentPath(Body):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
     payment_id: UUID
@@ -67,9 +85,13 @@ class _PaymentFrame(Body):
 class PaymentBody(_PaymentFrame, TransactionBody):
     """GL-30: one transaction, posted at once."""
 
+    model_config = _with(_PARENT | _MOVED, "A transfer")
+
 
 class DraftBody(_PaymentFrame):
     """GL-31: 1..n transactions."""
+
+    model_config = _with({**_PARENT, "transactions": [_MOVED, _FEE]}, "A transfer and its fee")
 
     transactions: Annotated[list[TransactionBody], Field(min_length=1, max_length=LONGEST_PAYMENT)]
 
@@ -102,6 +124,8 @@ Items = Annotated[
 class BatchBody(Body):
     """Up to 10,000 payments of one transaction each."""
 
+    model_config = _with({"payments": [_PARENT | _MOVED], "allOrNothing": False}, "Each on its own")
+
     payments: Items
     all_or_nothing: Boolean = Field(
         False, description="One refusal refuses all; otherwise each payment stands or falls on its own."
@@ -121,13 +145,18 @@ class CancelBody(OptionalBody):
     model_config = ConfigDict(
         alias_generator=to_camel,
         extra="forbid",
-        openapi_extra={"required": False},  # type: ignore[typeddict-unknown-key]
+        openapi_extra={  # type: ignore[typeddict-unknown-key]
+            "required": False,
+            "examples": examples(reason=("A reason", {"reason": "The client asked."}), nothing=("Nothing", {})),
+        },
     )
 
     reason: Reason | None = None
 
 
 class ReverseBody(Body):
+    model_config = _with({"reason": "Booked twice by mistake."}, "A reason")
+
     reason: Annotated[str, Field(min_length=1, max_length=500), TextGuard, NoControl]
 
 

@@ -109,7 +109,8 @@ def posted_only() -> sa.ColumnElement[bool]:
 
 def _last_id(moment: datetime) -> UUID:
     """The greatest identifier that can be made at a moment (UUIDv7, RFC 9562: milliseconds first)."""
-    return UUID(int=(int(moment.timestamp() * 1000) + 1 << 80) - 1)
+    # nothing was made before 1970
+    return UUID(int=(max(int(moment.timestamp() * 1000), 0) + 1 << 80) - 1)
 
 
 class _Reading:
