@@ -80,9 +80,9 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, De
             lines += [Line("Description", (f"“{leg.description}”",)) for leg in shown[:1] if leg.description]
         first = order.legs[0]
         debtor, creditor = sides[first.debtor_id], sides[first.creditor_id]
-        found[request.id] = Detail(
-            f"{debtor.short} → {creditor.short}", tuple(lines), _links(request, debtor, creditor)
-        )  # fmt: skip
+        # an open request names both sides with their balances
+        short = "" if request.state == "requested" else f"{debtor.short} → {creditor.short}"
+        found[request.id] = Detail(short, tuple(lines), _links(request, debtor, creditor))
     return found
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from dashboard import clock
+from dashboard.access.actor import system
 from dashboard.access.guard import access_of
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import Audience, Role
@@ -20,8 +21,10 @@ from dashboard.clients import services
 from dashboard.clients.models import ClientFlag, RelatedIndividual
 from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import db, session, transaction
+from dashboard.ledger.moving import Leg, Order
+from dashboard.ledger.services import payments
 from dashboard.ledger.services.accounts import open_account
-from dashboard.ledger.vocabulary import AccountType
+from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.staff.models import StaffSession
 from tests.clients.making import blocked, company, path, person
 from tests.conftest import Machine, People
@@ -66,10 +69,16 @@ def ids(people: People) -> dict[str, Any]:
     assert flag is not None
     with transaction():
         account = open_account(type=AccountType.CLIENT, currency="eur", owner_id=client.id, by=officer)
+        house = open_account(type=AccountType.SETTLEMENT, currency="eur", by=officer)
+        leg = Leg(house.id, account.id, 1_234, "eur")
+        payment = Order(parent_type=ParentType.TRANSFER, parent_id=client.id, legs=[leg])
+        payments.pay(payment, by=system())
     return {
         "id": account.id,
         "accountId": account.id,
         "account_id": account.id,
+        "payment_id": payment.id,
+        "form": "csv",
         "owner_id": client.id,
         "accountNumber": account.number,
         "client_id": client.id,

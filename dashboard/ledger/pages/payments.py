@@ -100,6 +100,7 @@ def reverse(payment_id: UUID) -> Any:
                 flash("Asked to reverse this payment. Another person decides; no money has moved.", "wait")
                 return go(url_for("approvals.show", request_id=request_.id))
     found = queries.get(payment_id)
+    count = len(found.transactions)
     lines, problem = [], None
     try:
         order = services.mirrored(payment_id, reason=form.reason.data or "preview")
@@ -112,7 +113,7 @@ def reverse(payment_id: UUID) -> Any:
         "ledger/_reverse.html",
         status=status,
         payment=found,
-        title=f"Reverse {title_of(found)}",
+        title=f"Reverse {count} transactions" if count > 1 else f"Reverse {found.transactions[0].money}",
         form=form,
         lines=lines,
         sides=parties(line.account_id for line in lines),
