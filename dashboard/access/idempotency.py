@@ -147,7 +147,7 @@ def _wrapped(view: Callable[..., Any]) -> Callable[..., Any]:
         except sa.exc.OperationalError as error:
             if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
                 raise
-            # the quick way takes the key last: it had the accounts that we wanted, and wanted our key; by now it is done
+            # the quick way takes the key last: it had the accounts that we wanted, and wanted our key; now it is done
             return _under(key, view, arguments)
 
     return once

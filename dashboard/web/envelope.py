@@ -89,7 +89,8 @@ def _problem(
         "status": status,
         "code": code,
         "detail": message,
-        "requestId": g.get("request_id"),
+        # of a refusal that opened a request for approval: that one's id; X-Request-Id names the other
+        "requestId": details.get("requestId", g.get("request_id")),
     }
     if errors:
         body["errors"] = [{"field": e.field, "rule": e.rule, "message": e.message} for e in errors]
