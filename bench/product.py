@@ -32,6 +32,7 @@ class Prepared:
     """A token with the default scopes, and accounts in euro: client accounts with money, and one settlement account."""
 
     token: str
+    token_id: UUID
     accounts: list[str]
     settlement: str
 
@@ -57,15 +58,36 @@ class Product:
         return int(row[0])
 
 
+@dataclass(frozen=True)
+class Tables:
+    """The product's schema with the same accounts, and nobody serving it."""
+
+    prepared: Prepared
+    url: str
+
+
+def tables(bench: Bench, name: str) -> Tables:
+    """A database of its own, of this name."""
+    settings = bench.migrated(name)
+    return Tables(prepare(settings), _analyzed(settings))
+
+
+def _analyzed(settings: Settings) -> str:
+    """The database's URL for psycopg, as the owner's role."""
+    assert settings.migration_database_url is not None
+    url = settings.migration_database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    return url
+
+
 @contextmanager
 def started(bench: Bench) -> Iterator[Product]:
     """The product on a database of its own."""
     settings = bench.migrated("bench_payments")
-    assert settings.database_url is not None and settings.migration_database_url is not None
     prepared = prepare(settings)
-    url = settings.migration_database_url.replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE")
+    url = _analyzed(settings)
+    assert settings.database_url is not None and settings.migration_database_url is not None
     env = {
         "ENVIRONMENT": "production",
         "DATABASE_URL": settings.database_url,
@@ -85,7 +107,8 @@ def prepare(settings: Settings) -> Prepared:
         with transaction():
             days.open_first(calendar().today(), by=by)
             scopes = tokens.resolve_scopes(Audience.SYSTEM, [])
-            _, token = tokens.create(audience=Audience.SYSTEM, scopes=scopes, name="bench")
+            made, token = tokens.create(audience=Audience.SYSTEM, scopes=scopes, name="bench")
+            token_id = made.id
             settlement = accounts.open_account(type=AccountType.SETTLEMENT, currency=CURRENCY, by=by).id
             clients = [_client_account() for _ in range(ACCOUNTS)]
         with transaction():
@@ -97,7 +120,7 @@ def prepare(settings: Settings) -> Prepared:
             assert not any(outcome.code for outcome in outcomes)
         db.session.remove()
         db.engine.dispose()
-    return Prepared(token, [str(client) for client in clients], str(settlement))
+    return Prepared(token, token_id, [str(client) for client in clients], str(settlement))
 
 
 def _client_account() -> UUID:

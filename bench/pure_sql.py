@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
 from bench.figures import Figure, of_latencies
+from bench.references import evidence_sql
 from bench.references.least_sql import ACCOUNTS, AMOUNT, CURRENCY, MANY, ONE_TEMPLATE, account_ids, booked
 from dashboard import embedded
 
@@ -67,24 +68,68 @@ def _pgbench(url: str, script: Path, clients: int, seconds: int, log: Path | Non
 
 
 def in_batches(url: str, *, size: int, seconds: float, warm: float) -> Figure:
-    """So many payments for each commit on one connection: the set-based limit. Latency is that of a batch."""
-    accounts = account_ids()
+    """The least SQL, so many payments for each commit on one connection. Latency is that of a batch."""
+
+    def asked(pairs: Sequence[Sequence[UUID]]) -> dict[str, object]:
+        return {
+            "parents": [uuid4() for _ in pairs],
+            "debtors": [debtor for debtor, _ in pairs],
+            "creditors": [creditor for _, creditor in pairs],
+            "amounts": [AMOUNT] * size,
+            "currency": CURRENCY,
+        }
+
+    before = booked(url)
+    figure, made = _batches(url, MANY, account_ids(), asked, size=size, seconds=seconds, warm=warm)
+    assert booked(url) - before == made
+    return figure
+
+
+def evidence_in_batches(
+    url: str, accounts: Sequence[UUID], *, by: UUID, size: int, seconds: float, warm: float
+) -> Figure:
+    """The same on the product's tables, with all that the product writes. `by` is the identifier of a token."""
+
+    def asked(pairs: Sequence[Sequence[UUID]]) -> dict[str, object]:
+        return {
+            "parents": evidence_sql.uuids(uuid4() for _ in pairs),
+            "debtors": evidence_sql.uuids(debtor for debtor, _ in pairs),
+            "creditors": evidence_sql.uuids(creditor for _, creditor in pairs),
+            "amounts": "{" + ",".join([str(AMOUNT)] * size) + "}",
+            "currency": CURRENCY,
+            "by": by,
+            "request": uuid4().hex,
+        }
+
+    before = evidence_sql.booked(url)
+    figure, made = _batches(url, evidence_sql.MANY, accounts, asked, size=size, seconds=seconds, warm=warm)
+    assert evidence_sql.booked(url) - before == made
+    return figure
+
+
+def _batches(
+    url: str,
+    statement: str,
+    accounts: Sequence[UUID],
+    asked: Callable[[Sequence[Sequence[UUID]]], Mapping[str, object]],
+    *,
+    size: int,
+    seconds: float,
+    warm: float,
+) -> tuple[Figure, int]:
+    """The figure, and how many payments were made in all. What is asked is made before the clock runs."""
     chooser = random.Random(size)
+    made = 0
     with psycopg.connect(url, autocommit=True) as connection:
 
         def batch() -> float:
-            pairs = [chooser.sample(accounts, 2) for _ in range(size)]
-            asked: dict[str, Sequence[object] | str] = {
-                "parents": [uuid4() for _ in pairs],
-                "debtors": [debtor for debtor, _ in pairs],
-                "creditors": [creditor for _, creditor in pairs],
-                "amounts": [AMOUNT] * size,
-                "currency": CURRENCY,
-            }
+            nonlocal made
+            values = asked([chooser.sample(accounts, 2) for _ in range(size)])
             began = time.perf_counter()
-            rows = connection.execute(MANY, asked, prepare=True).fetchall()
+            rows = connection.execute(statement, values, prepare=True).fetchall()
             elapsed = time.perf_counter() - began
             assert len(rows) == size
+            made += size
             return elapsed
 
         spent = batch()
@@ -93,4 +138,4 @@ def in_batches(url: str, *, size: int, seconds: float, warm: float) -> Figure:
         times = [batch()]
         while sum(times) < seconds:
             times.append(batch())
-    return of_latencies(size * len(times) / sum(times), [one * 1000 for one in times])
+    return of_latencies(size * len(times) / sum(times), [one * 1000 for one in times]), made
