@@ -100,6 +100,23 @@ BEGIN
         RAISE EXCEPTION 'nothing to move' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF fresh THEN
+        -- an adjusting payment has two people behind it, or a token that was trusted with it
+        IF 'adjustingPayment' = ANY (p_parent_types) AND NOT (CASE by_kind
+            WHEN 'system' THEN true
+            WHEN 'token' THEN EXISTS (
+                SELECT 1 FROM api_token t
+                WHERE t.id = by_id AND t.revoked_at IS NULL AND 'payments:adjust' = ANY (t.scopes))
+            ELSE EXISTS (
+                SELECT 1 FROM approval_request r
+                WHERE r.state = 'approved' AND r.decided_by = by_id
+                  AND r.closed_at >= transaction_timestamp() - interval '1 minute'
+                  AND (r.kind = 'ledger.adjust' AND r.object_id = ANY (p_ids)
+                       OR r.kind = 'ledger.reverse' AND r.object_id = ANY (p_reverses)
+                       OR r.kind = 'ledger.opening-balances'))
+        END) THEN
+            RAISE EXCEPTION 'an adjusting payment needs two people'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payment_adjusting_needs_approval';
+        END IF;
         froms := array_fill('draft'::text, ARRAY[n]);
         moves := p_to IN ('pending', 'posted');
         IF p_reverses IS NOT NULL THEN
