@@ -1,4 +1,4 @@
-"""`flask demo load`: sign-ins, clients and their histories to try the product with."""
+"""`flask demo load`: sign-ins, clients, their histories and their money to try the product with."""
 
 from __future__ import annotations
 
@@ -17,24 +17,31 @@ commands = AppGroup("demo", help="Demo data.")
 
 @commands.command("load")
 @click.option("--clients", default=2_000, show_default=True, type=click.IntRange(0, 10_000_000))
-@click.option("--transactions", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same clients on one day.")
-def load(clients: int, transactions: int, seed: int) -> None:
+@click.option(
+    "--transactions",
+    type=click.IntRange(0, 100_000_000),
+    help="Of ninety days.  [default: ten for each client]",
+)
+@click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same rows on one day.")
+def load(clients: int, transactions: int | None, seed: int) -> None:
     """Fill an empty database with demo sign-ins and clients. Refused when ENVIRONMENT=production."""
     from dashboard.home.demo_data import loading
 
-    if transactions:
-        raise click.ClickException("This version has no ledger yet and so no transactions: leave --transactions out.")
     settings: Settings = current_app.extensions["countinghouse.settings"]
     began = time.monotonic()
     try:
         loaded = loading.load(
-            database.migration_url(settings), settings, clients=clients, seed=seed, progress=click.echo
+            database.migration_url(settings),
+            settings,
+            clients=clients,
+            transactions=clients * loading.PER_CLIENT if transactions is None else transactions,
+            seed=seed,
+            progress=click.echo,
         )
     except DomainError as error:
         raise click.ClickException(error.message) from None
     seconds = time.monotonic() - began
     click.echo(
-        f"{loaded.clients:,} clients, {loaded.rows:,} rows in {seconds:.1f} s"
+        f"{loaded.clients:,} clients, {loaded.transactions:,} transactions, {loaded.rows:,} rows in {seconds:.1f} s"
         f" ({loaded.rows / seconds:,.0f} rows a second)"
     )

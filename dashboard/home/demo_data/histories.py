@@ -11,18 +11,19 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from dashboard.audit.services import payload_digest
 from dashboard.clients import links
 from dashboard.clients.assessment import Doubt
 from dashboard.clients.folding import words as plain_words
 from dashboard.clients.services.block import status_in_words
 from dashboard.clients.vocabulary import CLIENT_TEXTS, FLAGS, BlockCode, FlagCode, Risk, Severity, Status
+from dashboard.home.demo_data import evidence
 from dashboard.home.demo_data.plan import Colleague, Days, milliseconds
 from dashboard.home.demo_data.profiles import Profile, folded
 from dashboard.home.demo_data.rows import Sheets, identifier, moment
 
 PARTNER = Colleague("01900000-0000-7000-8000-000000000001", "Partner onboarding", "integration", kind="token")
 MONITOR = Colleague("01900000-0000-7000-8000-000000000002", "Transaction monitoring", "system", kind="token")
+CORE = Colleague("01900000-0000-7000-8000-000000000003", "Payment engine", "system", kind="token")
 HOUSE = Colleague("", "system", "system", kind="system")
 #: what blocks a client whose risk became prohibited
 RISK_RULE = Colleague("", "risk rule", "system", kind="system")
@@ -95,6 +96,8 @@ class Standing:
     id: str
     code: BlockCode
     scope: str
+    #: euro cents that must stay, when the scope is an amount
+    amount: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,11 @@ class Story:
     editor: str | None = None
     created_at: int = 0
     standing: list[Standing] = field(default_factory=list)
+    #: when it became a client whose money moves, when it stopped being one, and from when to when a block stood
+    activated_at: int | None = None
+    closed_at: int | None = None
+    blocked_from: int | None = None
+    blocked_until: int | None = None
 
     # --- evidence ---------------------------------------------------------------------------------------------
 
@@ -174,18 +182,15 @@ class Story:
         reason: str | None = None,
         restricted: dict[str, Any] | None = None,
     ) -> None:
-        event = identifier(self.at, self.random)
-        digest = None
-        if before or after or reason or restricted:
-            salt = f"{self.random.getrandbits(128):032x}"
-            content = {"before": before, "after": after, "reason": reason, "restricted": restricted}
-            digest = payload_digest(salt, content)
-            self.sheets.add("audit_payload", event, salt, before, after, reason, restricted)
-        self.sheets.add(
-            "audit_event", event, moment(self.at), by.kind, by.id or None, by.name, by.role, action, object_type,
-            object_id or self.id, self.id, digest,
-        )  # fmt: skip
+        said = {"before": before, "after": after, "reason": reason, "restricted": restricted}
+        evidence.write(self.sheets, self.random, self.at, action, by, object_type, object_id or self.id, self.id, said)
         self.at += 1
+
+    def tell_of(self, at: int, action: str, by: Colleague, **said: Any) -> None:
+        """An event beside the story's own line of time."""
+        line, self.at = self.at, at
+        self._tell(action, by, **said)
+        self.at = line
 
     def two_people(self) -> tuple[Colleague, Colleague]:
         """Who asks and who decides: different, and one of them senior."""
@@ -262,6 +267,7 @@ class Story:
         request, decider = self._asked_and_approved(ask, day, self.two_people())
         self.status, self.activation = Status.ACTIVE.value, request
         self.version += 1
+        self.activated_at = self.at
         self._tell("client.activated", decider, before=ask.before, after=ask.after, reason=ask.reason)
 
     def _activation(self) -> Ask:
@@ -279,8 +285,10 @@ class Story:
         if self.status != Status.BLOCKED:
             self.status, self.status_before = Status.BLOCKED.value, self.status
         self.version += 1
-        block = Standing(identifier(at, random), why.code, scope)
+        amount = 5_000 * (1 + int(random.random() * 400)) if scope == "amount" else 0
+        block = Standing(identifier(at, random), why.code, scope, amount)
         self.standing.append(block)
+        self.blocked_from = at if self.blocked_from is None else self.blocked_from
         review = self._review_day(day, why.code)
         self._block_row(block, why, at, review, by)
         self._queued("block-review", "review", at, due=self.days.closes[review], block=block)
@@ -301,7 +309,7 @@ class Story:
         held = block.scope == "amount"
         self.sheets.add(
             "client_block", block.id, self.id, block.scope,
-            5_000 * (1 + int(self.random.random() * 400)) if held else None, "eur" if held else None, why.code.value,
+            block.amount if held else None, "eur" if held else None, why.code.value,
             why.legal, why.comment, CLIENT_TEXTS["check"][1], moment(at), self.days.dates[review], by.kind,
             by.id or None, by.name, *(lift or (None,) * 5),
         )  # fmt: skip
@@ -330,6 +338,7 @@ class Story:
             self._asked_and_rejected(ask, lifted_day - 1)
         maker, decider = self.two_people()
         request, _ = self._asked_and_approved(ask, lifted_day, (maker, decider))
+        self.blocked_from, self.blocked_until = placed, self.at
         self._block_row(
             block, why, placed, day + 5, by, moment(self.at), decider.kind, decider.id, decider.name, request
         )
@@ -349,6 +358,7 @@ class Story:
         at = self._later(self._working(day, 0.1, 0.9))
         by = self.random.choice(self.seniors)
         before, self.status = self.status, Status.CLOSED.value
+        self.closed_at = at
         self.version += 1
         self._tell(
             "client.changed", by, before={"status": before}, after={"status": self.status},

@@ -1,5 +1,8 @@
-"""Copies a plan's clients into an empty database, as the owner of the tables: the application itself may neither make
-an active client nor a decided request.
+"""Copies a plan's clients and their money into an empty database, as the owner of the tables: the application itself
+may neither make an active client nor a decided request, nor write a balance.
+
+Audit events are there for everything that happened to clients and accounts, and for the payments of the last business
+days (`movements.TOLD_DAYS`); those of ninety days of payments would be as many as the payments.
 
 Everything is one transaction: a load that is broken off leaves nothing. A large one takes constraints and indexes of
 the tables down first and builds them again at the end, which checks every row.
@@ -21,10 +24,14 @@ from psycopg import sql
 from dashboard import clock
 from dashboard.access.permissions import Role
 from dashboard.errors import Refused
-from dashboard.home.demo_data import checking
+from dashboard.home.demo_data import accounts, chart, checking, closing
+from dashboard.home.demo_data.business_days import business_days
+from dashboard.home.demo_data.holdings import Holdings
 from dashboard.home.demo_data.plan import PAST, Colleague, Days, Plan, milliseconds
-from dashboard.home.demo_data.rows import COLUMNS, Sheets, identifier, moment
+from dashboard.home.demo_data.rows import COLUMNS, Parcel, Sheets, identifier, moment
 from dashboard.home.demo_data.scenarios import tell
+from dashboard.home.demo_data.sharing import Shards
+from dashboard.ledger import numbers
 from dashboard.settings import Settings
 
 PASSWORD = "demo-password-1"
@@ -42,13 +49,15 @@ COLLEAGUES = (
 PARCEL = 4_000
 #: from here on it pays to build indexes afterwards, and to invent clients in processes of their own
 LARGE = 20_000
-
-Parcel = dict[str, tuple[int, bytes]]
+LARGE_LEDGER = 200_000
+#: transactions of a client, unless it is said how many there shall be
+PER_CLIENT = 10
 
 
 @dataclass(frozen=True)
 class Loaded:
     clients: int
+    transactions: int
     rows: int
 
 
@@ -57,31 +66,43 @@ def load(
     settings: Settings,
     *,
     clients: int,
+    transactions: int = 0,
     seed: int,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Loaded:
-    """Make the demo sign-ins and the clients. Raises Refused in production and where there are clients already."""
+    """Make the demo sign-ins, the clients, their accounts and so many transactions of the last ninety days.
+
+    Raises Refused in production, where there are clients or accounts already, and for transactions without clients.
+    """
     if settings.production:
         raise Refused("Demo data is refused when ENVIRONMENT=production.", code="production")
+    if transactions and not clients:
+        raise Refused("Transactions need clients whose money moves: ask for at least one.", code="noClients")
+    numbers.install(settings)
     with psycopg.connect(url.replace("+psycopg", "", 1), options="-c timezone=UTC") as connection:
         connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL synchronous_commit = off")
-        connection.execute("LOCK TABLE client IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE client, account, payment, business_day IN SHARE ROW EXCLUSIVE MODE")
         if connection.execute("SELECT 1 FROM client LIMIT 1").fetchone():
             raise Refused("The database holds clients already; demo data goes only into an empty one.", code="notEmpty")
-        plan = _plan(connection, settings, clients, seed)
-        rows = _copy_all(connection, plan, progress)
+        if connection.execute("SELECT 1 FROM account LIMIT 1").fetchone():
+            raise Refused("The ledger holds accounts already; demo data goes only into an empty one.", code="notEmpty")
+        plan = _plan(connection, settings, clients, transactions, seed)
+        loaded = _Load(connection, plan, progress).run()
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
         connection.execute("SET statement_timeout = 0")
         for table in COLUMNS:
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
-    return Loaded(clients, rows)
+    return loaded
 
 
-def _plan(connection: psycopg.Connection[tuple[object, ...]], settings: Settings, clients: int, seed: int) -> Plan:
+def _plan(
+    connection: psycopg.Connection[tuple[object, ...]], settings: Settings, clients: int, transactions: int, seed: int
+) -> Plan:
     today = clock.BusinessCalendar(settings.institution_country, settings.zone).today()
     staff = _sign_ins(connection, seed)
     return Plan(
         clients=clients,
+        transactions=transactions,
         seed=seed,
         today=today,
         country=settings.institution_country,
@@ -121,16 +142,17 @@ def _sign_ins(connection: psycopg.Connection[tuple[object, ...]], seed: int) -> 
 # --- inventing --------------------------------------------------------------------------------------------------
 
 
-def parcel(plan: Plan, first: int) -> Parcel:
-    """The rows of up to PARCEL clients. Depends on plan and number alone, so that processes may share the work."""
-    sheets, days = Sheets(), Days(plan)
+def parcel(plan: Plan, first: int) -> tuple[Parcel, Holdings]:
+    """The rows of up to PARCEL clients, and their accounts. Depends on plan and number alone, so that processes may
+    share the work."""
+    sheets, holdings, days = Sheets(), Holdings(), Days(plan)
     random = Random(f"{plan.seed} {plan.clients} {first}")  # noqa: S311 invents, protects nothing
     for number in range(first, min(first + PARCEL, plan.clients)):
-        tell(sheets, plan, days, number, random)
-    return sheets.parcels()
+        tell(sheets, holdings, plan, days, number, random)
+    return sheets.parcels(), holdings
 
 
-def _parcels(plan: Plan) -> Iterator[Parcel]:
+def _parcels(plan: Plan) -> Iterator[tuple[Parcel, Holdings]]:
     """In order, a few ahead at most, so that memory does not grow with the load."""
     starts = deque(range(0, plan.clients, PARCEL))
     if plan.clients < LARGE:
@@ -138,7 +160,7 @@ def _parcels(plan: Plan) -> Iterator[Parcel]:
         return
     workers = max(1, min(4, (os.cpu_count() or 2)))
     with ProcessPoolExecutor(workers) as pool:
-        under_way: deque[Future[Parcel]] = deque()
+        under_way: deque[Future[tuple[Parcel, Holdings]]] = deque()
         while starts or under_way:
             while starts and len(under_way) < workers + 1:
                 under_way.append(pool.submit(parcel, plan, starts.popleft()))
@@ -148,30 +170,76 @@ def _parcels(plan: Plan) -> Iterator[Parcel]:
 # --- copying ----------------------------------------------------------------------------------------------------
 
 
-def _copy_all(connection: psycopg.Connection[tuple[object, ...]], plan: Plan, progress: Callable[[str], None]) -> int:
-    large = plan.clients >= LARGE
-    rebuild = _take_down(connection) if large else []
-    rows = done = 0
-    for lines in _parcels(plan):
-        for table, columns in COLUMNS.items():
-            if table not in lines:
-                continue
-            count, data = lines[table]
-            with connection.cursor().copy(f"COPY {table} ({', '.join(columns.split())}) FROM STDIN") as copy:
-                copy.write(data)
-            rows += count
-        done = min(done + PARCEL, plan.clients)
-        if large and done % (PARCEL * 25) == 0:
-            progress(f"{done:,} clients, {rows:,} rows")
-    if rebuild:
-        progress("Building indexes and checking constraints")
-        connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
-        for statement in rebuild:
-            connection.execute(statement)
-        broken = checking.broken_rules(connection)
+@dataclass
+class _Load:
+    connection: psycopg.Connection[tuple[object, ...]]
+    plan: Plan
+    progress: Callable[[str], None]
+    rows: int = 0
+    transactions: int = 0
+
+    def run(self) -> Loaded:
+        connection, plan = self.connection, self.plan
+        large = plan.clients >= LARGE or plan.transactions >= LARGE_LEDGER
+        rebuild = _take_down(connection) if large else []
+        shards = self._clients(large)
+        self._money(shards, large)
+        if rebuild:
+            self.progress("Building indexes and checking constraints")
+            connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
+            for statement in rebuild:
+                connection.execute(statement)
+        if large:
+            self.progress("Checking the rules")
+            connection.execute(f"ANALYZE {', '.join(COLUMNS)}")
+        broken = checking.broken_rules(connection) if large else checking.broken_rules(connection, checking.MONEY)
         if broken:
             raise Refused(f"The demo data breaks its own rules: {'; '.join(broken)}.", code="demoDataBroken")
-    return rows
+        return Loaded(plan.clients, self.transactions, self.rows)
+
+    def _copy(self, parcel: Parcel) -> None:
+        for table, columns in COLUMNS.items():
+            if table not in parcel:
+                continue
+            count, data = parcel[table]
+            with self.connection.cursor().copy(f"COPY {table} ({', '.join(columns.split())}) FROM STDIN") as copy:
+                copy.write(data)
+            self.rows += count
+            if table == "ledger_transaction":
+                self.transactions += count
+
+    def _clients(self, large: bool) -> Shards:
+        shards, done = Shards(), 0
+        for rows, holdings in _parcels(self.plan):
+            self._copy(rows)
+            shards.deal(holdings)
+            done = min(done + PARCEL, self.plan.clients)
+            if large and done % (PARCEL * 25) == 0:
+                self.progress(f"{done:,} clients, {self.rows:,} rows")
+        return shards
+
+    def _money(self, shards: Shards, large: bool) -> None:
+        """The house's accounts, the business days, payments, balances and snapshots."""
+        connection, sheets, days = self.connection, Sheets(), Days(self.plan)
+        house, walked = chart.write(sheets, self.plan, days), business_days(days)
+        closing.write_days(sheets, walked)
+        # the day that the first migration opened is one of them
+        connection.execute("ALTER TABLE business_day DISABLE TRIGGER USER")
+        connection.execute("DELETE FROM business_day")
+        self._copy(sheets.parcels())
+        shown = 0
+        for number, rows in enumerate(shards.parcels(self.plan, house, walked, apart=large)):
+            self._copy(rows)
+            if large and self.transactions >= shown + 500_000:
+                shown = self.transactions
+                self.progress(f"{self.transactions:,} transactions, {self.rows:,} rows ({number + 1} parcels)")
+        if large:
+            self.progress("Writing the balances of closed days")
+            connection.execute("SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2")
+            connection.execute("ANALYZE account, ledger_transaction")
+        self.rows += closing.write_snapshots(connection)
+        connection.execute("ALTER TABLE business_day ENABLE TRIGGER USER")
+        connection.execute("SELECT setval('account_number', %s, false)", (accounts.number_after(self.plan.clients),))
 
 
 def _take_down(connection: psycopg.Connection[tuple[object, ...]]) -> list[bytes]:

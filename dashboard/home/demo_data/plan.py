@@ -33,6 +33,7 @@ class Colleague:
 @dataclass(frozen=True)
 class Plan:
     clients: int
+    transactions: int
     seed: int
     today: date
     country: str

@@ -35,6 +35,20 @@ COLUMNS = {
     " lift_approval_id",
     "client_note": "id client_id author_id author_name body created_at",
     "queue_item": "id queue cause object_type object_id client_id restricted opened_at due_at assignee_id",
+    "account_owner": "owner_id debits_frozen credits_frozen blocked_amounts closed",
+    "bank_account": "id provider name number currency created_at",
+    "account": "id owner_id type number currency alias display_order hidden status provider bank_account_id standard"
+    " created_at closed_at",
+    "business_day": "day state opened_at closed_at snapshot_at",
+    "payment": "id parent_type parent_id purpose state state_reason reverses_id created_at posted_at booking_date"
+    " value_date maker_kind maker_id",
+    "ledger_transaction": "id payment_id position debtor_account_id creditor_account_id currency amount_minor"
+    " description state created_at posted_at booking_date value_date",
+    "payment_state_change": "payment_id position from_state to_state at reason by_kind by_id",
+    "account_balance": "account_id slot currency guarded posted held limit_minor blocked_minor debits_frozen"
+    " credits_frozen closed touched",
+    "daily_balance": "account_id day posted debits credits movements",
+    "daily_total": "day currency account_type accounts posted debits credits",
 }  # fmt: skip
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -68,6 +82,10 @@ def line(values: tuple[Any, ...]) -> str:
     return "\t".join([write[type(value)](value) for value in values]) + "\n"
 
 
+#: for each table how many rows there are, and the rows
+Parcel = dict[str, tuple[int, bytes]]
+
+
 class Sheets:
     """Lines collected for each table."""
 
@@ -77,8 +95,7 @@ class Sheets:
     def add(self, table: str, *values: Any) -> None:
         self.lines[table].append(line(values))
 
-    def parcels(self) -> dict[str, tuple[int, bytes]]:
-        """For each table how many rows there are, and the rows."""
+    def parcels(self) -> Parcel:
         return {table: (len(lines), "".join(lines).encode()) for table, lines in self.lines.items() if lines}
 
 

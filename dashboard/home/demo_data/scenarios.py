@@ -9,8 +9,9 @@ from typing import TypeVar
 from dashboard.clients import links
 from dashboard.clients.assessment import doubt as raised
 from dashboard.clients.vocabulary import BlockCode, ClientType, FlagCode, Risk
-from dashboard.home.demo_data import profiles
+from dashboard.home.demo_data import accounts, profiles
 from dashboard.home.demo_data.histories import HOUSE, MONITOR, PARTNER, RISK_RULE, Story, Why, is_long, pick_block
+from dashboard.home.demo_data.holdings import Holdings
 from dashboard.home.demo_data.names import COUNTRIES
 from dashboard.home.demo_data.plan import Colleague, Days, Plan
 from dashboard.home.demo_data.profiles import Profile
@@ -50,7 +51,7 @@ _SHARED_DOCUMENT = ("LT", "AB1234567")
 _DUPLICATE = raised(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", links.document_key(*_SHARED_DOCUMENT))
 
 
-def tell(sheets: Sheets, plan: Plan, days: Days, number: int, random: Random) -> None:
+def tell(sheets: Sheets, holdings: Holdings, plan: Plan, days: Days, number: int, random: Random) -> None:
     """Write everything about client `number`, 0 being the oldest."""
     share = (number + random.random()) / plan.clients
     at = days.start + int((days.end - days.start - 7_200_000) * share**_GROWTH)
@@ -83,6 +84,7 @@ def tell(sheets: Sheets, plan: Plan, days: Days, number: int, random: Random) ->
         fate = "active" if age < _YOUNG else _drawn(random, _OF_ALL)
         _FATES[fate](story, opened, creator)
         _everyday(story, fate, opened, small=small)
+    accounts.write(story, holdings, number)
     story.end()
 
 
