@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
+from dashboard.clients.models import Client
 from dashboard.clients.services.lock import active_blocks
-from dashboard.clients.vocabulary import Scope
+from dashboard.clients.vocabulary import Scope, Status
+from dashboard.database import session
 from dashboard.ledger.services import accounts
 
 
 def apply_freeze(client_id: UUID) -> int:
     """Write the freeze that the standing blocks mean; gives how many accounts it touched. The client is locked."""
+    client = session().get_one(Client, client_id)
     standing = active_blocks(client_id)
     scopes = {block.scope for block in standing}
     amounts: Counter[str] = Counter()
@@ -23,4 +26,5 @@ def apply_freeze(client_id: UUID) -> int:
         debits=bool(scopes & {Scope.ALL, Scope.DEBIT}),
         credits=bool(scopes & {Scope.ALL, Scope.CREDIT}),
         blocked_amounts=dict(amounts),
+        closed=(client.status_before_block or client.status) == Status.CLOSED,
     )
