@@ -95,6 +95,9 @@ class Account(Base):
         sa.Index("ix_account_closed", "currency", "id", postgresql_where=sa.text("status = 'closed'")),
         sa.Index("ix_account_created_at", "created_at"),
         sa.Index("ix_account_system", "id", postgresql_where=sa.text("owner_id IS NULL")),
+        sa.Index("ix_account_provider", "provider", "id", postgresql_where=sa.text("provider IS NOT NULL")),
+        sa.Index("ix_account_alias", sa.text("trigrams(lower(alias))"), postgresql_using="gin",
+                 postgresql_where=sa.text("alias IS NOT NULL")),
         # an account is found by the last characters of its number
         sa.Index("ix_account_number_end", sa.text("reverse(number) text_pattern_ops")),
     )  # fmt: skip
@@ -134,6 +137,9 @@ class AccountBalance(Base):
         sa.CheckConstraint("NOT guarded OR slot = 0", name="guarded_has_one_row"),
         sa.CheckConstraint("NOT closed OR (posted = 0 AND held = 0)", name="closed_is_empty"),
         sa.CheckConstraint("abs(posted) <= 1000000000000000000", name="in_range"),
+        # its condition does not change when money moves, so that the row stays in its place
+        sa.Index("ix_account_balance_frozen", "account_id",
+                 postgresql_where=sa.text("debits_frozen OR credits_frozen")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -243,7 +249,12 @@ class LedgerTransaction(Base):
                  postgresql_where=sa.text("state = 'posted'")),
         # posted ones of a period, whatever the account
         sa.Index("ix_ledger_transaction_posted", "posted_at", "id", postgresql_where=sa.text("state = 'posted'")),
-        sa.Index("ix_ledger_transaction_amount", "amount_minor", "id"),
+        # holds of an account, and what keeps it from closing
+        sa.Index("ix_ledger_transaction_debtor_live", "debtor_account_id", "id",
+                 postgresql_where=sa.text("state IN ('draft', 'pending')")),
+        sa.Index("ix_ledger_transaction_creditor_live", "creditor_account_id", "id",
+                 postgresql_where=sa.text("state IN ('draft', 'pending')")),
+        sa.Index("ix_ledger_transaction_amount", "currency", "amount_minor", "id"),
         sa.Index("ix_ledger_transaction_unposted", "state", "id", postgresql_where=sa.text("state <> 'posted'")),
         sa.Index("ix_ledger_transaction_booked", "booking_date", postgresql_using="brin",
                  postgresql_with={"pages_per_range": "32", "autosummarize": "on"}),

@@ -257,6 +257,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("number", name=op.f("uq_account_number")),
     )
     op.create_index(
+        "ix_account_alias",
+        "account",
+        [sa.literal_column("trigrams(lower(alias))")],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("alias IS NOT NULL"),
+    )
+    op.create_index(
         "ix_account_closed", "account", ["currency", "id"], unique=False, postgresql_where=sa.text("status = 'closed'")
     )
     op.create_index("ix_account_created_at", "account", ["created_at"], unique=False)
@@ -266,6 +274,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_account_owner", "account", ["owner_id"], unique=False, postgresql_where=sa.text("owner_id IS NOT NULL")
+    )
+    op.create_index(
+        "ix_account_provider",
+        "account",
+        ["provider", "id"],
+        unique=False,
+        postgresql_where=sa.text("provider IS NOT NULL"),
     )
     op.create_index("ix_account_system", "account", ["id"], unique=False, postgresql_where=sa.text("owner_id IS NULL"))
     op.create_index("ix_account_type", "account", ["type", "currency", "id"], unique=False)
@@ -380,6 +395,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "slot", name=op.f("pk_account_balance")),
         postgresql_with={"fillfactor": "70"},
     )
+    op.create_index(
+        "ix_account_balance_frozen",
+        "account_balance",
+        ["account_id"],
+        unique=False,
+        postgresql_where=sa.text("debits_frozen OR credits_frozen"),
+    )
     op.create_table(
         "balance_finding",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -462,7 +484,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["payment_id"], ["payment.id"], name=op.f("fk_ledger_transaction_payment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_transaction")),
     )
-    op.create_index("ix_ledger_transaction_amount", "ledger_transaction", ["amount_minor", "id"], unique=False)
+    op.create_index(
+        "ix_ledger_transaction_amount", "ledger_transaction", ["currency", "amount_minor", "id"], unique=False
+    )
     op.create_index(
         "ix_ledger_transaction_booked",
         "ledger_transaction",
@@ -488,6 +512,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_ledger_transaction_creditor", "ledger_transaction", ["creditor_account_id", "id"], unique=False)
     op.create_index(
+        "ix_ledger_transaction_creditor_live",
+        "ledger_transaction",
+        ["creditor_account_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('draft', 'pending')"),
+    )
+    op.create_index(
         "ix_ledger_transaction_debited",
         "ledger_transaction",
         ["debtor_account_id", "posted_at", "id"],
@@ -495,6 +526,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'posted'"),
     )
     op.create_index("ix_ledger_transaction_debtor", "ledger_transaction", ["debtor_account_id", "id"], unique=False)
+    op.create_index(
+        "ix_ledger_transaction_debtor_live",
+        "ledger_transaction",
+        ["debtor_account_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('draft', 'pending')"),
+    )
     op.create_index(
         "ix_ledger_transaction_description",
         "ledger_transaction",
