@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,8 +20,8 @@ from dashboard.ledger.vocabulary import AccountStatus
 
 #: clients whose name matches; their accounts are looked through
 MOST_NAMED = 200
-#: fewer characters would find a part of every number, and have no trigram
-SHORTEST_PART = 3
+#: accounts of the list that a text is looked for in, before the indexes are asked
+REACH = 2_000
 LONGEST_TEXT = 200
 _NUMBER_END = re.compile(r"[0-9A-Z]{3,34}")
 _WHOLE_NUMBER = re.compile(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}")
@@ -54,6 +54,11 @@ class Wanted:
     owner_ids: tuple[UUID, ...]
     cut: bool
 
+    @property
+    def exact(self) -> bool:
+        """The text is an id or a whole number: it means few accounts, and nobody's name."""
+        return _as_uuid(self.text) is not None or bool(_WHOLE_NUMBER.fullmatch(numbers.normalized(self.text)))
+
 
 @dataclass(frozen=True)
 class Page:
@@ -66,9 +71,10 @@ class Page:
 def wanted(chosen: ListFilter) -> Wanted:
     """Looks up the owners that the text may name."""
     text = " ".join(chosen.text.split())[:LONGEST_TEXT]
-    named: list[UUID] = []
-    if text and _as_uuid(text) is None and not _WHOLE_NUMBER.fullmatch(numbers.normalized(text)):
-        named = owners.directory().matching(text, MOST_NAMED + 1)
+    asked = Wanted(chosen, text, (), False)
+    if not text or asked.exact:
+        return asked
+    named = owners.directory().matching(text, MOST_NAMED + 1)
     return Wanted(chosen, text, tuple(named[:MOST_NAMED]), len(named) > MOST_NAMED)
 
 
@@ -79,40 +85,55 @@ def _as_uuid(text: str) -> UUID | None:
         return None
 
 
-def _found_by(asked: Wanted) -> sa.CTE:
-    """Ids of the accounts that the text means, gathered before anything is ordered."""
-    ways: list[sa.Select[Any]] = []
-    identifier = _as_uuid(asked.text)
-    if identifier is not None:
-        ways += [sa.select(Account.id).where(sa.or_(Account.id == identifier, Account.owner_id == identifier))]
-    number = numbers.normalized(asked.text)
-    if _NUMBER_END.fullmatch(number):
-        # by the index over the reversed number; a range, because a pattern in a parameter finds no index
-        backwards = number[::-1]
-        reversed_number = sa.func.reverse(Account.number)
-        ways.append(
-            sa.select(Account.id).where(
-                reversed_number.op("~>=~", is_comparison=True)(backwards),
-                reversed_number.op("~<~", is_comparison=True)(backwards[:-1] + chr(ord(backwards[-1]) + 1)),
-            )
-        )
-    if asked.owner_ids:
-        ways.append(sa.select(Account.id).where(Account.owner_id.in_(asked.owner_ids)))
-    ways.append(_aliased(asked.text))
-    return sa.union(*ways).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+def _number_ends(number: str) -> list[sa.ColumnElement[bool]]:
+    """By the index over the reversed number; a range, because a pattern in a parameter finds no index."""
+    backwards = number[::-1]
+    reversed_number = sa.func.reverse(Account.number)
+    return [
+        reversed_number.op("~>=~", is_comparison=True)(backwards),
+        reversed_number.op("~<~", is_comparison=True)(backwards[:-1] + chr(ord(backwards[-1]) + 1)),
+    ]
 
 
-def _aliased(text: str) -> sa.Select[Any]:
-    """Accounts with the text in their name, by its trigrams; one too short to have any must be the whole name."""
+class _Way(NamedTuple):
+    """A way in which a text may mean an account: `found` by an index, `passes` as a test of one account."""
+
+    found: list[sa.ColumnElement[bool]]
+    passes: sa.ColumnElement[bool]
+
+
+def _by_alias(text: str) -> _Way:
+    """The text in the account's name, by its trigrams; one too short for that is a house account's whole one."""
     alias = sa.func.lower(Account.alias, type_=sa.Text())
-    found = sa.select(Account.id).where(Account.alias.is_not(None))
     grams = trigrams_in(text)
     if not grams:
-        return found.where(Account.owner_id.is_(None), alias == text.lower())
+        whole = [Account.owner_id.is_(None), alias == text.lower()]
+        return _Way(whole, sa.and_(*whole))
     cut = sa.func.trigrams(alias, type_=postgresql.ARRAY(sa.Text))
-    return found.where(
-        cut.contains(sa.cast(grams, postgresql.ARRAY(sa.Text))), alias.contains(text.lower(), autoescape=True)
-    )
+    has = alias.contains(text.lower(), autoescape=True)
+    indexed = cut.contains(sa.cast(grams, postgresql.ARRAY(sa.Text)))
+    return _Way([Account.alias.is_not(None), indexed, has], has)
+
+
+def _ways(asked: Wanted) -> list[_Way]:
+    ways: list[_Way] = []
+    identifier = _as_uuid(asked.text)
+    if identifier is not None:
+        ways += [_Way([test], test) for test in (Account.id == identifier, Account.owner_id == identifier)]
+    number = numbers.normalized(asked.text)
+    if _NUMBER_END.fullmatch(number):
+        ends = _number_ends(number)
+        ways.append(_Way(ends, sa.and_(*ends)))
+    if asked.owner_ids:
+        owned = Account.owner_id.in_(asked.owner_ids)
+        ways.append(_Way([owned], owned))
+    return ways if asked.exact else [*ways, _by_alias(asked.text)]
+
+
+def _gathered(asked: Wanted) -> sa.CTE:
+    """Ids of all accounts that the text means, gathered before anything is ordered."""
+    found = [sa.select(Account.id).where(*way.found) for way in _ways(asked)]
+    return sa.union(*found).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 _COLUMNS = (
@@ -144,23 +165,51 @@ def _query(asked: Wanted) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
         query = query.where(Account.status == _word("status_word", chosen.status))
     if chosen.provider:
         query = query.where(Account.provider == chosen.provider)
-    if asked.text:
-        query = query.where(Account.id.in_(sa.select(_found_by(asked).c.id)))
     return query, key
+
+
+def _selected(asked: Wanted, *, size: int, after: UUID | None, backwards: bool) -> list[Any]:
+    """One more row than `size`, in the direction of reading.
+
+    A text is looked for in the next accounts of the list first: a common one fills the page there. What does not is
+    rare, and its few accounts are gathered through the indexes.
+    """
+    query, key = _query(asked)
+    if after is not None:
+        query = query.where(key > after if backwards else key < after)
+    order = key.asc() if backwards else key.desc()
+    if not asked.text:
+        return list(session().execute(query.order_by(order).limit(size + 1)))
+    if not asked.exact:
+        rows = _near(asked, query.order_by(order).limit(REACH), size, backwards)
+        if len(rows) > size:
+            return rows
+    query = query.where(Account.id.in_(sa.select(_gathered(asked).c.id)))
+    return list(session().execute(query.order_by(order).limit(size + 1)))
+
+
+def _near(asked: Wanted, query: Any, size: int, backwards: bool) -> list[Any]:
+    """What the text means among the next accounts of the list."""
+    meant = sa.or_(*(way.passes for way in _ways(asked)))
+    near = query.add_columns(meant.label("meant")).subquery()
+    order = near.c.id.asc() if backwards else near.c.id.desc()
+    columns = [column for column in near.c if column.key != "meant"]
+    return list(session().execute(sa.select(*columns).where(near.c.meant).order_by(order).limit(size + 1)))
 
 
 def find(asked: Wanted, *, size: int, after: UUID | None = None, backwards: bool = False) -> Page:
     """One page, newest first; `after` is the account at the edge, `backwards` reads towards newer ones."""
-    query, key = _query(asked)
-    if after is not None:
-        query = query.where(key > after if backwards else key < after)
-    rows = session().execute(query.order_by(key.asc() if backwards else key.desc()).limit(size + 1)).all()
+    rows = _selected(asked, size=size, after=after, backwards=backwards)
     more = len(rows) > size
     rows = rows[:size]
     if backwards:
-        rows = rows[::-1]
+        rows.reverse()
+    return Page(_views(rows), more)
+
+
+def _views(rows: Sequence[Any]) -> list[AccountView]:
     balances = balances_of(row.id for row in rows) if rows else {}
-    return Page([AccountView(**row._mapping, balances=balances[row.id]) for row in rows], more)
+    return [AccountView(**row._mapping, balances=balances[row.id]) for row in rows]
 
 
 #: accounts read at a time
@@ -187,9 +236,7 @@ def of_owner(owner_id: UUID, *, limit: int, open_only: bool = False) -> Page:
         .execute(sa.select(*_COLUMNS).where(*where).order_by(Account.status.desc(), Account.id).limit(limit + 1))
         .all()
     )
-    balances = balances_of(row.id for row in rows) if rows else {}
-    views = [AccountView(**row._mapping, balances=balances[row.id]) for row in rows[:limit]]
-    return Page(views, len(rows) > limit)
+    return Page(_views(rows[:limit]), len(rows) > limit)
 
 
 def providers() -> list[str]:

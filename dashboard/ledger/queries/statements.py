@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard.database import session
-from dashboard.ledger.models import Account, LedgerTransaction, Payment
+from dashboard.ledger.models import Account, LedgerTransaction
 from dashboard.ledger.queries.balances import CLOCK_STEP
 from dashboard.money import Money
 
@@ -88,79 +88,130 @@ class Hold:
     other: Counterparty
 
 
-#: The end of a business day parts postings, so booking dates are found by posted times; a clock that was set back may
-#: blur that line by CLOCK_STEP, hence the dates themselves decide. A balance is that of the last snapshot up to the
-#: day, and what was booked on closed days behind it that have no snapshot yet; without an end it is the stored one.
-_STATEMENT = """
-WITH days AS MATERIALIZED (
+@dataclass(frozen=True)
+class _Line:
+    """The end of a business day, as it parts postings: what was booked up to `day` was posted up to `at`. `at` None:
+    the day is still open. `kept`: the last day up to it that has a snapshot, and when that ended."""
+
+    day: date
+    at: datetime | None
+    kept: date | None
+    kept_at: datetime | None
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """Between which ends of days a period lies; None: before the first. `open_day` was open when this was read."""
+
+    before: _Line | None
+    until: _Line | None
+    open_day: date | None
+
+
+_LINES = sa.text("""
+WITH days AS (
     SELECT max(day) FILTER (WHERE day < :first) AS before, max(day) FILTER (WHERE day <= :last) AS until,
            max(day) FILTER (WHERE day < :first AND snapshot_at IS NOT NULL) AS before_kept,
-           max(day) FILTER (WHERE day <= :last AND snapshot_at IS NOT NULL) AS until_kept
+           max(day) FILTER (WHERE day <= :last AND snapshot_at IS NOT NULL) AS until_kept,
+           max(day) FILTER (WHERE state = 'open') AS open_day
     FROM business_day
-), bounds AS MATERIALIZED (
-    SELECT CASE WHEN b.day IS NULL THEN '-infinity' ELSE coalesce(b.closed_at, 'infinity') END AS lower,
-           CASE WHEN u.day IS NULL THEN '-infinity' ELSE coalesce(u.closed_at, 'infinity') END AS upper,
-           coalesce(d.before, '-infinity') AS before, coalesce(d.until, '-infinity') AS until,
-           coalesce(bk.closed_at, '-infinity') - :step AS before_from, coalesce(uk.closed_at, '-infinity') - :step
-           AS until_from, coalesce(d.before_kept, '-infinity') AS before_kept,
-           coalesce(d.until_kept, '-infinity') AS until_kept
-    FROM days d LEFT JOIN business_day b ON b.day = d.before LEFT JOIN business_day u ON u.day = d.until
-    LEFT JOIN business_day bk ON bk.day = d.before_kept LEFT JOIN business_day uk ON uk.day = d.until_kept
-), ends AS MATERIALIZED (
-    SELECT ({balance_at_lower}) AS opening, ({balance_at_upper}) AS closing FROM bounds
-), entries AS (
-    SELECT * FROM ({debits}) AS debits UNION ALL SELECT * FROM ({credits}) AS credits
-    ORDER BY posted_at {way}, id {way} LIMIT :size
 )
-SELECT ends.opening, ends.closing, e.*, p.parent_type, p.reverses_id IS NOT NULL AS reverses,
-       o.number, o.type, o.alias, o.owner_id
-FROM ends LEFT JOIN entries e ON true
-LEFT JOIN payment p ON p.id = e.payment_id LEFT JOIN account o ON o.id = e.other
-ORDER BY e.posted_at {way}, e.id {way}
-"""
+SELECT d.*, b.closed_at AS before_at, u.closed_at AS until_at, bk.closed_at AS before_kept_at,
+       uk.closed_at AS until_kept_at
+FROM days d LEFT JOIN business_day b ON b.day = d.before LEFT JOIN business_day u ON u.day = d.until
+LEFT JOIN business_day bk ON bk.day = d.before_kept LEFT JOIN business_day uk ON uk.day = d.until_kept
+""")
 
-_BALANCE = """
-    CASE WHEN {end} = 'infinity' THEN
-        (SELECT coalesce(sum(posted), 0)::bigint FROM account_balance WHERE account_id = :account)
-    WHEN {end} = '-infinity' THEN 0
-    ELSE coalesce((SELECT posted FROM daily_balance WHERE account_id = :account AND day <= {kept}
-                   ORDER BY day DESC LIMIT 1), 0)
-        + (SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_transaction WHERE state = 'posted'
-           AND creditor_account_id = :account AND posted_at > {kept}_from
-           AND posted_at <= {end} + :step AND booking_date > {kept}_kept AND booking_date <= {kept})
-        - (SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_transaction WHERE state = 'posted'
-           AND debtor_account_id = :account AND posted_at > {kept}_from
-           AND posted_at <= {end} + :step AND booking_date > {kept}_kept AND booking_date <= {kept})
-    END"""
+
+def _bounds(period: Period) -> _Bounds:
+    row = session().execute(_LINES, {"first": period.first, "last": period.last}).one()
+    return _Bounds(
+        _Line(row.before, row.before_at, row.before_kept, row.before_kept_at) if row.before else None,
+        _Line(row.until, row.until_at, row.until_kept, row.until_kept_at) if row.until else None,
+        row.open_day,
+    )
+
+
+#: `booking_date + 0` is a condition that no index serves: the planner must walk along the account's own index
+_BOOKED = "state = 'posted' AND booking_date + 0 > :{after} AND booking_date + 0 <= :{upto}"
 
 _SIDE = """
     SELECT id, payment_id, booking_date, value_date, posted_at, description, {other} AS other,
            {sign}amount_minor AS amount
-    FROM ledger_transaction WHERE {own} = :account AND state = 'posted'
-      AND posted_at > (SELECT lower - :step FROM bounds) AND posted_at <= (SELECT upper + :step FROM bounds)
-      AND booking_date > (SELECT before FROM bounds) AND booking_date <= (SELECT until FROM bounds) {beyond}
+    FROM ledger_transaction
+    WHERE {own} = :account AND posted_at >= :lower AND posted_at <= :upper AND {booked} {beyond}
     ORDER BY posted_at {way}, id {way} LIMIT :size"""
 
+#: an open day that is another one than the bounds knew means that the day ended meanwhile: read again
+_STATEMENT = """
+WITH entries AS (
+    SELECT * FROM ({debits}) AS debits UNION ALL SELECT * FROM ({credits}) AS credits
+    ORDER BY posted_at {way}, id {way} LIMIT :size
+)
+SELECT ends.opening, ends.closing, ends.open_day, e.*, p.parent_type, p.reverses_id IS NOT NULL AS reverses,
+       o.number, o.type, o.alias, o.owner_id
+FROM (SELECT {opening} AS opening, {closing} AS closing,
+             (SELECT day FROM business_day WHERE state = 'open') AS open_day) AS ends
+LEFT JOIN entries e ON true
+LEFT JOIN payment p ON p.id = e.payment_id LEFT JOIN account o ON o.id = e.other
+ORDER BY e.posted_at {way}, e.id {way}
+"""
 
-def _statement_sql(*, beyond: str, way: str) -> sa.TextClause:
-    def side(own: str, other: str, sign: str) -> str:
-        return _SIDE.format(own=own, other=other, sign=sign, beyond=beyond, way=way)
+_STORED = "(SELECT coalesce(sum(posted), 0)::bigint FROM account_balance WHERE account_id = :account)"
+_SNAPSHOT = """coalesce((SELECT posted FROM daily_balance WHERE account_id = :account AND day <= :{name}_day
+                    ORDER BY day DESC LIMIT 1), 0)"""
+_SINCE = """{sign} (SELECT coalesce(sum(amount_minor), 0)::bigint FROM ledger_transaction
+                WHERE {own} = :account AND posted_at > :{name}_from AND posted_at <= :{name}_to AND {booked})"""
 
-    return sa.text(
-        _STATEMENT.format(
-            balance_at_lower=_BALANCE.format(end="lower", kept="before"),
-            balance_at_upper=_BALANCE.format(end="upper", kept="until"),
-            debits=side("debtor_account_id", "creditor_account_id", "-"),
-            credits=side("creditor_account_id", "debtor_account_id", ""),
-            way=way,
-        )
+_DEBTOR, _CREDITOR = "debtor_account_id", "creditor_account_id"
+_EVER = datetime(1, 1, 2, tzinfo=UTC)
+_NEVER = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def _balance(name: str, line: _Line | None, values: dict[str, Any]) -> str:
+    """The balance at an end of a period in SQL; its values are added to `values`. It is the stored one, or that of the
+    last snapshot and what was booked on the closed days behind it, as long as their snapshots are not written."""
+    if line is None:
+        return "0"
+    if line.at is None:
+        return _STORED
+    values[f"{name}_day"] = line.day
+    parts = [_SNAPSHOT.format(name=name)]
+    if line.kept != line.day:
+        values[f"{name}_from"] = line.kept_at - CLOCK_STEP if line.kept_at else _EVER
+        values[f"{name}_to"] = line.at + CLOCK_STEP
+        values[f"{name}_kept"] = line.kept or date.min
+        booked = _BOOKED.format(after=f"{name}_kept", upto=f"{name}_day")
+        parts += [
+            _SINCE.format(sign=sign, own=own, name=name, booked=booked)
+            for sign, own in (("+", _CREDITOR), ("-", _DEBTOR))
+        ]
+    return " ".join(parts)
+
+
+def _statement(bounds: _Bounds, edge: Edge | None, way: str) -> tuple[str, dict[str, Any]]:
+    """The statement of one page, and its values. The end of a business day parts postings, so booking dates are found
+    by posted times; a clock that was set back may blur that line by CLOCK_STEP, hence the dates themselves decide."""
+    before, until = bounds.before, bounds.until
+    values: dict[str, Any] = {
+        "after_day": before.day if before else date.min,
+        "upto_day": until.day if until else date.min,
+        "lower": _EVER if before is None else before.at - CLOCK_STEP if before.at else _NEVER,
+        "upper": _EVER if until is None else until.at + CLOCK_STEP if until.at else _NEVER,
+    }
+    beyond = ""
+    if edge is not None:
+        # the scan of the index begins at a plain bound, and would read up to the pair from a wider one
+        values |= {"upper" if way == "DESC" else "lower": edge.at, "at": edge.at, "id": edge.id}
+        beyond = f"AND (posted_at, id) {'<' if way == 'DESC' else '>'} (:at, :id)"
+    booked = _BOOKED.format(after="after_day", upto="upto_day")
+    debits, credits = (
+        _SIDE.format(own=own, other=other, sign=sign, booked=booked, beyond=beyond, way=way)
+        for own, other, sign in ((_DEBTOR, _CREDITOR, "-"), (_CREDITOR, _DEBTOR, ""))
     )
-
-
-_NEWEST = _statement_sql(beyond="", way="DESC")
-_OLDER = _statement_sql(beyond="AND (posted_at, id) < (:at, :id)", way="DESC")
-_NEWER = _statement_sql(beyond="AND (posted_at, id) > (:at, :id)", way="ASC")
-_OLDEST = _statement_sql(beyond="", way="ASC")
+    opening, closing = _balance("opening", before, values), _balance("closing", until, values)
+    sql = _STATEMENT.format(debits=debits, credits=credits, opening=opening, closing=closing, way=way)
+    return sql, values
 
 
 @dataclass(frozen=True)
@@ -188,12 +239,19 @@ class Edge:
         return cls(datetime.fromisoformat(key[0]), UUID(key[1]), int(key[2]))
 
 
-def _rows(sql: sa.TextClause, account_id: UUID, period: Period, size: int, edge: Edge | None = None) -> list[Any]:
-    values: dict[str, Any] = {
-        "account": account_id, "first": period.first, "last": period.last, "size": size, "step": CLOCK_STEP,
-        **({"at": edge.at, "id": edge.id} if edge else {}),
-    }  # fmt: skip
-    return list(session().execute(sql, values))
+#: a day ends once in a day
+_TRIES = 3
+
+
+def _rows(account_id: UUID, period: Period, size: int, edge: Edge | None = None, *, way: str = "DESC") -> list[Any]:
+    """At least one row: with the balances, and without an entry where there is none."""
+    for _ in range(_TRIES):
+        bounds = _bounds(period)
+        sql, values = _statement(bounds, edge, way)
+        rows = list(session().execute(sa.text(sql), {**values, "account": account_id, "size": size}))
+        if rows[0].open_day == bounds.open_day:
+            break
+    return rows
 
 
 def _entry(row: Any, balance: int) -> Entry:
@@ -209,8 +267,7 @@ def page(
     account_id: UUID, currency: str, period: Period, *, size: int, edge: Edge | None = None, backwards: bool = False
 ) -> Statement:
     """One page, newest first; `edge` is where the page before ended, `backwards` reads towards newer entries."""
-    sql = (_NEWER if backwards else _OLDER) if edge else _NEWEST
-    rows = _rows(sql, account_id, period, size + 1, edge)
+    rows = _rows(account_id, period, size + 1, edge, way="ASC" if backwards else "DESC")
     opening, closing = int(rows[0].opening), int(rows[0].closing)
     found = [row for row in rows if row.id is not None]
     balance = edge.balance if edge else closing
@@ -227,12 +284,6 @@ def page(
     return Statement(period, currency, opening, closing, entries, len(found) > size)
 
 
-def opening_and_closing(account_id: UUID, period: Period) -> tuple[int, int]:
-    """Balances before and after the period, in minor units."""
-    row = _rows(_OLDEST, account_id, period, 1)[0]
-    return int(row.opening), int(row.closing)
-
-
 #: entries read at a time
 PART = 1_000
 
@@ -242,7 +293,7 @@ def every(account_id: UUID, period: Period, *, closing_edge: Edge | None) -> Ite
     they are read does not belong to what was asked for."""
     edge: Edge | None = None
     while closing_edge is not None:
-        rows = [row for row in _rows(_NEWER if edge else _OLDEST, account_id, period, PART, edge) if row.id is not None]
+        rows = [row for row in _rows(account_id, period, PART, edge, way="ASC") if row.id is not None]
         if edge is None and rows:
             balance = int(rows[0].opening)
         for row in rows:
@@ -304,39 +355,28 @@ class Movement:
     other: Counterparty
 
 
+_LATEST_SIDE = """
+    SELECT t.* FROM unnest(CAST(:accounts AS uuid[])) AS own (id) CROSS JOIN LATERAL (
+        SELECT id, payment_id, state, created_at, description, currency, {sign}amount_minor AS amount,
+               {own} AS account_id, {other} AS other
+        FROM ledger_transaction WHERE {own} = own.id ORDER BY id DESC LIMIT :size
+    ) AS t"""
+
+_LATEST = sa.text(f"""
+WITH newest AS (
+    SELECT * FROM ({_LATEST_SIDE.format(sign="-", own=_DEBTOR, other=_CREDITOR)}
+                   UNION ALL {_LATEST_SIDE.format(sign="", own=_CREDITOR, other=_DEBTOR)}) AS sides
+    ORDER BY id DESC, amount LIMIT :size
+)
+SELECT n.*, p.parent_type, m.number AS own_number, o.number, o.type, o.alias, o.owner_id
+FROM newest n JOIN payment p ON p.id = n.payment_id JOIN account m ON m.id = n.account_id
+JOIN account o ON o.id = n.other ORDER BY n.id DESC, n.amount
+""")
+
+
 def latest_of(account_ids: Sequence[UUID], *, limit: int) -> list[Movement]:
     """The newest transactions of any state on the given accounts; few of each account are read, whatever there is."""
-    if not account_ids:
-        return []
-    table = LedgerTransaction
-    own = sa.func.unnest(sa.cast(list(account_ids), sa.ARRAY(sa.Uuid))).table_valued("id", name="own").render_derived()
-    sides = []
-    for column, other, sign in (
-        (table.debtor_account_id, table.creditor_account_id, -1),
-        (table.creditor_account_id, table.debtor_account_id, 1),
-    ):
-        newest = (
-            sa.select(
-                table.id, table.payment_id, table.state, table.created_at, table.description, table.currency,
-                (table.amount_minor * sign).label("amount"), column.label("account_id"), other.label("other"),
-            )
-            .where(column == own.c.id)
-            .order_by(table.id.desc())
-            .limit(limit)
-            .lateral()
-        )  # fmt: skip
-        sides.append(sa.select(newest).select_from(own.join(newest, sa.true())))
-    found = sa.union_all(*sides).subquery()
-    mine, others = sa.orm.aliased(Account), sa.orm.aliased(Account)
-    top = sa.select(found).order_by(found.c.id.desc()).limit(limit).subquery()
-    rows = session().execute(
-        sa.select(top, Payment.parent_type, mine.number.label("own_number"), others.number, others.type, others.alias,
-                  others.owner_id)
-        .join(Payment, Payment.id == top.c.payment_id)
-        .join(mine, mine.id == top.c.account_id)
-        .join(others, others.id == top.c.other)
-        .order_by(top.c.id.desc(), top.c.amount)
-    )  # fmt: skip
+    rows = session().execute(_LATEST, {"accounts": list(account_ids), "size": limit})
     return [
         Movement(
             id=row.id, payment_id=row.payment_id, parent_type=row.parent_type, state=row.state,
