@@ -101,14 +101,17 @@ class _Standing:
 
 _STANDING = sa.text(
     "SELECT a.number, a.id, a.type, a.currency, a.status, b.limit_minor, b.debits_frozen, b.credits_frozen,"
-    " EXISTS (SELECT 1 FROM ledger_transaction t WHERE t.debtor_account_id = a.id AND t.state = 'posted')"
-    " OR EXISTS (SELECT 1 FROM ledger_transaction t WHERE t.creditor_account_id = a.id AND t.state = 'posted')"
-    "   AS has_postings,"
+    " debited.found IS NOT NULL OR credited.found IS NOT NULL AS has_postings,"
     " (SELECT i.file_name FROM opening_import i JOIN approval_request r ON r.id = i.approval_id"
     "   JOIN opening_row o ON o.import_id = i.id AND o.account_id = a.id"
     "   WHERE i.state = 'read' AND i.id <> :own AND r.state = 'requested' AND r.expires_at > now() LIMIT 1)"
     "   AS elsewhere"
     " FROM account a JOIN account_balance b ON b.account_id = a.id AND b.slot = 0"
+    # one look at an index for each account, however many there are
+    " LEFT JOIN LATERAL (SELECT 1 AS found FROM ledger_transaction t WHERE t.debtor_account_id = a.id"
+    "   AND t.state = 'posted' LIMIT 1) AS debited ON true"
+    " LEFT JOIN LATERAL (SELECT 1 AS found FROM ledger_transaction t WHERE t.creditor_account_id = a.id"
+    "   AND t.state = 'posted' LIMIT 1) AS credited ON true"
     " WHERE a.number = ANY (:numbers)"
 )
 

@@ -143,7 +143,10 @@ def _write(day: date, *, by: Actor) -> bool:
     if row.snapshot_at is not None:
         return False
     before = session().scalar(sa.select(sa.func.max(BusinessDay.day)).where(BusinessDay.day < day))
+    # the table grows while it is read: a plan made for its size of now, an empty one at first, would not end
+    session().execute(sa.text("SET LOCAL enable_seqscan = off"))
     session().execute(_BALANCES, {"day": day})
+    session().execute(sa.text("SET LOCAL enable_seqscan = on"))
     session().execute(_TOTALS, {"day": day, "before": before, "closed_at": row.closed_at})
     session().execute(sa.text("UPDATE business_day SET snapshot_at = clock_timestamp() WHERE day = :day"), {"day": day})
     audit.record("business_day.snapshot", by=by, object_type="business_day", object_id=None, after={"day": day})
