@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import UUID
 
 from dashboard.ledger.queries import transactions
 from dashboard.ledger.queries.filters import Node
-from dashboard.ledger.queries.parties import parties
+from dashboard.ledger.queries.parties import Party, parties
 from dashboard.ledger.queries.transactions import Order, TransactionRow
 from dashboard.web.exports import Column, Kind, Row
 
@@ -54,13 +55,20 @@ def _row(row: TransactionRow) -> dict[str, object]:
     }
 
 
+#: parties that a stream remembers: the same accounts come again and again
+_MOST_KNOWN = 100_000
+
+
 def rows(node: Node, *, order: Order, names: bool) -> Iterator[Row]:
     """All rows of the list, read as they are taken."""
+    known: dict[UUID, Party] = {}
     for part in transactions.stream(node, order=order):
         if not names:
             yield from map(_row, part)
             continue
+        if len(known) > _MOST_KNOWN:
+            known.clear()
         sides = {row.debtor_id for row in part} | {row.creditor_id for row in part}
-        named = parties(sides)
+        known |= parties(sides - known.keys())
         for row in part:
-            yield _row(row) | {"debtor": named[row.debtor_id].name, "creditor": named[row.creditor_id].name}
+            yield _row(row) | {"debtor": known[row.debtor_id].name, "creditor": known[row.creditor_id].name}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from dashboard.database import session
 from dashboard.ledger import numbers, owners
@@ -57,7 +58,7 @@ def parties(account_ids: Iterable[UUID]) -> dict[UUID, Party]:
             sa.select(
                 Account.id, Account.number, Account.currency, Account.owner_id, Account.type, Account.alias,
                 Account.status,
-            ).where(Account.id.in_(wanted))
+            ).where(Account.id == sa.any_(sa.cast(wanted, postgresql.ARRAY(postgresql.UUID(as_uuid=True)))))
         )
         .all()
     )  # fmt: skip
