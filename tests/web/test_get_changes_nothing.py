@@ -25,6 +25,7 @@ from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import payments
 from dashboard.ledger.services.accounts import open_account
 from dashboard.ledger.vocabulary import AccountType, ParentType
+from dashboard.ledger.services import days
 from dashboard.staff.models import StaffSession
 from tests.clients.making import blocked, company, path, person
 from tests.conftest import Machine, People
@@ -88,6 +89,7 @@ def ids(people: People) -> dict[str, Any]:
         "individual_id": related.id if related else client.id,
         "queue": "client-review",
         "kind": "company",
+        "day": days.open_day().day,
         "filename": "js/keys.js",
     }
 
