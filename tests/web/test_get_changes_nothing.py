@@ -22,10 +22,9 @@ from dashboard.clients.models import ClientFlag, RelatedIndividual
 from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import db, session, transaction
 from dashboard.ledger.moving import Leg, Order
-from dashboard.ledger.services import payments
+from dashboard.ledger.services import days, payments
 from dashboard.ledger.services.accounts import open_account
 from dashboard.ledger.vocabulary import AccountType, ParentType
-from dashboard.ledger.services import days
 from dashboard.staff.models import StaffSession
 from tests.clients.making import blocked, company, path, person
 from tests.conftest import Machine, People
