@@ -17,7 +17,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.database import session
-from dashboard.ledger.models import Account, LedgerTransaction
 from dashboard.ledger.queries.balances import CLOCK_STEP
 from dashboard.money import Money
 
@@ -306,26 +305,29 @@ def every(account_id: UUID, period: Period, *, closing_edge: Edge | None) -> Ite
         edge = Edge(rows[-1].posted_at, rows[-1].id, balance)
 
 
+#: the second condition on the state names the partial index of what is not finished
+_PENDING_SIDE = """
+    SELECT t.* FROM unnest(CAST(:accounts AS uuid[])) AS own (id) CROSS JOIN LATERAL (
+        SELECT id, payment_id, created_at, currency, description, amount_minor, {other} AS other,
+               {outgoing} AS outgoing
+        FROM ledger_transaction
+        WHERE {own} = own.id AND state = 'pending' AND state IN ('draft', 'pending') ORDER BY id DESC LIMIT :size
+    ) AS t"""
+
+_PENDING = sa.text(f"""
+WITH newest AS (
+    SELECT * FROM ({_PENDING_SIDE.format(own=_DEBTOR, other=_CREDITOR, outgoing="true")}
+                   UNION ALL {_PENDING_SIDE.format(own=_CREDITOR, other=_DEBTOR, outgoing="false")}) AS sides
+    ORDER BY id DESC, outgoing LIMIT :size
+)
+SELECT n.*, o.number, o.type, o.alias, o.owner_id FROM newest n JOIN account o ON o.id = n.other
+ORDER BY n.id DESC, n.outgoing
+""")
+
+
 def holds(account_ids: Sequence[UUID], *, limit: int) -> list[Hold]:
     """Pending transactions of the accounts, newest first, at most `limit`; one between two of them comes twice."""
-    table = LedgerTransaction
-    columns = (table.id, table.payment_id, table.created_at, table.amount_minor, table.currency, table.description)
-    sides = []
-    for own, other, outgoing in (
-        (table.debtor_account_id, table.creditor_account_id, True),
-        (table.creditor_account_id, table.debtor_account_id, False),
-    ):
-        side = sa.select(*columns, other.label("other"), sa.literal(outgoing).label("outgoing"))
-        # the second condition names the partial index of what is not finished
-        side = side.where(own.in_(list(account_ids)), table.state == sa.literal_column("'pending'"), _LIVE)
-        sides.append(sa.select(side.order_by(table.id.desc()).limit(limit).subquery()))
-    found = sa.union_all(*sides).subquery()
-    rows = session().execute(
-        sa.select(found, Account.number, Account.type, Account.alias, Account.owner_id)
-        .join(Account, Account.id == found.c.other)
-        .order_by(found.c.id.desc())
-        .limit(limit)
-    )
+    rows = session().execute(_PENDING, {"accounts": list(account_ids), "size": limit})
     return [
         Hold(
             payment_id=row.payment_id, created_at=row.created_at, money=Money(row.amount_minor, row.currency),
@@ -334,9 +336,6 @@ def holds(account_ids: Sequence[UUID], *, limit: int) -> list[Hold]:
         )
         for row in rows
     ]  # fmt: skip
-
-
-_LIVE = sa.text("ledger_transaction.state IN ('draft', 'pending')")
 
 
 @dataclass(frozen=True)
