@@ -1,19 +1,15 @@
 """Lists and searches of clients, at 10,000 and at 1,000,000: the time should not depend on how many there are.
 
-Each figure is the median of 20 warm calls: the SQL part alone (`clients.search.find`), the whole request of the JSON
-list with a token, and the whole request of the page, signed in; both requests as `Server-Timing` says it, that is
-without the network. BENCH_CLIENTS makes the larger database smaller.
+Measured are the SQL part alone (`clients.search.find`), the whole request of the JSON list with a token, and the whole
+request of the page, signed in (bench.timing). BENCH_CLIENTS makes the larger database smaller.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,20 +19,15 @@ import sqlalchemy as sa
 from flask import Flask
 
 from bench.server import Bench
-from dashboard import clock
-from dashboard.access import tokens
-from dashboard.access.permissions import Audience
+from bench.timing import Caller, callers, median, request_time, show, sql_time
 from dashboard.clients.calendar import calendar
 from dashboard.clients.forms.listing import ListQuery
 from dashboard.clients.models import Client
 from dashboard.clients.search import Order, find
-from dashboard.database import db, new_id, session, transaction
-from dashboard.staff.models import StaffMember, StaffSession
+from dashboard.database import db, new_id, session
 from dashboard.web.paging import Position, seal
 
 SMALL, LARGE = 10_000, 1_000_000
-CALLS, WARM = 20, 5
-GOAL_MS, GOAL_RATIO = 20, 1.2
 PAGE_SIZE = 50
 
 
@@ -135,57 +126,11 @@ def page_query(asked: ListQuery, query: dict[str, Any], key: list[Any] | None) -
     return urlencode(query | ({"cursor": seal(Position(key), bound=asked.bound)} if key is not None else {}))
 
 
-def median(call: Callable[[], float]) -> float:
-    """Milliseconds."""
-    for _ in range(WARM):
-        call()
-    return statistics.median(call() for _ in range(CALLS))
+def find_time(asked: ListQuery, key: list[Any] | None) -> Callable[[], float]:
+    return sql_time(lambda: find(asked.chosen, order=asked.order, zone=calendar().zone, size=PAGE_SIZE, after=key))
 
 
-def sql_time(asked: ListQuery, key: list[Any] | None) -> Callable[[], float]:
-    def call() -> float:
-        session().expunge_all()
-        began = time.perf_counter()
-        find(asked.chosen, order=asked.order, zone=calendar().zone, size=PAGE_SIZE, after=key)
-        elapsed = (time.perf_counter() - began) * 1000
-        session().rollback()
-        return elapsed
-
-    return call
-
-
-def request_time(get: Callable[[str], Any], address: str) -> Callable[[], float]:
-    def call() -> float:
-        answer = get(address)
-        assert answer.status_code == 200, (address, answer.status_code, answer.text[:200])
-        return float(answer.headers["Server-Timing"].partition("dur=")[2])
-
-    return call
-
-
-@contextmanager
-def callers(app: Flask) -> Iterator[tuple[Callable[[str], Any], Callable[[str], Any]]]:
-    """A machine with a token, and an officer's browser."""
-    with app.app_context(), transaction() as current:
-        scopes = tokens.resolve_scopes(Audience.SYSTEM, [])
-        _token, secret = tokens.create(audience=Audience.SYSTEM, scopes=scopes, name="bench")
-        officer = current.scalars(sa.select(StaffMember).where(StaffMember.role == "officer")).one()
-        cookie = secrets.token_urlsafe(32)
-        current.add(
-            StaffSession(
-                staff_id=officer.id,
-                secret_hash=hashlib.sha256(cookie.encode()).hexdigest(),
-                created_at=clock.now(),
-                seen_at=clock.now(),
-            )
-        )
-    machine, browser = app.test_client(), app.test_client()
-    with browser.session_transaction() as stored:
-        stored["_user_id"], stored["_fresh"] = cookie, True
-    yield lambda address: machine.get(address, headers={"Authorization": f"Bearer {secret}"}), browser.get
-
-
-def measure(app: Flask, shape: Shape, callers_: tuple[Callable[[str], Any], Callable[[str], Any]]) -> list[float]:
+def measure(app: Flask, shape: Shape, callers_: tuple[Caller, Caller]) -> list[float]:
     """SQL, JSON list and page, in milliseconds."""
     api, page = callers_
     with app.test_request_context():
@@ -193,7 +138,7 @@ def measure(app: Flask, shape: Shape, callers_: tuple[Callable[[str], Any], Call
         assert not asked.errors, asked.errors
         key = edge_key(asked.order, shape.skip) if shape.skip else None
         addresses = json_query(asked, shape.query, key), page_query(asked, shape.query, key)
-        sql = median(sql_time(asked, key))
+        sql = median(find_time(asked, key))
     return [
         sql,
         median(request_time(api, f"/internal/Clients?{addresses[0]}&pageSize={PAGE_SIZE}")),
@@ -217,9 +162,6 @@ def insert_time(app: Flask, rows: int = 500) -> float:
     return statistics.median(times)
 
 
-# --- the table --------------------------------------------------------------------------------------------------
-
-
 def run(bench: Bench) -> None:
     large = int(os.environ.get("BENCH_CLIENTS", LARGE))
     figures: list[list[list[float]]] = []
@@ -227,7 +169,7 @@ def run(bench: Bench) -> None:
     words: dict[str, str] = {}
     for clients in sorted({large, SMALL}, reverse=True):
         began = time.monotonic()
-        app, loaded = bench.filled(clients)
+        app, loaded = bench.filled(clients, f"bench_clients_{clients}")
         seconds = time.monotonic() - began
         speed = f"{loaded.rows / seconds:,.0f} rows a second"
         print(f"{clients:,} clients, {loaded.rows:,} rows loaded in {seconds:.0f} s: {speed}", flush=True)
@@ -242,18 +184,5 @@ def run(bench: Bench) -> None:
             db.session.remove()
             db.engine.dispose()
     print(", ".join(f"{kind}: {word!r}" for kind, word in words.items()))
-    show(names, figures[0], figures[-1], large)
-
-
-def show(names: list[str], many: list[list[float]], few: list[list[float]], large: int) -> None:
-    """Milliseconds at both sizes and their ratio; what misses a goal is marked."""
-    print(f"\nms, median of {CALLS} warm; goal {GOAL_MS} ms at {large:,} and {GOAL_RATIO} times {SMALL:,}; ! misses")
-    print(f"{'':34}{'SQL alone':^26}{'JSON list':^26}{'page':^26}")
-    print(f"{'':34}" + f"{large:>10,}{SMALL:>8,}{'ratio':>7} " * 3)
-    for name, at_many, at_few in zip(names, many, few, strict=True):
-        cells = []
-        for slow, fast in zip(at_many, at_few, strict=True):
-            ratio = slow / fast
-            mark = "!" if slow > GOAL_MS else " "
-            cells.append(f"{slow:>10.1f}{fast:>8.1f}{ratio:>6.1f}{'!' if ratio > GOAL_RATIO else ' '}{mark}")
-        print(f"{name:34}" + "".join(cells))
+    title = "Lists and searches of clients"
+    show(title, ("SQL alone", "JSON list", "page"), names, figures[0], figures[-1], (large, SMALL))

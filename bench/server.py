@@ -68,6 +68,10 @@ class Bench:
         """The process above all others of the server."""
         return int((self.server.data / "postmaster.pid").read_text().partition("\n")[0])
 
+    def superuser(self, name: str) -> str:
+        """The URL of a database for psycopg, as the role that may do anything."""
+        return self.server.url(embedded.SUPERUSER, name).replace("+psycopg", "")
+
     def created(self, name: str) -> str:
         """A fresh empty database; its URL for psycopg, as the role that owns it."""
         self._admin(f"CREATE DATABASE {name} OWNER {embedded.OWNER_ROLE}")
@@ -85,9 +89,9 @@ class Bench:
             migration_database_url=owner,
         )
 
-    def filled(self, clients: int) -> tuple[Flask, loading.Loaded]:
-        """An application on a fresh database with so many demo clients."""
-        chosen = self.migrated(f"bench_{clients}")
+    def filled(self, clients: int, name: str) -> tuple[Flask, loading.Loaded]:
+        """An application on a fresh database of this name with so many demo clients."""
+        chosen = self.migrated(name)
         assert chosen.migration_database_url is not None
         loaded = loading.load(chosen.migration_database_url, chosen, clients=clients, seed=1)
         app = create_app(chosen)
