@@ -6,6 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
+from typing import ClassVar
 
 from dashboard.home.demo_data.business_days import BusinessDay
 from dashboard.home.demo_data.chart import Chart
@@ -70,10 +71,14 @@ def _walker(
 class _Apart:
     """An iterator whose work is done by a process of its own. The process inherits the accounts and shares nothing."""
 
+    #: ends that a new process inherits and closes: once nobody listens, it must notice
+    _listening: ClassVar[list[Connection]] = []
+
     def __init__(self, walk: Callable[[], Iterator[Parcel]]) -> None:
         context = multiprocessing.get_context("fork")
         self._here, there = context.Pipe(duplex=False)
-        self._process = context.Process(target=_send, args=(walk, there), daemon=True)
+        self._listening.append(self._here)
+        self._process = context.Process(target=_send, args=(walk, there, list(self._listening)), daemon=True)
         self._process.start()
         there.close()
 
@@ -90,12 +95,15 @@ class _Apart:
         return found
 
     def __exit__(self, *_: object) -> None:
+        self._listening.remove(self._here)
         self._here.close()
         self._process.terminate()
         self._process.join()
 
 
-def _send(walk: Callable[[], Iterator[Parcel]], there: Connection) -> None:
+def _send(walk: Callable[[], Iterator[Parcel]], there: Connection, others: list[Connection]) -> None:
+    for other in others:
+        other.close()
     try:
         for parcel in walk():
             there.send(parcel)
