@@ -22,6 +22,7 @@ from dashboard.audit.models import AuditEvent
 from dashboard.clients.models import Client
 from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import db, session, transaction
+from dashboard.errors import Refused
 from dashboard.ledger.models import Account
 from dashboard.ledger.moving import Leg
 from dashboard.ledger.services import accounts, days, payments, snapshots
@@ -527,3 +528,19 @@ def test_an_owner_without_accounts_has_none(treasurer: FlaskClient) -> None:
 def test_nobody_without_a_session_sees_accounts(http: FlaskClient) -> None:
     for path in ("accounts", "accounts/totals", "accounts/export", f"accounts/{uuid4()}", f"owners/{uuid4()}/accounts"):
         assert http.get(f"/ledger/{path}").status_code == 303
+
+
+def test_an_account_of_the_chart_is_not_closed(book: Book, signed_in: Callable[..., FlaskClient]) -> None:
+    with transaction():
+        bank = accounts.register_bank_account(
+            provider="bank-test", name="Bank Test", number="LT000000000000000001", currency="chf", by=system()
+        )
+    chart = session().scalars(sa.select(Account).where(Account.currency == "chf")).all()
+    assert {account.bank_account_id for account in chart} == {bank.id, None}
+    for account in chart:
+        with pytest.raises(Refused) as refused, transaction():
+            accounts.close(account.id, by=system())
+        assert refused.value.code == "chartAccount"
+    page = signed_in(Role.TREASURER).get(f"/ledger/accounts/{chart[0].id}").get_data(as_text=True)
+    assert "the house books to this account" in page
+    assert "Close…" not in page

@@ -118,6 +118,8 @@ def _money(minor: int, shown: AccountView) -> Money:
 
 def _not_closable(shown: AccountView, live: bool) -> str | None:
     """Why closing is not offered; None where it may be tried."""
+    if shown.of_chart:
+        return "Closing is not offered: the house books to this account."
     if shown.balances.held or live:
         return "Closing is not offered: a payment on the account is not finished yet."
     if shown.balances.posted:

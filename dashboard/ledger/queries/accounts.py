@@ -58,6 +58,8 @@ class AccountView:
     hidden: bool
     display_order: int | None
     provider: str | None
+    #: the house books to it
+    of_chart: bool
     created_at: datetime
     closed_at: datetime | None
     balances: Balances
@@ -129,6 +131,7 @@ class Page:
 _COLUMNS = (
     Account.id, Account.owner_id, Account.type, Account.number, Account.currency, Account.alias, Account.status,
     Account.hidden, Account.display_order, Account.provider, Account.created_at, Account.closed_at,
+    sa.or_(Account.standard, Account.bank_account_id.is_not(None)).label("of_chart"),
 )  # fmt: skip
 
 

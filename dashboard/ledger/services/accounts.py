@@ -204,10 +204,15 @@ def reorder(account_ids: Sequence[UUID], *, owner_id: UUID, by: Actor) -> None:
 
 
 def close(account_id: UUID, *, owner_id: UUID | None = None, by: Actor) -> Account:
-    """Close for good. Raises NotFound, Refused `balanceNotZero`, `livePayments`; closing twice is a Conflict."""
+    """Close for good. Raises NotFound, Refused `balanceNotZero`, `livePayments`, `chartAccount`.
+
+    Closing twice is a Conflict.
+    """
     account = _locked(account_id, owner_id)
     if account.status == AccountStatus.CLOSED:
         raise Conflict("The account is closed already.", code="accountClosed")
+    if account.standard or account.bank_account_id is not None:
+        raise Refused("The house books to this account; it belongs to its chart.", code="chartAccount")
     live = session().scalar(
         sa.select(LedgerTransaction.id)
         .where(
