@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS
 from dashboard.web.api import field_errors
 
 _REQUIRED = frozenset({"parentId", "parentType", "debtorAccountId", "creditorAccountId", "currency", "amount"})
+_UUID = re.compile("[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
 _PARENT_TYPES = {kind.value: kind for kind in ParentType}
 
 
@@ -43,12 +45,14 @@ def plain_order(item: Any, ids: tuple[UUID, UUID] | None = None) -> Order | None
         return None
     payment_id, transaction_id = ids or (new_id(), new_id())
     try:
-        leg = Leg(
-            UUID(item["debtorAccountId"]), UUID(item["creditorAccountId"]), minor, currency, None, transaction_id
-        )
-        return Order(kind, UUID(item["parentId"]), (leg,), id=payment_id)
-    except (ValueError, AttributeError, TypeError):
+        debtor, creditor, parent = item["debtorAccountId"], item["creditorAccountId"], item["parentId"]
+        # UUID() itself takes braces, underscores and hyphens anywhere
+        if not (_UUID(debtor) and _UUID(creditor) and _UUID(parent)):
+            return None
+    except TypeError:
         return None
+    leg = Leg(UUID(debtor), UUID(creditor), minor, currency, None, transaction_id)
+    return Order(kind, UUID(parent), (leg,), id=payment_id)
 
 
 def order_from(item: Any, *, may_adjust: bool, ids: tuple[UUID, UUID] | None = None) -> Order:

@@ -28,13 +28,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class Run:
     """One `python -m dashboard.serve`."""
 
-    def __init__(self, instance: Path, port: int) -> None:
+    def __init__(self, instance: Path, port: int, workers: int = 1) -> None:
         self.instance = instance
         self.port = port
         self.log = instance.parent / f"run-{time.monotonic_ns()}.log"
         passed = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
         env = {name: os.environ[name] for name in passed if name in os.environ}
-        env |= {"INSTANCE_PATH": str(instance), "PORT": str(port), "DEMO": "0", "WEB_WORKERS": "1"}
+        env |= {"INSTANCE_PATH": str(instance), "PORT": str(port), "DEMO": "0", "WEB_WORKERS": str(workers)}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dashboard.serve"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT
