@@ -139,6 +139,7 @@ def _gathered(asked: Wanted) -> sa.CTE:
 _COLUMNS = (
     Account.id, Account.owner_id, Account.type, Account.number, Account.currency, Account.alias, Account.status,
     Account.hidden, Account.display_order, Account.provider, Account.created_at, Account.closed_at,
+    sa.or_(Account.standard, Account.bank_account_id.is_not(None)).label("of_chart"),
 )  # fmt: skip
 
 
