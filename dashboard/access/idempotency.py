@@ -188,7 +188,8 @@ def _document(app: Any, path: str, methods: set[str], enveloped: bool) -> None:
     item = app.paths.get(re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", path))
     for method in methods & _CREATES_OR_MOVES:
         operation = getattr(item, method.lower(), None)
-        if operation is None:
+        if operation is None or any(known.name == HEADER for known in operation.parameters or []):
+            # a second application in this process shares the document's parts
             continue
         header = Parameter.model_validate(
             {
