@@ -8,6 +8,11 @@ SLOTS = 16
 #: every posting shares this lock, the end of a business day takes it alone
 BUSINESS_DAY_LOCK = 0x6C6564676572
 
+#: accounts of the house that no single caller may take from, or put on: they move by adjusting payments, which have
+#: two people behind them
+NEVER_DEBITED = "('opening', 'receivable', 'income', 'expense')"
+NEVER_CREDITED = "('opening')"
+
 #: why a transaction is refused, in the order in which it is said; {d} and {c} stand for debtor and creditor
 _REFUSAL = """CASE
                     WHEN {no_debtor} THEN 'debtorNotFound'
@@ -15,6 +20,7 @@ _REFUSAL = """CASE
                     WHEN {same} THEN 'sameAccount'
                     WHEN {d_currency} <> {currency} THEN 'debtorCurrencyMismatch'
                     WHEN {c_currency} <> {currency} THEN 'creditorCurrencyMismatch'
+                    {needs_two}
                     {gives_back}
                     WHEN {d_closed} THEN 'debtorClosed'
                     WHEN {c_closed} THEN 'creditorClosed'
@@ -32,6 +38,10 @@ REFUSAL_IN_MANY = _REFUSAL.format(
     d_currency="a_currencies[d]", c_currency="a_currencies[c]", d_closed="a_closed[d]", c_closed="a_closed[c]",
     d_frozen="a_debits_frozen[d] AND NOT p_follows", c_frozen="a_credits_frozen[c] AND NOT p_follows",
     d_guarded="a_guarded[d]", d_room="a_rooms[d]",
+    needs_two=f"""WHEN fresh AND p_parent_types[i] <> 'adjustingPayment'
+                         AND a_types[d] IN {NEVER_DEBITED} THEN 'debtorNeedsTwo'
+                    WHEN fresh AND p_parent_types[i] <> 'adjustingPayment'
+                         AND a_types[c] IN {NEVER_CREDITED} THEN 'creditorNeedsTwo'""",
     gives_back="WHEN p_to IN ('canceled', 'error') THEN NULL",
     only_looks="WHEN p_to = 'draft' OR source = 'pending' THEN NULL",
 )  # fmt: skip
@@ -40,7 +50,7 @@ REFUSAL_OF_ONE = _REFUSAL.format(
     no_debtor="d.account_id IS NULL", no_creditor="c.account_id IS NULL", same="p_debtor = p_creditor",
     currency="p_currency", amount="p_amount", d_currency="d.currency", c_currency="c.currency",
     d_closed="d.closed", c_closed="c.closed", d_frozen="d.debits_frozen", c_frozen="c.credits_frozen",
-    d_guarded="d.guarded", d_room="(" + _ROOM.format(b="d") + ")", gives_back="", only_looks="",
+    d_guarded="d.guarded", d_room="(" + _ROOM.format(b="d") + ")", needs_two="", gives_back="", only_looks="",
 )  # fmt: skip
 
 #: Two statements, as rows that were waited for are fresh only in the statement that locked them (docs/adr/0010):
@@ -92,6 +102,7 @@ DECLARE
     taken int[];
     a_ids uuid[]; a_currencies text[]; a_guarded boolean[]; a_slots int[]; a_rooms bigint[]; a_limits bigint[];
     a_debits_frozen boolean[]; a_credits_frozen boolean[]; a_closed boolean[];
+    a_types text[];
     d_posted bigint[]; d_held bigint[]; d_debited boolean[]; d_credited boolean[];
     first int; d int; c int; amount bigint; code text; source text; chain int; written int; expected int;
     refused boolean := false;
@@ -105,14 +116,18 @@ BEGIN
             WHEN 'system' THEN true
             WHEN 'token' THEN EXISTS (
                 SELECT 1 FROM api_token t
-                WHERE t.id = by_id AND t.revoked_at IS NULL AND 'payments:adjust' = ANY (t.scopes))
-            ELSE EXISTS (
-                SELECT 1 FROM approval_request r
-                WHERE r.state = 'approved' AND r.decided_by = by_id
-                  AND r.closed_at >= transaction_timestamp() - interval '1 minute'
-                  AND (r.kind = 'ledger.adjust' AND r.object_id = ANY (p_ids)
-                       OR r.kind = 'ledger.reverse' AND r.object_id = ANY (p_reverses)
-                       OR r.kind = 'ledger.opening-balances'))
+                WHERE t.id = by_id AND t.revoked_at IS NULL AND t.expires_at > now()
+                  AND 'payments:adjust' = ANY (t.scopes))
+            ELSE NOT EXISTS (
+                SELECT 1
+                FROM unnest(p_ids, p_parent_types, p_parent_ids, p_reverses) AS w(id, type, parent, reverses)
+                WHERE w.type = 'adjustingPayment' AND NOT EXISTS (
+                    SELECT 1 FROM approval_request r
+                    WHERE r.state = 'approved' AND r.decided_by = by_id
+                      AND r.closed_at >= transaction_timestamp() - interval '1 minute'
+                      AND (r.kind = 'ledger.adjust' AND r.object_id = w.id
+                           OR r.kind = 'ledger.reverse' AND r.object_id = w.reverses
+                           OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent)))
         END) THEN
             RAISE EXCEPTION 'an adjusting payment needs two people'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payment_adjusting_needs_approval';
@@ -221,6 +236,10 @@ BEGIN
         d_credited := array_fill(false, ARRAY[d]);
     END IF;
 
+    IF fresh AND false = ANY (a_guarded) THEN
+        SELECT array_agg(x.type ORDER BY k.ordinal) INTO a_types
+        FROM unnest(a_ids) WITH ORDINALITY AS k(id, ordinal) JOIN account x ON x.id = k.id;
+    END IF;
     IF fresh THEN
         -- a parent has one living payment of a purpose; the unique index says the same to those who come at once
         IF n = 1 THEN
@@ -454,6 +473,9 @@ DECLARE
     by_name text;
     by_role text;
 BEGIN
+    IF p_parent_type = 'adjustingPayment' THEN
+        RETURN;
+    END IF;
     SELECT t.id, t.name, t.audience INTO by_id, by_name, by_role FROM api_token t
      WHERE t.secret_hash = p_secret AND t.revoked_at IS NULL AND t.expires_at > now() AND t.audience = 'system'
        AND 'payments:write' = ANY (t.scopes) AND t.last_used_at > now() - interval '1 minute';
@@ -475,6 +497,12 @@ BEGIN
     END IF;
     -- (2) decide, and write under a new snapshot
     code := {REFUSAL_OF_ONE};
+    IF code IS NULL AND NOT (d.guarded AND c.guarded) AND EXISTS (
+        SELECT 1 FROM account x WHERE x.id = p_debtor AND x.type IN {NEVER_DEBITED}
+                                   OR x.id = p_creditor AND x.type IN {NEVER_CREDITED}
+    ) THEN
+        code := 'needsTwo';
+    END IF;
     IF code IS NOT NULL THEN
         RAISE EXCEPTION '%', code USING ERRCODE = 'raise_exception';
     END IF;

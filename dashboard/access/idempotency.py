@@ -158,7 +158,8 @@ def _under(key: str, view: Callable[..., Any], arguments: dict[str, Any]) -> Res
         answer = claim(key)
         if answer is None:
             answer = _answered(view, arguments)
-            if answer.status_code >= 500 or answer.is_streamed:
+            # an answer that says when to ask again is no last word
+            if answer.status_code >= 500 or answer.is_streamed or "Retry-After" in answer.headers:
                 session().execute(sa.delete(IdempotencyKey).filter_by(**_place(key)))
             else:
                 remember(key, answer)

@@ -138,8 +138,9 @@ class AccountBalance(Base):
         sa.CheckConstraint("NOT closed OR (posted = 0 AND held = 0)", name="closed_is_empty"),
         sa.CheckConstraint("abs(posted) <= 1000000000000000000", name="in_range"),
         # its condition does not change when money moves, so that the row stays in its place
-        sa.Index("ix_account_balance_frozen", "account_id",
-                 postgresql_where=sa.text("debits_frozen OR credits_frozen")),
+        sa.Index(
+            "ix_account_balance_frozen", "account_id", postgresql_where=sa.text("debits_frozen OR credits_frozen")
+        ),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
@@ -100,6 +101,8 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(sa.exc.OperationalError)
     def busy(error: sa.exc.OperationalError) -> Response:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
+            return away(error)
         if getattr(error.orig, "sqlstate", None) not in WAITED_TOO_LONG:
             return failed(error)
         db.session.rollback()
@@ -112,6 +115,17 @@ def install(app: Flask) -> None:
                 headers={"Retry-After": "1"},
             )
         return failure_page(503, headline="Others work on the same thing at this moment.")
+
+    @app.errorhandler(psycopg.OperationalError)
+    def away(error: Exception) -> Response:
+        db.session.rollback()
+        log.error("database away", error=type(error).__name__)
+        if is_api_path(request.path):
+            return envelope.failed(
+                503, "unavailable", "The database is away for a moment. Ask again with the same key.",
+                headers={"Retry-After": "2"},
+            )  # fmt: skip
+        return failure_page(503)
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:

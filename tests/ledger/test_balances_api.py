@@ -127,7 +127,18 @@ def test_totals_refuse_what_they_do_not_know(teller: Any, query: str, field: str
     assert said["errors"][0]["field"] == field
 
 
-def test_the_open_day_is_ended_only_when_it_is_named(book: Book, teller: Any) -> None:
+def test_a_machine_does_not_run_ahead_of_the_calendar(book: Book, teller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = days.open_day().day
+    monkeypatch.setattr(days, "has_begun", lambda asked: asked <= day)
+    assert exact(teller.call("POST", SNAPSHOT, json={"date": day.isoformat()}))["ended"] is True
+    following = days.open_day().day
+    refused(teller.call("POST", SNAPSHOT, json={"date": following.isoformat()}), 422, "notBegun")
+    assert days.open_day().day == following
+
+
+def test_the_open_day_is_ended_only_when_it_is_named(book: Book, teller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the suite also runs on Saturdays, when the open day is the Monday after
+    monkeypatch.setattr(days, "has_begun", lambda _asked: True)
     account = book.account(1_000)
     day = days.open_day().day
     refused(teller.call("POST", SNAPSHOT), 422, "noClosedDay")

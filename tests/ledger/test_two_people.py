@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Audience, Role
 from dashboard.database import constraint_of, session, transaction
 from dashboard.ledger import moving
-from dashboard.ledger.vocabulary import ParentType, PaymentState
+from dashboard.ledger.vocabulary import AccountType, ParentType, PaymentState
 from tests.conftest import People
 from tests.ledger.conftest import Book
 
@@ -49,3 +50,42 @@ def test_a_token_without_the_scope_makes_none_and_one_with_it_does(book: Book, m
 
     assert refused(book, actor(plain)) == "payment_adjusting_needs_approval"
     assert refused(book, actor(trusted)) is None
+
+
+@pytest.mark.parametrize("way", ["/internal/Payments", "/v2/internal/Payments", "/internal/Payments/draft", "batch"])
+@pytest.mark.parametrize(
+    ("debtor", "creditor"),
+    [("opening", None), (None, "opening"), ("receivable", None), ("income", None), ("expense", None)],
+)
+def test_calling_it_a_transfer_does_not_take_from_the_houses_own(
+    book: Book, teller: Any, way: str, debtor: str | None, creditor: str | None
+) -> None:
+    client = book.account(10_000)
+    sides = [book.house(type=AccountType(side)) if side else client for side in (debtor, creditor)]
+    moved = {
+        "debtorAccountId": str(sides[0]), "creditorAccountId": str(sides[1]), "currency": "eur", "amount": 5,
+    }  # fmt: skip
+    parent = {"parentId": str(uuid4()), "parentType": "transfer"}
+    teller.call("GET", "/internal/Clients?pageSize=1")
+    if way == "batch":
+        answer = teller.call("POST", "/internal/Payments/batch", json={"payments": [parent | moved]})
+        assert answer.json["items"][0]["code"] == "adjustingOnly"
+    elif way.endswith("draft"):
+        answer = teller.call("POST", way, json=parent | {"transactions": [moved]})
+        assert (answer.status_code, answer.json["code"]) == (422, "adjustingOnly")
+    else:
+        answer = teller.call("POST", way, json=parent | moved)
+        assert answer.status_code == 422
+        assert "adjustingOnly" in answer.text
+    assert book.balance(client) == (10_000, 0)
+
+
+def test_an_adjusting_draft_without_the_scope_is_refused_and_asks_nobody(book: Book, teller: Any) -> None:
+    moved = {
+        "debtorAccountId": str(book.account(100)), "creditorAccountId": str(book.account()), "currency": "eur",
+        "amount": 1,
+    }  # fmt: skip
+    said = {"parentId": str(uuid4()), "parentType": "adjustingPayment", "transactions": [moved]}
+    answer = teller.call("POST", "/internal/Payments/draft", json=said)
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    assert session().scalar(sa.text("SELECT count(*) FROM approval_request")) == 0

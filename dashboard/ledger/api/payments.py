@@ -44,7 +44,9 @@ def _ask_if_adjusting(order: Order, by: Actor) -> None:
 
 def _made(order: Order, to: PaymentState) -> dict[str, Any]:
     by = current_actor()
-    _ask_if_adjusting(order, by)
+    if to is PaymentState.POSTED:
+        # what is approved is posted, so a draft is not asked for: it is refused
+        _ask_if_adjusting(order, by)
     verb = payments.pay if to is PaymentState.POSTED else payments.draft
     moved = in_transaction(lambda: verb(order, by=by))
     numbers = queries.numbers_of(account_id for leg in order.legs for account_id in (leg.debtor_id, leg.creditor_id))

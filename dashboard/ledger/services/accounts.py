@@ -213,6 +213,17 @@ def close(account_id: UUID, *, owner_id: UUID | None = None, by: Actor) -> Accou
         raise Conflict("The account is closed already.", code="accountClosed")
     if account.standard or account.bank_account_id is not None:
         raise Refused("The house books to this account; it belongs to its chart.", code="chartAccount")
+    stopped = session().scalar(
+        sa.select(AccountBalance.account_id)
+        .where(
+            AccountBalance.account_id == account_id,
+            AccountBalance.debits_frozen | AccountBalance.credits_frozen | (AccountBalance.blocked_minor > 0),
+        )
+        .limit(1)
+    )
+    if stopped is not None:
+        # an order to hold the client's money reaches what comes in later, too
+        raise Refused("A frozen account is not closed.", code="accountFrozen")
     live = session().scalar(
         sa.select(LedgerTransaction.id)
         .where(

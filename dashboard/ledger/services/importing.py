@@ -1,20 +1,21 @@
 """Payments from a CSV file: streamed, resumed where it stopped, what was refused in a file beside it.
 
-A record says who pays whom: debtor, creditor (account id or number), currency, amount, and if it likes parentId,
-parentType, purpose, valueDate, description. A record without a parentId gets one made from the file's checksum and
-its line, so that no line is ever booked twice.
+A record says what it belongs to (parentId), who pays whom (debtor, creditor: account id or number), currency and
+amount, and if it likes parentType, purpose, valueDate, description. A parent has one living payment of a purpose, so a
+file that was corrected and is imported again books nothing twice.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -33,9 +34,10 @@ from dashboard.ledger.vocabulary import MAIN_PURPOSE, ParentType, PaymentState
 from dashboard.money import DECIMALS, Money, NotRepresentable
 
 CHUNK = 1_000
-REQUIRED = ("debtor", "creditor", "currency", "amount")
-OPTIONAL = ("parentId", "parentType", "purpose", "valueDate", "description")
+REQUIRED = ("parentId", "debtor", "creditor", "currency", "amount")
+OPTIONAL = ("parentType", "purpose", "valueDate", "description")
 LONGEST_FIELD = 10_000
+_AMOUNT = re.compile(r"[0-9]{1,17}(\.[0-9]{1,4})?")
 #: adjusting payments wait for a second person, whoever sits at the command line
 PARENT_TYPES = {kind.value: kind for kind in ParentType if kind is not ParentType.ADJUSTING_PAYMENT}
 
@@ -97,8 +99,10 @@ def _account(text: str, field: str, known: dict[str, UUID]) -> UUID:
     return found
 
 
-def _order(record: _Record, sha256: str, known: dict[str, UUID]) -> Order:
+def _order(record: _Record, known: dict[str, UUID]) -> Order:
     said = record.fields
+    if any("\x00" in value for value in said.values()):
+        raise Invalid.one("", "Control characters are not allowed.", "value")
     if "_length" in said:
         raise Invalid.one("", "The record has another number of fields than the head.", "length")
     kind = PARENT_TYPES.get(said.get("parentType") or ParentType.TRANSFER.value)
@@ -108,11 +112,13 @@ def _order(record: _Record, sha256: str, known: dict[str, UUID]) -> Order:
     if currency not in DECIMALS:
         raise Invalid.one("currency", "This currency is not known here.", "enum")
     try:
+        if not _AMOUNT.fullmatch(said["amount"]):
+            raise NotRepresentable
         amount = Money.of(Decimal(said["amount"]), currency)
-    except (InvalidOperation, NotRepresentable):
+    except NotRepresentable:
         raise Invalid.one("amount", f"Write a number with at most {DECIMALS[currency]} decimals.", "range") from None
     try:
-        parent = UUID(said["parentId"]) if said.get("parentId") else uuid5(UUID(sha256[:32]), str(record.line))
+        parent = UUID(said["parentId"])
     except ValueError:
         raise Invalid.one("parentId", "This must be a UUID.", "uuid") from None
     try:
@@ -134,8 +140,6 @@ def _order(record: _Record, sha256: str, known: dict[str, UUID]) -> Order:
             ),
         ),
     )
-    if any("\x00" in value for value in said.values()):
-        raise Invalid.one("", "Control characters are not allowed.", "value")
     payments.check_order(order, may_adjust=False)
     return order
 
@@ -143,7 +147,7 @@ def _order(record: _Record, sha256: str, known: dict[str, UUID]) -> Order:
 def _known(records: Sequence[_Record]) -> dict[str, UUID]:
     """Account numbers of a chunk to ids, in one query."""
     said = {numbers.normalized(record.fields.get(name, "")) for record in records for name in ("debtor", "creditor")}
-    wanted = [number for number in said if 0 < len(number) < 36]
+    wanted = [number for number in said if 0 < len(number) < 36 and number.isalnum()]
     rows = session().execute(sa.select(Account.number, Account.id).where(Account.number.in_(wanted)))
     return {number: account_id for number, account_id in rows}  # noqa: C416 rows, not pairs
 
@@ -181,14 +185,14 @@ class _Refusals:
                 csv.writer(file).writerows(reasons)
 
 
-def _chunk(records: Sequence[_Record], sha256: str, refusals: _Refusals, *, by: Actor) -> tuple[int, int]:
+def _chunk(records: Sequence[_Record], refusals: _Refusals, *, by: Actor) -> tuple[int, int]:
     """Post a chunk within the current transaction; gives posted and refused."""
     known = _known(records)
     orders, lines, reasons = [], [], []
     refused = 0
     for record in records:
         try:
-            orders.append(_order(record, sha256, known))
+            orders.append(_order(record, known))
             lines.append(record.line)
         except DomainError as error:
             refused += 1
@@ -254,7 +258,7 @@ def import_file(path: Path, *, by: Actor, progress: Callable[[int, int, int], No
                 )
                 if row.lines != before or row.finished_at is not None:
                     raise Conflict("Another run imports this file at this moment.", code="importRunning")
-                new = _chunk(chunk, sha256, refusals, by=by) if chunk else (0, 0)
+                new = _chunk(chunk, refusals, by=by) if chunk else (0, 0)
                 row.lines += len(chunk)
                 row.posted += new[0]
                 row.refused += new[1]

@@ -392,7 +392,9 @@ def execute(request: ApprovalRequest, by: Actor) -> None:
     )
     rows = [FileRow(*row[:4]) for row in stored]
     ids = {row.number: row.id for row in stored}
-    _hold_still(list(ids.values()))
+    # the opening accounts too, so that all are locked in one order
+    opening = [standard_account(AccountType.OPENING, code) for code in {row.currency for row in rows}]
+    _hold_still([*ids.values(), *opening])
     errors = _errors(rows, _standing(ids, imported.id))
     if errors:
         first = errors[0]

@@ -48,6 +48,10 @@ def check(order: Order, *, prefix: str = "") -> None:
 
 #: refusal of the ledger to (code of the API, sentence); {side} is debtor or creditor
 _SENTENCES = {
+    "NeedsTwo": (
+        "adjustingOnly",
+        "The {side} account belongs to the house and moves by adjusting payments, with two people.",
+    ),
     "CurrencyMismatch": ("currencyMismatch", "The {side} account is in another currency."),
     "Closed": ("accountClosed", "The {side} account is closed."),
     "Frozen": ("accountFrozen", "The {side} account is frozen for {kind}."),
