@@ -45,7 +45,7 @@ FROM generate_series(0, %(days)s) k
 """
 _ACCOUNTS = """
 CREATE TEMPORARY TABLE named AS
-    SELECT row_number() OVER (ORDER BY id) - 1 AS rank, id FROM client;
+    SELECT row_number() OVER (ORDER BY id) - 1 AS rank, id, name_key FROM client;
 CREATE INDEX ON named (rank);
 INSERT INTO account_owner (owner_id) SELECT id FROM client;
 CREATE TEMPORARY TABLE numbered AS
@@ -55,7 +55,10 @@ CREATE TEMPORARY TABLE numbered AS
     FROM (SELECT n, %(opened)s - interval '441 days' + n * (interval '400 days' / %(n)s) AS made
           FROM generate_series(1, %(n)s) n OFFSET 0) AS s;
 INSERT INTO numbered
-    VALUES (0, uuidv7(interval '-500 days'), %(opened)s - interval '500 days', %(n)s / 20, 'eur', false);
+    SELECT 0, uuidv7(interval '-500 days'), %(opened)s - interval '500 days', rank, 'eur', false
+    -- the page asks for more of a name that too many clients have
+    FROM (SELECT rank, count(*) OVER (PARTITION BY name_key) AS namesakes FROM named) AS c
+    WHERE namesakes = 1 ORDER BY abs(rank - %(n)s / 20) LIMIT 1;
 CREATE TEMPORARY TABLE house AS
     SELECT uuidv7(interval '-501 days') AS id, type, currency, row_number() OVER () AS n
     FROM unnest(ARRAY['settlement', 'suspense', 'fees']) type, unnest(ARRAY['eur', 'gbp', 'usd', 'pln']) currency;
