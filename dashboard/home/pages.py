@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
@@ -13,7 +14,7 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries as clients
-from dashboard.home import overview, worklist
+from dashboard.home import finding, overview, worklist
 from dashboard.home.overview import APPROVALS, Due, Line
 from dashboard.settings import Settings
 
@@ -22,6 +23,13 @@ home = Blueprint("home", __name__)
 #: requests of one's own that home lists, and how far it counts them
 ASKED_SHOWN = 10
 ASKED_COUNTED = 100
+
+
+@home.get("/search")
+@requires(Permission.CLIENTS_READ)
+def search() -> AnyResponse:
+    """Where the text of the top bar is found."""
+    return redirect(finding.place(request.args.get("text", "")[:200], by=current_actor()))
 
 
 def _idle() -> timedelta:
