@@ -85,6 +85,22 @@ def test_an_account_is_found_by_number_end_name_owner_and_id(treasurer: FlaskCli
     assert found(treasurer, "text=nobody") == []
 
 
+def test_a_number_is_found_as_tables_show_it(treasurer: FlaskClient, ilves: Client) -> None:
+    account = opened(ilves)
+    country, end = account.number[:2], account.number[-4:]
+    for dots in ("…", "...", ".."):
+        assert found(treasurer, f"text={country}{dots}{end}") == [account.id], dots
+        assert found(treasurer, f"text=ZZ{dots}{end}") == [], "another country"
+    assert found(treasurer, f"text={country.lower()}… {end}") == [account.id]
+
+
+def test_digits_alone_mean_the_end_of_a_number_and_no_name(treasurer: FlaskClient, ilves: Client) -> None:
+    account, named = opened(ilves), opened(ilves, alias="Reserve 987654")
+    assert found(treasurer, f"text={account.number[-3:]}") == [account.id]
+    assert found(treasurer, "text=987654") == []
+    assert found(treasurer, "text=reserve+987654") == [named.id]
+
+
 def test_signs_of_patterns_in_a_text_are_only_signs(treasurer: FlaskClient) -> None:
     account = opened(alias="100% cotton_a")
     assert found(treasurer, "text=100%25+cot") == [account.id]
@@ -209,6 +225,60 @@ def test_totals_are_those_of_the_accounts_and_open_their_rows(
     assert "12.34" in page_of(treasurer, "/ledger/accounts/totals")
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [("", True), ("type=client&currency=eur", True), ("type=client&status=open", False), ("text=ilves", False),
+     ("frozen=any", False), ("provider=bank-alpha", False)],
+)  # fmt: skip
+def test_totals_stand_above_the_list_only_where_they_are_its_own(
+    treasurer: FlaskClient, ilves: Client, query: str, shown: bool
+) -> None:
+    opened(ilves)
+    assert ("/ledger/accounts/totals?" in page_of(treasurer, f"/ledger/accounts?{query}")) is shown
+
+
+def test_a_house_account_has_nothing_available_or_held(treasurer: FlaskClient, book: Book, ilves: Client) -> None:
+    account = opened(ilves)
+    book.pay(book.house(), account.id, 123_456)
+    page = page_of(treasurer, "/ledger/accounts")
+    row = page[page.index(str(book.house())) :].split("</tr>")[0]
+    assert re.findall(r"([\d,]+\.\d\d)<", row) == ["1,234.56"]
+
+
+def test_pending_payments_of_a_house_account_are_pending_both_ways(
+    treasurer: FlaskClient, book: Book, ilves: Client
+) -> None:
+    account = opened(ilves)
+    book.pay(book.house(), account.id, 10_000)
+    with transaction():
+        payments.hold(book.order(account.id, book.house(), 3_456), by=system())
+        payments.hold(book.order(book.house(), account.id, 200), by=system())
+    house = page_of(treasurer, f"/ledger/accounts/{book.house()}")
+    assert house.count(">Pending<") == 2
+    assert ">Incoming<" not in house and ">Held<" not in house
+    assert "Credits minus debits" in house
+    client = page_of(treasurer, f"/ledger/accounts/{account.id}")
+    assert (
+        client.count('<span class="badge is-wait">Incoming<') == client.count('<span class="badge is-wait">Held<') == 1
+    )
+    assert "Credits minus debits" not in client
+
+
+def test_links_set_the_period_of_a_statement(treasurer: FlaskClient, ilves: Client) -> None:
+    account = opened(ilves)
+    with transaction():
+        today = days.open_day().day
+    page = page_of(treasurer, f"/ledger/accounts/{account.id}")
+    links = dict((word, address) for address, word in re.findall(r'href="([^"]+)"[^>]*>((?:This|Last) \w+)<', page))
+    month = today.replace(day=1)
+    last = month - timedelta(days=1)
+    for word, first, end in (("This month", month, today), ("Last month", last.replace(day=1), last),
+                             ("This year", today.replace(month=1, day=1), today)):  # fmt: skip
+        assert links[word].endswith(f"?from={first}&to={end}")
+        assert f'id="f-from" name="from" type="date" value="{first}"' in page_of(treasurer, links[word])
+    assert "0 entries" not in re.sub(r'data-announce="[^"]*"', "", page)
+
+
 def rows_of(answer: Any) -> list[dict[str, str]]:
     lines = [line for line in answer.get_data(as_text=True).lstrip("\ufeff").splitlines() if not line.startswith("#")]
     return list(csv.DictReader(io.StringIO("\n".join(lines))))
@@ -307,7 +377,10 @@ def test_a_freeze_is_told_and_never_why(
             for secret in ("STR", "suspicious", "the reason itself"):
                 assert secret not in page
     page = page_of(treasurer, f"/ledger/accounts/{account.id}")
-    assert "Frozen for debits" in page
+    assert "<b>Frozen for debits</b>: the client is blocked. See the blocks of" in page
+    assert "The reason is open to compliance." in page
+    assert "The reason is open" not in page_of(signed_in(Role.OFFICER), f"/ledger/accounts/{account.id}")
+    assert ">Open</span>" not in page
     assert f'href="/clients/{ilves.id}"' in page
 
 

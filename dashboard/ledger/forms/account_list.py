@@ -49,6 +49,11 @@ class AccountQuery:
     def set_count(self) -> int:
         return len(self.values)
 
+    @property
+    def totals_follow(self) -> bool:
+        """Whether totals per currency and type are those of the listed accounts: no other filter is set."""
+        return self.values.keys() <= {"type", "currency"}
+
     def query(self, *, cursor: str | None = None, **extra: str) -> str:
         """The query string, `?` included; empty for the plain list."""
         pairs = {**self.values, **extra, **({"cursor": cursor} if cursor else {})}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from dashboard.ledger.pages.naming import badges, frozen_words, house_name, othe
 from dashboard.ledger.queries import accounts as account_queries
 from dashboard.ledger.queries import statements
 from dashboard.ledger.queries.accounts import AccountView
-from dashboard.ledger.queries.statements import Edge, Statement
+from dashboard.ledger.queries.statements import Edge, Period, Statement
 from dashboard.ledger.services import days
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
@@ -81,8 +82,10 @@ def account(account_id: UUID) -> Response:
         frozen=frozen_words(frozen.debits_frozen, frozen.credits_frozen),
         limit=Money(frozen.limit, shown.currency) if frozen.limit else None,
         blocked=Money(frozen.blocked, shown.currency) if frozen.blocked else None,
+        sees_reason=actor.sees_restricted,
         asked=asked,
         period=asked.period,
+        shortcuts=_shortcuts(account_id, open_day),
         open_day=open_day,
         statement=statement,
         entries=entries,
@@ -102,6 +105,34 @@ def account(account_id: UUID) -> Response:
         may_write=actor.may(Permission.ACCOUNTS_WRITE) and shown.is_open,
         not_closable=_not_closable(shown, bool(holds)),
     )
+
+
+class _Shortcut(NamedTuple):
+    """A period that one click sets."""
+
+    label: str
+    period: Period
+    url: str
+
+
+def _shortcuts(account_id: UUID, today: date) -> list[_Shortcut]:
+    """Periods that are asked for most, seen from the open business day."""
+    month = today.replace(day=1)
+    before = month - timedelta(days=1)
+    periods = (
+        ("This month", Period(month, today)),
+        ("Last month", Period(before.replace(day=1), before)),
+        ("This year", Period(today.replace(month=1, day=1), today)),
+    )
+    return [
+        _Shortcut(label, period, url_for("ledger.account", account_id=account_id, **_dates(period)))
+        for label, period in periods
+    ]
+
+
+def _dates(period: Period) -> dict[str, str]:
+    """As the query string carries them."""
+    return {"from": period.first.isoformat(), "to": period.last.isoformat()}
 
 
 def _late(statement: Statement | None, later: str | None) -> bool:
@@ -141,8 +172,8 @@ def _edges(
     def address(edge: Edge, back: bool) -> str:
         cursor = seal(Position(edge.as_key(), backwards=back), bound=bound)
         # the period itself, so that it is the same tomorrow
-        period = {"from": statement.period.first.isoformat(), "to": statement.period.last.isoformat()}
-        return f"{url_for('ledger.account', account_id=account_id)}?{urlencode({**period, 'cursor': cursor})}"
+        pairs = {**_dates(statement.period), "cursor": cursor}
+        return f"{url_for('ledger.account', account_id=account_id)}?{urlencode(pairs)}"
 
     return (
         address(Edge.newer_than(statement.entries[0]), True) if has_earlier else None,

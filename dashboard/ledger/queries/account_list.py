@@ -24,6 +24,10 @@ MOST_NAMED = 200
 REACH = 2_000
 LONGEST_TEXT = 200
 _NUMBER_END = re.compile(r"[0-9A-Z]{3,34}")
+#: what tables show of a number, with one sign of omission or with dots
+_SHORT_NUMBER = re.compile(r"([A-Z]{2})(?:…|\.{2,3})([0-9A-Z]{3,30})")
+#: digits alone mean the end of a number, never a part of a name
+_DIGITS = re.compile(r"[0-9]{3,34}")
 _WHOLE_NUMBER = re.compile(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}")
 #: which freeze an account must have, and what that says of its balance rows
 FROZEN: dict[str, sa.ColumnElement[bool]] = {
@@ -56,8 +60,10 @@ class Wanted:
 
     @property
     def exact(self) -> bool:
-        """The text is an id or a whole number: it means few accounts, and nobody's name."""
-        return _as_uuid(self.text) is not None or bool(_WHOLE_NUMBER.fullmatch(numbers.normalized(self.text)))
+        """The text is an id or a number, whole or its end: it means few accounts, and nobody's name."""
+        number = numbers.normalized(self.text)
+        shapes = (_WHOLE_NUMBER, _SHORT_NUMBER, _DIGITS)
+        return _as_uuid(self.text) is not None or any(shape.fullmatch(number) for shape in shapes)
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,10 @@ def _ways(asked: Wanted) -> list[_Way]:
     if identifier is not None:
         ways += [_Way([test], test) for test in (Account.id == identifier, Account.owner_id == identifier)]
     number = numbers.normalized(asked.text)
-    if _NUMBER_END.fullmatch(number):
+    if shown := _SHORT_NUMBER.fullmatch(number):
+        ends = [*_number_ends(shown[2]), Account.number.startswith(shown[1])]
+        ways.append(_Way(ends, sa.and_(*ends)))
+    elif _NUMBER_END.fullmatch(number):
         ends = _number_ends(number)
         ways.append(_Way(ends, sa.and_(*ends)))
     if asked.owner_ids:
