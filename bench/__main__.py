@@ -1,6 +1,6 @@
 """Runs every benchmark on an embedded server in a temporary folder and prints tables.
 
-Without options all parts, in this order, in about twenty minutes on a machine that does nothing else. BENCH_POSTINGS
+Without options all parts, in this order, in about half an hour on a machine that does nothing else. BENCH_POSTINGS
 and BENCH_CLIENTS make the larger databases of reading smaller.
 """
 
