@@ -226,6 +226,12 @@ def test_every_bad_row_is_named_with_its_line_and_rule(chart: Chart, maker: Acto
         (17, "currency", "enum"),
     ]
     assert refused.value.bad == 13
+    told = {row.line: row for row in refused.value.rows}
+    assert [told[line].value for line in (9, 11, 14, 16, 17)] == [
+        "1.5", "−5.01 EUR", f"{number(good)},EUR,1.00,", "=1+1", "XXX",
+    ]  # fmt: skip
+    assert "Opening balances go only to accounts without postings. Use an adjusting payment." in told[8].message
+    assert "The file has “1.5”." in told[9].said
     assert nothing_stored()
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dashboard.access.permissions import Role
 from dashboard.database import session
 from dashboard.ledger.models import OpeningImport
+from dashboard.ledger.queries.parties import parties
 from tests.ledger.conftest import Book
 from tests.ledger.test_opening import Chart, chart, simple
 
@@ -44,10 +45,17 @@ def test_one_person_uploads_and_another_approves_on_the_pages(chart: Chart, sign
     imported = session().scalars(sa.select(OpeningImport)).one()
     seen = text(second.get(f"/approvals/{imported.approval_id}"))
     assert imported.sha256 in seen and "old.csv" in seen and "together 0.00 EUR" in seen
+    assert f'<a href="{answer.location}">The file and its 2 rows</a>' in seen
+    owner = parties([account])[account]
+    assert f"{owner.name} · {owner.grouped} · 10.00 EUR" in seen and "−10.00 EUR" in seen
+    assert owner.name in page and owner.grouped in page
     assert "Drop the file" not in text(second.get(answer.location))
     done = second.post(f"/approvals/{imported.approval_id}/approve", data={"next": answer.location})
     assert done.status_code == 303
     assert chart.book.balance(account) == (1_000, 0)
+    assert f'<a href="{answer.location}">The file and its 2 rows</a>' in text(
+        second.get(f"/approvals/{imported.approval_id}")
+    )
     assert "Posted" in text(maker.get(URL))
 
 
@@ -63,6 +71,42 @@ def test_bad_rows_and_sums_are_shown_where_the_file_was_uploaded(chart: Chart, s
     assert "Say why." in text(upload(browser, content, reason=" "), 422)
     assert text(upload(browser, b"x" * 3_000_000), 413)
     assert stored() == 0
+
+
+def test_bad_rows_and_a_sum_that_is_not_zero_are_shown_at_once(chart: Chart, signed_in: Callable[..., Any]) -> None:
+    _, content = simple(chart)
+    browser = signed_in(Role.TREASURER)
+    untied = content.replace(b"-10.00", b"-9.50")
+    counted = text(upload(browser, untied + b"LT000000000000000000,EUR,1\n"), 422)
+    assert "1 row needs correction." in counted and "LT00 0000 0000 0000 0000" in counted
+    assert "The file does not tie out." in counted and "1.50 EUR" in counted
+    unread = text(upload(browser, untied + b"LT000000000000000000,EUR,1.234\n"), 422)
+    assert "EUR has 2 decimals." in unread and ">1.234<" in unread
+    assert "The rows that can be read do not tie out." in unread and "1 row is not counted." in unread
+    assert "0.50 EUR" in unread
+    tied = text(upload(browser, content + b"LT000000000000000000,EUR,1.234\n"), 422)
+    assert "EUR has 2 decimals." in tied and "tie out." not in tied
+    assert stored() == 0
+
+
+def test_a_file_with_semicolons_is_told_what_to_do(chart: Chart, signed_in: Callable[..., Any]) -> None:
+    answer = upload(signed_in(Role.TREASURER), b'"accountNumber";"currency";"amount"\nLT1;EUR;1,5\n')
+    told = "The file is separated by semicolons. Save it with commas and a decimal point."
+    assert told in text(answer, 422)
+    assert stored() == 0
+
+
+def test_rows_of_a_longer_file_are_read_on_its_own_page(
+    chart: Chart, signed_in: Callable[..., Any], book: Book
+) -> None:
+    owner = book.owner()
+    rows = [(book.account(owner=owner), "eur", "1.00") for _ in range(10)]
+    content = chart.file(*rows, (chart.settlement["eur"], "eur", "-10.00"))
+    there = upload(signed_in(Role.TREASURER), content).location
+    imported = session().scalars(sa.select(OpeningImport)).one()
+    seen = text(signed_in(Role.SENIOR_TREASURER).get(f"/approvals/{imported.approval_id}"))
+    assert f'<a href="{there}">The file and its 11 rows</a>' in seen
+    assert "Line 2" not in seen
 
 
 def test_a_cell_of_the_file_never_becomes_markup(chart: Chart, signed_in: Callable[..., Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
 from dashboard.errors import NotFound
 from dashboard.ledger.models import Account, OpeningImport, OpeningRow
+from dashboard.ledger.queries.parties import parties
 from dashboard.money import Money
 
 
@@ -101,27 +103,51 @@ def one(import_id: UUID) -> ImportView:
 
 @dataclass(frozen=True)
 class RowView:
+    """`name`: the client who owns the account, or what the house keeps it for."""
+
     line: int
     account_id: UUID
     number: str
+    name: str
     account_type: str
     money: Money
 
 
+_ROWS = sa.select(
+    OpeningRow.import_id, OpeningRow.line, Account.id, Account.number, Account.type, OpeningRow.amount_minor,
+    OpeningRow.currency,
+).join(Account, Account.id == OpeningRow.account_id)  # fmt: skip
+
+
+def _row_views(query: sa.Select[*tuple[Any, ...]]) -> list[tuple[UUID, RowView]]:
+    """Rows with the file that each is of; owners of all of them are read at once."""
+    found = session().execute(query).all()
+    owners = parties(row.id for row in found)
+    return [
+        (
+            row.import_id,
+            RowView(row.line, row.id, row.number, owners[row.id].name, row.type, Money(row.amount_minor, row.currency)),
+        )
+        for row in found
+    ]
+
+
 def rows(import_id: UUID, *, limit: int, before: int | None = None, after: int | None = None) -> list[RowView]:
     """Rows of a file in its order: those after a line, or the nearest before one."""
-    query = (
-        sa.select(OpeningRow.line, Account.id, Account.number, Account.type, OpeningRow.amount_minor,
-                  OpeningRow.currency)
-        .join(Account, Account.id == OpeningRow.account_id)
-        .where(OpeningRow.import_id == import_id)
-    )  # fmt: skip
+    query = _ROWS.where(OpeningRow.import_id == import_id)
     if before is not None:
         query = query.where(OpeningRow.line < before).order_by(OpeningRow.line.desc())
     else:
         query = query.where(OpeningRow.line > (after or 0)).order_by(OpeningRow.line)
-    found = [
-        RowView(row.line, row.id, row.number, row.type, Money(row.amount_minor, row.currency))
-        for row in session().execute(query.limit(limit))
-    ]
+    found = [row for _, row in _row_views(query.limit(limit))]
     return found[::-1] if before is not None else found
+
+
+def rows_of(import_ids: Sequence[UUID]) -> dict[UUID, list[RowView]]:
+    """All rows of several files, by file. For files that are known to be short."""
+    found: dict[UUID, list[RowView]] = {import_id: [] for import_id in import_ids}
+    if found:
+        query = _ROWS.where(OpeningRow.import_id.in_(import_ids)).order_by(OpeningRow.import_id, OpeningRow.line)
+        for import_id, row in _row_views(query):
+            found[import_id].append(row)
+    return found

@@ -21,14 +21,15 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
-from dashboard.approvals.kinds import Detail, Line
+from dashboard.approvals.kinds import Detail, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.database import constraint_of, new_id, savepoint, session
 from dashboard.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused
-from dashboard.ledger import moving
+from dashboard.ledger import moving, numbers
 from dashboard.ledger.models import Account, OpeningImport, OpeningRow
 from dashboard.ledger.moving import LONGEST_PAYMENT, Leg, Order
+from dashboard.ledger.queries import opening as queries
 from dashboard.ledger.services import days, opening_file
 from dashboard.ledger.services import orders as checking
 from dashboard.ledger.services.accounts import standard_account
@@ -43,6 +44,8 @@ PAYMENTS_AT_ONCE = 10
 LONGEST_FILE_NAME = 120
 #: rows that are named in one refusal; the others are counted
 MOST_NAMED = 200
+#: rows that the second person reads on the request itself; longer files are read on their own page
+MOST_READ_BACK = 10
 
 
 @dataclass(frozen=True)
@@ -61,19 +64,26 @@ class CurrencySum:
 
 
 class FileRefused(Invalid):
-    """Nothing of the file was taken. `rows` are the bad rows that are named, `bad` is how many there are, `sums` what
-    the file adds up to."""
+    """Nothing of the file was taken. `rows` are the bad rows that are named, `bad` is how many there are. `sums`: what
+    the file adds up to, where that is not zero; `uncounted` rows could not be read and are in no sum."""
 
     code = "fileRefused"
 
     def __init__(
-        self, message: str, *, rows: Sequence[RowError] = (), bad: int = 0, sums: Sequence[CurrencySum] = ()
+        self,
+        message: str,
+        *,
+        rows: Sequence[RowError] = (),
+        bad: int = 0,
+        sums: Sequence[CurrencySum] = (),
+        uncounted: int = 0,
     ) -> None:
-        named = [FieldError(f"line {row.line}, {row.column}", row.message, row.rule) for row in rows]
+        named = [FieldError(f"line {row.line}, {row.column}", row.said, row.rule) for row in rows]
+        without = " without the rows that cannot be read" if uncounted else ""
         wrong = [
             FieldError(
                 s.currency,
-                f"{s.currency.upper()} adds up to {Money(s.difference, s.currency)}, not to zero"
+                f"{s.currency.upper()} adds up to {Money(s.difference, s.currency)}{without}, not to zero"
                 f" (positive {Money(s.owed, s.currency)}, negative {Money(s.covered, s.currency)}).",
                 "tiesOut",
             )
@@ -81,7 +91,7 @@ class FileRefused(Invalid):
             if s.difference
         ]
         super().__init__([*named, *wrong] or [FieldError("file", message, "invalid")], message)
-        self.rows, self.bad, self.sums = rows, bad, sums
+        self.rows, self.bad, self.sums, self.uncounted = rows, bad, sums, uncounted
 
 
 @dataclass(frozen=True)
@@ -124,8 +134,14 @@ def _standing(account_numbers: Iterable[str], own: UUID) -> dict[str, _Standing]
 def _wrong(row: FileRow, account: _Standing | None) -> RowError | None:
     """Why this row cannot be posted; None when it can."""
 
+    values = {
+        "accountNumber": numbers.in_groups(row.number),
+        "currency": row.currency.upper(),
+        "amount": str(Money(row.amount_minor, row.currency)),
+    }
+
     def error(column: str, rule: str, message: str) -> RowError:
-        return RowError(row.line, column, rule, message)
+        return RowError(row.line, column, rule, message, values[column])
 
     if account is None:
         return error("accountNumber", "unknown", "There is no account of this number.")
@@ -136,7 +152,12 @@ def _wrong(row: FileRow, account: _Standing | None) -> RowError | None:
     if account.type == AccountType.OPENING:
         return error("accountNumber", "notAllowed", "This is the account that opening balances pass through.")
     if account.has_postings:
-        return error("accountNumber", "hasPostings", "The account has postings already.")
+        return error(
+            "accountNumber",
+            "hasPostings",
+            "The account has postings already. Opening balances go only to accounts without postings."
+            " Use an adjusting payment.",
+        )
     if account.elsewhere is not None:
         return error("accountNumber", "waiting", "Another file with this account waits for approval.")
     if account.type == AccountType.CLIENT and row.amount_minor < -account.limit_minor:
@@ -172,12 +193,20 @@ def totals_of(imported: OpeningImport) -> list[CurrencySum]:
     ]
 
 
-def _refuse_bad_rows(errors: Sequence[RowError]) -> None:
+def _refuse(errors: Sequence[RowError], sums: Sequence[CurrencySum], uncounted: int) -> None:
+    """Bad rows and sums that are not zero are told at once. `uncounted` rows could not be read and are in no sum."""
+    untied = sums if any(s.difference for s in sums) else ()
     if errors:
         ordered = sorted(errors, key=lambda error: (error.line, error.column))
         count = len({error.line for error in errors})
-        words = "1 row needs" if count == 1 else f"{count:,} rows need"
-        raise FileRefused(f"{words} correction. Nothing was taken.", rows=ordered[:MOST_NAMED], bad=count)
+        words = "1 row needs correction" if count == 1 else f"{count:,} rows need correction"
+        if untied:
+            words += f", and {'the rows that can be read do' if uncounted else 'the file does'} not tie out"
+        raise FileRefused(
+            f"{words}. Nothing was taken.", rows=ordered[:MOST_NAMED], bad=count, sums=untied, uncounted=uncounted
+        )
+    if untied:
+        raise FileRefused("The file does not tie out. Nothing was taken.", sums=untied)
 
 
 def _known_file(digest: str) -> None:
@@ -227,9 +256,7 @@ def ask(content: bytes, *, file_name: str, reason: str, by: Actor) -> OpeningImp
     import_id = new_id()
     sums = sums_of(read.rows)
     standing = _standing((row.number for row in read.rows), import_id)
-    _refuse_bad_rows([*read.errors, *_errors(read.rows, standing)])
-    if any(s.difference for s in sums):
-        raise FileRefused("The file does not tie out. Nothing was taken.", sums=sums)
+    _refuse([*read.errors, *_errors(read.rows, standing)], sums, len({error.line for error in read.errors}))
     for each in sums:
         standard_account(AccountType.OPENING, each.currency)
     imported = OpeningImport(
@@ -310,14 +337,17 @@ def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
     return {"sha256": imported.sha256, "state": imported.state, "rows": imported.rows}
 
 
-def details(requests: Sequence[ApprovalRequest], _reader: Actor) -> dict[UUID, Detail]:
-    """File, checksum and sums by currency, for those who decide."""
+def details(requests: Sequence[ApprovalRequest], reader: Actor) -> dict[UUID, Detail]:
+    """File, checksum and sums by currency, for those who decide; for readers of the ledger also the rows of a short
+    file, and where all of them are to be seen."""
     imports = {
         one.id: one
         for one in session().scalars(
             sa.select(OpeningImport).where(OpeningImport.id.in_([request.object_id for request in requests]))
         )
     }
+    may_read = reader.may(Permission.LEDGER_READ)
+    rows = queries.rows_of([one.id for one in imports.values() if may_read and one.rows <= MOST_READ_BACK])
     found = {}
     for request in requests:
         one = imports.get(request.object_id)
@@ -338,8 +368,14 @@ def details(requests: Sequence[ApprovalRequest], _reader: Actor) -> dict[UUID, D
                 )
                 for s in sums
             ),
+            *(
+                Line(f"Line {row.line}", (f"{row.name} · {numbers.in_groups(row.number)} · {row.money}",))
+                for row in rows.get(one.id, ())
+            ),
         ]
-        found[request.id] = Detail(", ".join(f"{Money(s.owed, s.currency)}" for s in sums), tuple(lines))
+        page = Link(f"The file and its {one.rows:,} rows", f"/ledger/opening-balances/{one.id}")
+        short = ", ".join(f"{Money(s.owed, s.currency)}" for s in sums)
+        found[request.id] = Detail(short, tuple(lines), (page,) if may_read else ())
     return found
 
 

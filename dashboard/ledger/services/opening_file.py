@@ -16,6 +16,8 @@ HEADER = ("accountNumber", "currency", "amount")
 #: bytes and data rows of one file; a larger ledger comes in several files that each tie out
 LARGEST_FILE = 8 * 1024 * 1024
 MOST_ROWS = 100_000
+#: characters of a bad cell that a refusal repeats
+LONGEST_SHOWN = 40
 
 #: what a spreadsheet would compute instead of show; a minus before a number is an amount
 _FORMULA = re.compile(r"[=+@\t\r]|-(?![0-9])")
@@ -35,12 +37,18 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """One bad cell: which line and column, which rule, and what to do."""
+    """One bad cell: which line and column, which rule, what to do, and what the cell holds."""
 
     line: int
     column: str
     rule: str
     message: str
+    value: str = ""
+
+    @property
+    def said(self) -> str:
+        """The message and what the cell holds, in one text."""
+        return f"{self.message} The file has “{self.value}”." if self.value else self.message
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,12 @@ class Read:
 
 def _refused(why: str) -> Read:
     return Read([], [], why)
+
+
+def _shown(cell: str) -> str:
+    """A cell as a refusal repeats it: printable, not too long."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in cell).strip()
+    return plain if len(plain) <= LONGEST_SHOWN else plain[: LONGEST_SHOWN - 1] + "…"
 
 
 def _amount(cell: str, currency: str) -> int | tuple[str, str]:
@@ -72,9 +86,12 @@ def _amount(cell: str, currency: str) -> int | tuple[str, str]:
 
 def _row(line: int, cells: list[str]) -> FileRow | list[RowError]:
     if len(cells) != len(HEADER):
-        return [RowError(line, "row", "columns", f"Three columns are expected, here are {len(cells)}.")]
+        message = f"Three columns are expected, here are {len(cells)}."
+        return [RowError(line, "row", "columns", message, _shown(",".join(cells)))]
     errors = [
-        RowError(line, column, "formula", "This cell looks like a formula. Write plain text or a plain number.")
+        RowError(
+            line, column, "formula", "This cell looks like a formula. Write plain text or a plain number.", _shown(cell)
+        )
         for column, cell in zip(HEADER, cells, strict=True)
         if _FORMULA.match(cell)
     ]
@@ -82,13 +99,14 @@ def _row(line: int, cells: list[str]) -> FileRow | list[RowError]:
         return errors
     number, currency, amount = numbers.normalized(cells[0]), cells[1].strip().lower(), cells[2].strip()
     if not _NUMBER.fullmatch(number):
-        errors.append(RowError(line, "accountNumber", "pattern", "Write the IBAN of the account."))
+        errors.append(RowError(line, "accountNumber", "pattern", "Write the IBAN of the account.", _shown(cells[0])))
     if currency not in DECIMALS:
-        errors.append(RowError(line, "currency", "enum", "This currency is not known here; write EUR, say."))
+        message = "This currency is not known here; write EUR, say."
+        errors.append(RowError(line, "currency", "enum", message, _shown(cells[1])))
         return errors
     minor = _amount(amount, currency)
     if isinstance(minor, tuple):
-        errors.append(RowError(line, "amount", *minor))
+        errors.append(RowError(line, "amount", *minor, _shown(cells[2])))
         return errors
     return errors or FileRow(line, number, currency, minor)
 
@@ -113,6 +131,9 @@ def read(content: bytes) -> Read:
         return _refused(f"The file is not UTF-8: line {line}. Save it as CSV UTF-8.")
     if "\0" in text:
         return _refused("The file holds a NUL byte, so it is no CSV file.")
+    first = text.partition("\n")[0]
+    if ";" in first and "," not in first:
+        return _refused("The file is separated by semicolons. Save it with commas and a decimal point.")
     rows: list[FileRow] = []
     errors: list[RowError] = []
     first_seen: dict[str, int] = {}
@@ -130,7 +151,8 @@ def read(content: bytes) -> Read:
                 errors += found
             elif found.number in first_seen:
                 known = first_seen[found.number]
-                errors.append(RowError(line, "accountNumber", "duplicate", f"Line {known} names this account already."))
+                message = f"Line {known} names this account already."
+                errors.append(RowError(line, "accountNumber", "duplicate", message, _shown(cells[0])))
             else:
                 first_seen[found.number] = line
                 rows.append(found)
