@@ -108,6 +108,8 @@ class Oracle:
         holding = self.accounts[account_id]
         if holding.closed:
             return "accountClosed"
+        if holding.debits_frozen or holding.credits_frozen or holding.blocked:
+            return "accountFrozen"
         for made in self.payments.values():
             if made.state in ("draft", "pending") and any(
                 account_id in (leg.debtor_id, leg.creditor_id) for leg in made.order.legs

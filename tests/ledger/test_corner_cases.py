@@ -567,6 +567,11 @@ def test_an_adjusting_payment_without_the_scope_opens_a_request_and_moves_nothin
     before = standing()
     body = counter.body(parentType="adjustingPayment")
     answer = counter.send(body)
+    if counter.path.endswith("/draft"):
+        # what is approved is posted, so nobody asks for a draft
+        assert counter.told(answer)[:2] == (403, "forbidden")
+        assert standing() == before
+        return
     assert counter.told(answer)[:2] == (403, "approvalRequired")
     assert "requestId" in answer.text
     assert standing() == before
