@@ -13,6 +13,7 @@ from flask import Flask
 from dashboard import clock
 from dashboard.access.actor import system
 from dashboard.access.permissions import Role
+from dashboard.audit.models import AuditEvent
 from dashboard.database import session, transaction
 from dashboard.ledger.models import BusinessDay
 from dashboard.ledger.services import days, snapshots
@@ -46,13 +47,15 @@ def test_the_page_says_which_day_is_open_and_what_closed_ones_came_to(
 
 
 def test_the_dialog_reads_back_both_days_and_ends_the_one_that_was_read(
-    book: Book, signed_in: Callable[..., Any]
+    book: Book, signed_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = signed_in(Role.TREASURER)
     day = days.open_day().day
+    monkeypatch.setattr(days, "has_begun", lambda asked: asked <= day)
     following = days.following(day)
     text = page(browser.get("/ledger/days/end"))
     assert days.in_words(day) in text and days.in_words(following) in text
+    assert "End it anyway" not in text
     sent = {"day": day.isoformat(), "next_day": following.isoformat()}
     answer = browser.post("/ledger/days/end", data=sent)
     assert (answer.status_code, answer.location) == (303, "/ledger/days")
@@ -70,10 +73,69 @@ def test_a_wrong_day_ends_nothing_and_keeps_the_dialog(
     book: Book, signed_in: Callable[..., Any], day: str | None, next_day: str
 ) -> None:
     opened = days.open_day().day
-    sent = {"day": opened.isoformat() if day is None else day, "next_day": next_day}
+    sent = {"day": opened.isoformat() if day is None else day, "next_day": next_day, "ahead": "y", "reason": "x"}
     text = page(signed_in(Role.TREASURER).post("/ledger/days/end", data=sent), 422)
     assert "End business day" in text
     assert days.open_day().day == opened
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, ["Tick the box to end it anyway.", "Say why."]),
+        ({"ahead": "y"}, ["Say why."]),
+        ({"ahead": "y", "reason": "  "}, ["Say why."]),
+        ({"reason": "year end"}, ["Tick the box to end it anyway."]),
+        ({"ahead": "y", "reason": "x" * 2_001}, ["Use at most 2000 characters."]),
+    ],
+)
+def test_a_day_that_has_not_begun_is_not_ended_by_one_click(
+    book: Book,
+    signed_in: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    said: dict[str, str],
+    told: list[str],
+) -> None:
+    opened = days.open_day().day
+    monkeypatch.setattr(days, "has_begun", lambda _asked: False)
+    browser = signed_in(Role.TREASURER)
+    for url in ("/ledger/days", f"/ledger/days/{opened}"):
+        assert '<a class="btn" href="/ledger/days/end"' in page(browser.get(url))
+    text = page(browser.post("/ledger/days/end", data={"day": opened.isoformat(), **said}), 422)
+    assert f"{days.in_words(opened)} has not begun. End it anyway." in text
+    assert [each for each in ("Tick the box to end it anyway.", "Say why.", "Use at most 2000") if each in text] == [
+        each.removesuffix(" characters.") for each in told
+    ]
+    assert days.open_day().day == opened
+
+
+def test_the_page_of_an_ended_day_says_who_ended_it_and_why_so_early(
+    book: Book, signed_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = days.open_day().day
+    monkeypatch.setattr(days, "has_begun", lambda _asked: False)
+    browser = signed_in(Role.TREASURER)
+    assert "Ended by" not in page(browser.get(f"/ledger/days/{opened}"))
+    sent = {"day": opened.isoformat(), "ahead": "y", "reason": "The office is closed that day."}
+    assert browser.post("/ledger/days/end", data=sent).status_code == 303
+    text = page(browser.get(f"/ledger/days/{opened}"))
+    ended_by = (
+        session().scalars(sa.select(AuditEvent.actor_name).where(AuditEvent.action == "business_day.ended")).one()
+    )
+    assert f"<dt>Ended by</dt><dd>{ended_by}, " in text
+    assert "The office is closed that day." in text
+
+
+def test_a_day_that_has_begun_ends_without_a_reason(
+    book: Book, signed_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = days.open_day().day
+    monkeypatch.setattr(days, "has_begun", lambda _asked: True)
+    browser = signed_in(Role.TREASURER)
+    assert '<a class="btn btn-primary" href="/ledger/days/end"' in page(browser.get("/ledger/days"))
+    assert browser.post("/ledger/days/end", data={"day": opened.isoformat()}).status_code == 303
+    assert "<dt>Reason</dt>" not in page(browser.get(f"/ledger/days/{opened}"))
+    assert days.open_day().day > opened
 
 
 def test_who_only_reads_is_offered_no_button_and_ends_nothing(book: Book, signed_in: Callable[..., Any]) -> None:

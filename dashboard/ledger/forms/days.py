@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, HiddenField
+from wtforms import BooleanField, DateField, HiddenField, TextAreaField
 
 
 class _Day(DateField):
@@ -24,3 +24,6 @@ class EndDayForm(FlaskForm):
 
     day = HiddenField("Day")
     next_day = _Day("Next business day", id="end-next-day")
+    #: asked only for a day that the calendar has not reached
+    ahead = BooleanField("End it anyway", id="end-ahead")
+    reason = TextAreaField("Why", id="end-reason", render_kw={"rows": 2})

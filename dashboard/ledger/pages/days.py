@@ -118,6 +118,7 @@ def days() -> str:
     return render_template(
         "ledger/days.html",
         opened=opened,
+        begun=services.has_begun(opened.day),
         booked=queries.booked_on(opened.day),
         today=today,
         behind=clock.calendar().days_between(opened.day, today),
@@ -157,9 +158,9 @@ def _differences(found: Sequence[Difference]) -> list[DifferenceRow]:
 def day(day: str) -> str:
     """One day: totals by currency and account type. `compare` computes them anew from the transactions."""
     view = _named(day)
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = {"ending": queries.ending(view.day) if view.closed_at else None}
     if view.state == "open":
-        context["now"] = balances.totals()
+        context |= {"now": balances.totals(), "begun": services.has_begun(view.day)}
     elif view.snapshot_at:
         context["turnovers"] = _turnovers(snapshots.sums([view.day]).get(view.day, []))
         if request.args.get("compare"):
@@ -217,6 +218,8 @@ def _dialog(form: EndDayForm, status: int = 200) -> Response:
     opened = services.open_day().day
     if request.method == "GET" or form.day.data != opened.isoformat():
         form.day.data = opened.isoformat()
+        # a tick was for the day that was read back
+        form.ahead.data = False
     following = services.following(opened)
     return page_or_fragment(
         "ledger/days_end.html",
@@ -246,7 +249,13 @@ def end_day() -> Any:
     if not form.validate() or wanted is None:
         return _dialog(form, 422)
     try:
-        ended = services.end(wanted, next_day=form.next_day.data, by=current_actor())
+        ended = services.end_by_hand(
+            wanted,
+            next_day=form.next_day.data,
+            ahead=form.ahead.data,
+            reason=form.reason.data or "",
+            by=current_actor(),
+        )
     except (Invalid, Conflict, Refused) as refusal:
         show_errors(form, refusal)
         return _dialog(form, 422 if isinstance(refusal, Invalid) else refusal.status)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard.audit.models import AuditEvent, AuditPayload
 from dashboard.database import session
 from dashboard.ledger.models import BusinessDay, LedgerTransaction
 
@@ -39,6 +40,34 @@ def one(day: date) -> DayView | None:
     """The day, or None where it is no business day of this ledger."""
     found = _views(_COLUMNS.where(BusinessDay.day == day))
     return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Who ended a day, by name, and why it ended before it began."""
+
+    by: str
+    reason: str | None
+
+
+def ending(day: date) -> Ending | None:
+    """As the audit trail tells it; None for a day that is open."""
+    row = (
+        session()
+        .execute(
+            sa.select(AuditEvent.actor_name, AuditPayload.reason)
+            .join(AuditPayload, AuditPayload.event_id == AuditEvent.id)
+            .where(
+                AuditEvent.object_type == "business_day",
+                AuditEvent.object_id.is_(None),
+                AuditEvent.action == "business_day.ended",
+                AuditPayload.before["open"].astext == day.isoformat(),
+            )
+            .limit(1)
+        )
+        .first()
+    )
+    return Ending(row.actor_name, row.reason) if row else None
 
 
 def closed(*, limit: int, before: date | None = None, after: date | None = None) -> list[DayView]:

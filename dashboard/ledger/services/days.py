@@ -15,9 +15,10 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
+from dashboard.approvals.services import LONGEST_REASON
 from dashboard.audit import services as audit
 from dashboard.database import session, transaction
-from dashboard.errors import Conflict, Invalid, Refused
+from dashboard.errors import Conflict, FieldError, Invalid, Refused
 from dashboard.ledger.models import BusinessDay
 
 #: every posting shares this lock, the end of a day takes it alone (migrations/ledger_functions.py)
@@ -149,12 +150,12 @@ _CLOSE = sa.text(
 )
 
 
-def _close(day: date, next_day: date, patience: timedelta, *, by: Actor) -> datetime | None:
+def _close(day: date, next_day: date, patience: timedelta, *, reason: str | None, by: Actor) -> datetime | None:
     """Within the caller's transaction, which commits at once. None where somebody else closed the day before us."""
     # what need not happen under the lock happens before it
     audit.record(
         "business_day.ended", by=by, object_type="business_day", object_id=None,
-        before={"open": day}, after={"open": next_day},
+        before={"open": day}, after={"open": next_day}, reason=reason,
     )  # fmt: skip
     session().flush()
     session().execute(sa.text(f"SET LOCAL lock_timeout = {int(patience.total_seconds() * 1000)}"))
@@ -173,8 +174,33 @@ class _Taken(Exception):
     pass
 
 
-def end(day: date, *, next_day: date | None = None, by: Actor) -> Ended:
+def end_by_hand(day: date, *, next_day: date | None = None, ahead: bool = False, reason: str = "", by: Actor) -> Ended:
+    """As `end`, for a person at a page: a day that the calendar has not reached ends only `ahead`, with a reason.
+
+    Raises also Invalid `notBegun` (ahead), `required` or `tooLong` (reason).
+    """
+    with transaction():
+        known = standing(day)
+    if known is not None:
+        return known
+    if has_begun(day):
+        return end(day, next_day=next_day, by=by)
+    why, wrong = reason.strip(), []
+    if not ahead:
+        wrong.append(FieldError("ahead", f"{in_words(day)} has not begun. Tick the box to end it anyway.", "notBegun"))
+    if not why:
+        wrong.append(FieldError("reason", "Say why.", "required"))
+    elif len(why) > LONGEST_REASON:
+        wrong.append(FieldError("reason", f"Use at most {LONGEST_REASON} characters.", "tooLong"))
+    if wrong:
+        raise Invalid(wrong)
+    return end(day, next_day=next_day, reason=why, by=by)
+
+
+def end(day: date, *, next_day: date | None = None, reason: str | None = None, by: Actor) -> Ended:
     """Close the open day and open the next one. A day that is closed already gives what stands.
+
+    `reason` goes into the audit event.
 
     Commits by itself, and at once: every posting waits meanwhile. Raises Refused `futureDay`, `unknownDay`,
     `noBusinessDay`, Invalid (next day), DayBusy.
@@ -189,7 +215,7 @@ def end(day: date, *, next_day: date | None = None, by: Actor) -> Ended:
         last = time.monotonic() >= patient_from
         try:
             with transaction():
-                closed_at = _close(day, chosen, LAST_WAIT if last else PATIENCE, by=by)
+                closed_at = _close(day, chosen, LAST_WAIT if last else PATIENCE, reason=reason, by=by)
                 if closed_at is None:
                     raise _Taken
             return Ended(day, closed_at, chosen, by_us=True)
