@@ -42,10 +42,24 @@ def _sides(orders: Sequence[Order]) -> dict[UUID, Party]:
     return parties(side for leg in shown for side in (leg.debtor_id, leg.creditor_id))
 
 
+def _as_asked(requests: Sequence[ApprovalRequest]) -> dict[UUID, Outcome]:
+    orders = _orders(requests)
+    sides = _sides(list(orders.values()))
+    found: dict[UUID, Outcome] = {}
+    for request in requests:
+        legs = orders[request.id].legs[:MOST_SHOWN]
+        shown = {sides[side].number: sides[side].short for leg in legs for side in (leg.debtor_id, leg.creditor_id)}
+        found[request.id] = (
+            {f"{name}, as asked": request.before[number] for number, name in shown.items() if number in request.before},
+            {f"{name}, as asked": request.after[number] for number, name in shown.items() if number in request.after},
+        )
+    return found
+
+
 def outcomes(requests: Sequence[ApprovalRequest]) -> dict[UUID, Outcome]:
-    """Of open ones: the balances of the accounts now and after. Of approved ones nothing: the payment itself says it,
-    and what balances were when somebody asked is not what it changed."""
-    found: dict[UUID, Outcome] = {request.id: ({}, {}) for request in requests if request.state == "approved"}
+    """Of open ones: the balances of the accounts now and after. Of approved ones what the two people were shown when it
+    was asked, marked so: balances ran on until the decision."""
+    found = _as_asked([request for request in requests if request.state == "approved"])
     waiting = _orders([request for request in requests if request.state == "requested"])
     around = adjusting.around(waiting)
     sides = parties(line.account_id for lines in around.values() for line in lines[: 2 * MOST_SHOWN])
@@ -76,7 +90,8 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, De
         if more > 0:
             lines.append(Line("", (f"and {more} more",)))
         if request.kind == adjusting.ADJUST:
-            lines.append(Line("Value date", (f"{order.value_date:%Y-%m-%d}" if order.value_date else "booking day",)))
+            on = order.value_date
+            lines.append(Line("Value date", (f"{on.day} {on:%b %Y}" if on else "booking day",)))
             lines += [Line("Description", (f"“{leg.description}”",)) for leg in shown[:1] if leg.description]
         first = order.legs[0]
         debtor, creditor = sides[first.debtor_id], sides[first.creditor_id]

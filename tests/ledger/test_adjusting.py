@@ -176,11 +176,36 @@ def test_what_the_ledger_would_refuse_is_refused_before_anybody_is_asked(book: B
     before = requests_made()
     assert "This account is in USD, the debtor’s in EUR." in refused(rich, dollars)
     assert "Debtor and creditor are the same account." in refused(rich, rich)
-    assert "has not enough available" in refused(poor, rich)
-    assert "The creditor account is closed." in refused(rich, closed)
+    short = refused(poor, rich)
+    assert f"Available on LT…{number_of(poor)[-4:]}: 1.00 EUR; 11.34 EUR short." in short
+    assert "1 field needs you. Amount" in short
+    said = refused(rich, closed)
+    assert f"LT…{number_of(closed)[-4:]} is closed." in said and "1 field needs you. Creditor account" in said
     tomorrow = (clock.now() + timedelta(days=2)).date().isoformat()
     assert "is not in the future" in refused(rich, poor, value_date=tomorrow)
     assert requests_made() == before
+
+
+def test_a_frozen_account_is_named_at_its_field(book: Book, maker: FlaskClient, people: People) -> None:
+    officer: Actor = people.actor(Role.OFFICER)
+    client = person(officer)
+    frozen, other = book.account(10_000, owner=client.id), book.account(10_000)
+    with transaction():
+        clients.block(client.id, code=BlockCode.FRAUD, by=officer)
+    end = number_of(frozen)[-4:]
+    page = plain(maker.post(NEW, data=filled(number_of(frozen), number_of(other), step="preview")).text)
+    assert f"Mari Ilves LT…{end} is frozen for debits." in page and "1 field needs you. Debtor account" in page
+    page = plain(maker.post(NEW, data=filled(number_of(other), number_of(frozen), step="preview")).text)
+    assert f"Mari Ilves LT…{end} is frozen for credits." in page and "1 field needs you. Creditor account" in page
+
+
+def test_both_sides_change_places_and_everything_else_stays(maker: FlaskClient) -> None:
+    form = filled("LT4410", "LT4411", step="swap")
+    page = maker.post(NEW, data=form)
+    assert page.status_code == 200
+    assert re.search(r'name="debtor_account_id"[^>]*value="LT4411"', page.text)
+    assert re.search(r'name="creditor_account_id"[^>]*value="LT4410"', page.text)
+    assert 'value="12.34"' in page.text and form["parent_id"] in page.text
 
 
 def test_an_end_that_several_accounts_share_is_no_account(
@@ -248,8 +273,14 @@ def test_an_approved_payment_moves_the_money_exactly_once(
     page = plain(senior.get(f"/ledger/payments/{request.object_id}").text)
     assert "Adjusting payment 12.34 EUR" in page and "booked to the wrong account" in page
     assert "Correction 4410" in page and "15 Jan 2026" in page
+    assert f"Asked by {request.maker_name} · Approved by " in page and "Made by" not in page
+    assert page.count("booked to the wrong account") == 1
+    book.pay(debtor, book.house(), 1_000)
     shown = senior.get(f"/approvals/{request.id}").text
     assert f'href="/ledger/payments/{request.object_id}"' in shown
+    end = number_of(debtor)[-4:]
+    assert f"Mari Ilves LT…{end}, as asked: 100.00 EUR → 87.66 EUR" in plain(shown)
+    assert "15 Jan 2026" in shown
 
 
 def test_the_second_person_sees_accounts_amount_and_the_balances_of_now(
@@ -360,7 +391,10 @@ def test_a_reversal_is_asked_read_back_and_done_once(
     assert book.balance(account) == (10_000, 0)
     made = session().scalars(sa.select(Payment).where(Payment.reverses_id == payment)).one()
     shown = senior.get(f"/ledger/payments/{made.id}").text
-    assert f'href="/approvals/{request.id}"' in shown and "entered twice" in shown
+    assert f'href="/approvals/{request.id}"' in shown and plain(shown).count("entered twice") == 1
+    assert f"Asked by {request.maker_name} · Approved by " in plain(shown) and "Made by" not in shown
+    kept = plain(senior.get(f"/approvals/{request.id}").text)
+    assert f"Mari Ilves LT…{number_of(account)[-4:]}, as asked: 93.00 EUR → 100.00 EUR" in kept
     assert maker.post(f"/ledger/payments/{payment}/reverse", data={"reason": "again"}).status_code == 409
 
 
@@ -384,6 +418,31 @@ def test_a_reversal_goes_stale_when_the_payment_was_reversed_another_way(
         payments.reverse(payment, reason="by command", by=system())
     senior.post(f"/approvals/{request.id}/approve")
     assert flashes(senior) == ["This request has gone stale: the payment was reversed meanwhile. No money has moved."]
+
+
+def test_a_reversal_that_cannot_happen_is_not_offered_and_says_what_is_missing(
+    book: Book, maker: FlaskClient, people: People
+) -> None:
+    client = person(people.actor(Role.OFFICER))
+    account = book.account(owner=client.id)
+    payment = book.pay(book.house(), account, 700)
+    book.pay(account, book.house(), 500)
+    said = f"Mari Ilves LT…{number_of(account)[-4:]} has 5.00 EUR too little: this cannot be reversed now."
+    shown = maker.get(f"/ledger/payments/{payment}/reverse", headers=HTMX).text
+    assert said in plain(shown) and "Ask to reverse" not in shown and "2.00 EUR → −5.00 EUR" in plain(shown)
+    before = requests_made()
+    sent = maker.post(f"/ledger/payments/{payment}/reverse", data={"reason": "entered twice"}, headers=HTMX)
+    assert sent.status_code == 422 and said in plain(sent.text) and requests_made() == before
+
+
+def test_a_reversal_shows_what_is_available_and_not_what_is_posted(book: Book, maker: FlaskClient) -> None:
+    account = book.account()
+    payment = book.pay(book.house(), account, 700)
+    draft = book.draft(account, book.house(), 200)
+    with transaction():
+        payments.pend(draft, by=system())
+    shown = maker.get(f"/ledger/payments/{payment}/reverse", headers=HTMX).text
+    assert "5.00 EUR → −2.00 EUR" in plain(shown) and "has 2.00 EUR too little" in shown
 
 
 def test_a_reversal_waits_while_the_money_is_spent(book: Book, maker: FlaskClient, senior: FlaskClient) -> None:

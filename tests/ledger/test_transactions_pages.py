@@ -241,7 +241,7 @@ def test_a_payment_shows_both_sides_its_totals_and_who_did_what(
     html = treasurer.get(f"/ledger/payments/{payment}").text
     assert f'href="/clients/{client.id}"' in html and f'href="/ledger/accounts/{account}"' in html
     page = page_of(treasurer, payment)
-    assert "Transfer of 2 transactions" in page and "12.84 EUR" in page
+    assert "Transfer of 2 transactions, 12.84 EUR" in page
     assert "Canceled" in page and "twice the same" in page and "Rita Kask" in page
     assert page.index("Rita Kask") < page.index("Draft →") and "the system" in page
     assert "Reverse…" not in page
@@ -258,8 +258,22 @@ def test_a_reversal_and_what_it_reverses_link_to_each_other(book: Book, treasure
         made = payments.reverse(payment, reason="entered twice", by=system()).outcomes[0].payment_id
     before, after = treasurer.get(f"/ledger/payments/{payment}").text, treasurer.get(f"/ledger/payments/{made}").text
     assert f'href="/ledger/payments/{made}"' in before and "Reversed in full" in before
+    assert re.search(rf'Reversed by <a class="mono" href="/ledger/payments/{made}"', before)
+    assert ">Reversed</span>" in before and ">Reversed</span>" not in after
+    rows = treasurer.get(LIST).text.split('<tr class="rec">')[1:]
+    marked = {row.split("/ledger/payments/")[1][:36]: ">Reversed</span>" in row for row in rows}
+    assert marked[str(payment)] and not marked[str(made)]
     assert f'href="/ledger/payments/{payment}"' in after and "Reverses" in after and "entered twice" in after
     assert "Reverse…" not in before and "Reverse…" not in after
+
+
+def test_a_token_is_named_also_when_only_the_audit_trail_knows_it(book: Book, treasurer: FlaskClient) -> None:
+    engine = Actor(id=uuid4(), kind="token", name="Payment engine", role="system")
+    account = book.account(5_000)
+    with transaction():
+        order = book.order(account, book.house(), 700)
+        payments.pay(order, by=engine)
+    assert "token Payment engine" in page_of(treasurer, order.id)
 
 
 def test_who_may_not_adjust_is_offered_no_reversal(

@@ -55,6 +55,10 @@ def new_payment() -> Any:
     step = request.form.get("step")
     if step == "change":
         return _page(form)
+    if step == "swap":
+        debtor, creditor = form.debtor_account_id, form.creditor_account_id
+        debtor.data, creditor.data = creditor.data, debtor.data
+        return _page(form)
     if not form.validate():
         if form.parent_id.errors:
             # nobody typed it: a new one makes the form whole again

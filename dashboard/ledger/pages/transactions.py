@@ -14,6 +14,7 @@ from dashboard.ledger.forms.transaction_list import CURRENCIES, KINDS, STATES, T
 from dashboard.ledger.pages.blueprint import ledger
 from dashboard.ledger.queries import transactions as queries
 from dashboard.ledger.queries.parties import parties
+from dashboard.ledger.queries.payments import reversals_of
 from dashboard.ledger.queries.transactions import Order, Page
 from dashboard.ledger.states import PARENT_LABELS, state_badge
 from dashboard.web import exports
@@ -79,6 +80,7 @@ def _answer(asked: TransactionQuery, *, status: int = 200, rows: Any = (), **con
         asked=asked,
         rows=rows,
         sides=parties(side for row in rows for side in (row.debtor_id, row.creditor_id)),
+        reversed_ones=reversals_of([row.payment_id for row in rows]) if rows else {},
         badges={row.state: state_badge(row.state) for row in rows},
         parents=PARENT_LABELS,
         choices={"currency": CURRENCIES, "state": STATES, "kind": KINDS},

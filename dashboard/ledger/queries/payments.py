@@ -100,6 +100,16 @@ def numbers_at_once(
     return {debtor_id: debtor, creditor_id: creditor}
 
 
+def reversals_of(payment_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The reversal of each payment that has one, by the payment's id; one query."""
+    rows = session().execute(
+        sa.select(Payment.id, Payment.reverses_id).where(
+            Payment.reverses_id.in_(payment_ids), Payment.state.not_in(["canceled", "error"])
+        )
+    )
+    return {row.reverses_id: row.id for row in rows}
+
+
 def read(payment_ids: Sequence[UUID]) -> dict[UUID, PaymentView]:
     """Payments by id, in four queries whatever their number; unknown ones are left out."""
     wanted = list(payment_ids)
@@ -137,14 +147,7 @@ def read(payment_ids: Sequence[UUID]) -> dict[UUID, PaymentView]:
         changes[row.payment_id].append(
             ChangeView(row.from_state, row.to_state, row.at, row.reason, row.by_kind, row.by_id)
         )
-    reversals = {
-        row.reverses_id: row.id
-        for row in session().execute(
-            sa.select(Payment.id, Payment.reverses_id).where(
-                Payment.reverses_id.in_(wanted), Payment.state.not_in(["canceled", "error"])
-            )
-        )
-    }
+    reversals = reversals_of(wanted)
     return {
         row.id: PaymentView(
             id=row.id,

@@ -77,6 +77,11 @@ class Around:
     number: str
     before: Money
     after: Money
+    #: posted minus held
+    available_before: Money
+    available_after: Money
+    #: what the account lacks for the order; None where it has enough
+    short: Money | None = None
 
 
 def around(orders: Mapping[Any, Order]) -> dict[Any, list[Around]]:
@@ -89,20 +94,42 @@ def around(orders: Mapping[Any, Order]) -> dict[Any, list[Around]]:
             change[leg.creditor_id] = change.get(leg.creditor_id, 0) + leg.amount_minor
     wanted = {account_id for change in changes.values() for account_id in change}
     rows = session().execute(
-        sa.select(Account.id, Account.number, Account.currency, sa.func.sum(AccountBalance.posted))
+        sa.select(
+            Account.id,
+            Account.number,
+            Account.currency,
+            sa.func.sum(AccountBalance.posted),
+            sa.func.sum(AccountBalance.held),
+            sa.func.max(AccountBalance.limit_minor) - sa.func.max(AccountBalance.blocked_minor),
+            sa.func.bool_or(AccountBalance.guarded),
+        )
         .join(AccountBalance, AccountBalance.account_id == Account.id)
         .where(Account.id.in_(wanted))
         .group_by(Account.id)
     )
-    known = {account_id: (number, currency, int(posted)) for account_id, number, currency, posted in rows}
+    known = {
+        account_id: (number, currency, int(posted), int(held), int(beyond), bool(guarded))
+        for account_id, number, currency, posted, held, beyond, guarded in rows
+    }
     found: dict[Any, list[Around]] = {}
     for name, change in changes.items():
         found[name] = []
         for account_id, moved in change.items():
             if account_id in known:
-                number, currency, posted = known[account_id]
-                before, after = Money(posted, currency), Money(posted + moved, currency)
-                found[name].append(Around(account_id, number, before, after))
+                number, currency, posted, held, beyond, guarded = known[account_id]
+                available = posted - held
+                room = available + beyond + moved
+                found[name].append(
+                    Around(
+                        account_id=account_id,
+                        number=number,
+                        before=Money(posted, currency),
+                        after=Money(posted + moved, currency),
+                        available_before=Money(available, currency),
+                        available_after=Money(available + moved, currency),
+                        short=Money(-room, currency) if guarded and moved < 0 and room < 0 else None,
+                    )
+                )
     return found
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.errors import FieldError, Invalid
+from dashboard.errors import FieldError, Invalid, Refused
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.queries.parties import SHORTEST_END, Party, numbered, parties
 from dashboard.ledger.services import adjusting
@@ -109,4 +109,24 @@ def prepare(
         value_date=value_date,
         legs=[Leg(payer.account_id, payee.account_id, money.minor_units, money.currency, description)],
     )
-    return Prepared(order, payer, payee, money, adjusting.preview(order, by=by))
+    try:
+        lines = adjusting.preview(order, by=by)
+    except Refused as refusal:
+        raise _beside_its_field(refusal, payer, payee, money) from None
+    return Prepared(order, payer, payee, money, lines)
+
+
+def _beside_its_field(refusal: Refused, payer: Party, payee: Party, money: Money) -> Refused | Invalid:
+    """The same refusal with the field that a person can change and the account's name; others stay as they are."""
+    if refusal.code == "insufficientFunds":
+        available = Money.of(refusal.details["available"], money.currency)
+        short = Money(money.minor_units - available.minor_units, money.currency)
+        sentence = f"Available on {payer.end}: {available}; {short} short."
+        return Invalid.one("amount", sentence, refusal.code)
+    if refusal.code not in {"accountClosed", "accountFrozen"}:
+        return refusal
+    at_debtor = refusal.details.get("accountId") == str(payer.account_id)
+    field, party = ("debtorAccountId", payer) if at_debtor else ("creditorAccountId", payee)
+    frozen = f"frozen for {'debits' if at_debtor else 'credits'}"
+    what = "closed" if refusal.code == "accountClosed" else frozen
+    return Invalid.one(field, f"{party.short} is {what}.", refusal.code)
