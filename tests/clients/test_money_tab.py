@@ -128,8 +128,11 @@ def test_the_block_dialog_lists_accounts_and_holds(officer: FlaskClient, book: B
         payments.hold(book.order(eur, book.house(), 12_000), by=system())
     text = consequences(officer, ilves)
     assert "2 open accounts, available 880.00 EUR, 25.00 USD, held 120.00 EUR: nothing goes out" in text
-    assert "1 payment held" in text
-    assert text.endswith(", 2 accounts")
+    assert "1 hold, 120.00 EUR: stays reserved; it can still be posted or canceled" in text
+    with transaction():
+        payments.hold(book.order(eur, book.house(), 30_000), by=system())
+    assert "2 holds, 420.00 EUR: stay reserved; they can still be posted" in consequences(officer, ilves)
+    assert ", 2 accounts" in text
 
 
 @pytest.mark.parametrize(
@@ -143,6 +146,30 @@ def test_the_block_dialog_says_what_the_scope_does(
 ) -> None:
     funded(book, ilves, 100)
     assert words in consequences(officer, ilves, scope)
+
+
+def test_the_button_says_the_amount_and_how_many_accounts_have_its_currency(
+    officer: FlaskClient, book: Book, ilves: Client
+) -> None:
+    funded(book, ilves, 100)
+    funded(book, ilves, 100, "usd")
+    known = consequences(officer, ilves, "amount&amount=500&currency=eur")
+    assert known.endswith(", 1 account 500.00 EUR")
+    for typed in ("", "0", "-5", "five", "1.234", "9" * 40, "NaN"):
+        assert consequences(officer, ilves, f"amount&amount={typed}&currency=eur").endswith(", 2 accounts an amount")
+    assert consequences(officer, ilves, "amount&amount=5&currency=xyz").endswith(", 2 accounts an amount")
+    assert consequences(officer, ilves, "all&amount=500&currency=eur").endswith(", 2 accounts an amount")
+
+
+def test_the_parts_lead_to_the_lists_and_accounts_of_the_client(
+    officer: FlaskClient, book: Book, ilves: Client
+) -> None:
+    account = funded(book, ilves, 100)
+    transactions = seen(officer, f"/ledger/owners/{ilves.id}/transactions")
+    assert f'href="/ledger/transactions?client={ilves.id}"' in transactions
+    assert f'href="/ledger/accounts/{account}"' in transactions
+    assert f'href="/ledger/accounts?text={ilves.id}"' in seen(officer, f"/ledger/owners/{ilves.id}/accounts")
+    assert f"?text={ilves.id}" not in seen(officer, f"/ledger/owners/{ilves.id}/accounts?short=1")
 
 
 def test_a_closed_account_is_not_touched_by_a_block(officer: FlaskClient, book: Book, ilves: Client) -> None:

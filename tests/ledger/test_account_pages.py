@@ -269,7 +269,7 @@ def test_links_set_the_period_of_a_statement(treasurer: FlaskClient, ilves: Clie
     with transaction():
         today = days.open_day().day
     page = page_of(treasurer, f"/ledger/accounts/{account.id}")
-    links = dict((word, address) for address, word in re.findall(r'href="([^"]+)"[^>]*>((?:This|Last) \w+)<', page))
+    links = {word: address for address, word in re.findall(r'href="([^"]+)"[^>]*>((?:This|Last) \w+)<', page)}
     month = today.replace(day=1)
     last = month - timedelta(days=1)
     for word, first, end in (("This month", month, today), ("Last month", last.replace(day=1), last),

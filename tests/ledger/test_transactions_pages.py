@@ -19,9 +19,9 @@ from dashboard.access.permissions import Role
 from dashboard.database import transaction
 from dashboard.ledger.moving import Leg
 from dashboard.ledger.queries.payments import numbers_of
-from dashboard.ledger.services import payments
+from dashboard.ledger.services import accounts, payments
 from dashboard.ledger.services.days import open_day
-from dashboard.ledger.vocabulary import ParentType
+from dashboard.ledger.vocabulary import AccountType, ParentType
 from tests.clients.making import person
 from tests.conftest import People
 from tests.ledger.conftest import Book
@@ -76,6 +76,8 @@ def test_filters_combine(book: Book, treasurer: FlaskClient, officer: Actor) -> 
     day = open_day().day
 
     assert listed(treasurer, account=number, amount_from="12.5", amount_to="12,50") == [draft, wanted]
+    assert listed(treasurer, account=number, amount="12.5") == [draft, wanted]
+    assert listed(treasurer, account=number, amount="12.49") == []
     grouped = " ".join(number[i : i + 4] for i in range(0, len(number), 4)).lower()
     assert listed(treasurer, account=grouped, state="draft") == [draft]
     assert listed(treasurer, account=number[-6:], state="draft") == [draft]
@@ -110,6 +112,7 @@ def test_pages_go_forward_and_back(book: Book, treasurer: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("name", "typed", "said"),
     [
+        ("amount", "twelve", "Write an amount, like 1250.50."),
         ("amount_from", "twelve", "Write an amount, like 1250.50."),
         ("amount_to", "-5", "Write an amount, like 1250.50."),
         ("state", "done", "is none of the choices"),
@@ -138,7 +141,36 @@ def test_ranges_that_end_before_they_begin_are_refused(treasurer: FlaskClient) -
     page = treasurer.get(f"{LIST}?amount_from=5&amount_to=4&booked_from=2026-03-13&booked_to=2026-03-12")
     assert page.status_code == 422
     assert "2 filters need you" in page.text
-    assert "This is less than the amount from." in page.text and "This lies before the first day." in page.text
+    assert "This is less than the least amount." in page.text and "This lies before the first day." in page.text
+
+
+@pytest.mark.parametrize("name", ["amount", "amount_from", "amount_to"])
+def test_a_wrong_amount_is_told_at_its_field(book: Book, treasurer: FlaskClient, name: str) -> None:
+    page = treasurer.get(LIST, query_string={name: "twelve"}).text
+    field = page[page.index(f'id="f-{name}"') :].split("</div>")[0]
+    assert 'aria-invalid="true"' in field and "Write an amount, like 1250.50." in field
+    assert page.count('aria-invalid="true"') == 1
+    part = treasurer.get(LIST, query_string={name: "twelve"}, headers={"HX-Request": "true"}).text
+    assert f'id="f-{name}-error" hx-swap-oob="true">Write an amount' in part
+
+
+def test_an_exact_amount_and_a_range_exclude_each_other(treasurer: FlaskClient) -> None:
+    page = treasurer.get(f"{LIST}?amount=5&amount_from=4")
+    assert page.status_code == 422
+    assert "Use either this or the amounts at least and at most." in page.text
+
+
+def test_a_client_is_found_by_id_as_well(book: Book, treasurer: FlaskClient, officer: Actor) -> None:
+    wanted, other = person(officer), person(officer)
+    with transaction():
+        first, second = (
+            accounts.open_account(type=AccountType.CLIENT, currency="eur", owner_id=owner.id, by=system())
+            for owner in (wanted, other)
+        )
+    book.pay(book.house(), first.id, 700)
+    book.pay(book.house(), second.id, 800)
+    page = treasurer.get(LIST, query_string={"client": str(wanted.id)}).text
+    assert "7.00 EUR" in page and "8.00 EUR" not in page
 
 
 def test_too_many_accounts_or_clients_are_no_choice(
@@ -187,7 +219,7 @@ def test_the_export_is_exactly_what_the_filters_show_on_all_pages(
     notes, rows = records(answer.text)
     assert [row["Payment"] for row in rows] == made
     assert rows[0]["Debtor"] == "Mari Ilves" and rows[0]["Creditor"] == "Settlement"
-    assert any("Client: Ilves; Amount to: 5" in note for note in notes)
+    assert any("Client: Ilves; Amount at most: 5" in note for note in notes)
     assert "attachment" in answer.headers["Content-Disposition"]
     sheet = treasurer.get(f"{LIST}/export/xlsx", query_string=query)
     table = list(openpyxl.load_workbook(io.BytesIO(sheet.data)).worksheets[1].iter_rows(values_only=True))

@@ -25,7 +25,7 @@ from dashboard.ledger.queries import account_list, statements
 from dashboard.ledger.queries.accounts import AccountView
 from dashboard.ledger.queries.statements import Hold
 from dashboard.ledger.services.accounts import MOST_ACCOUNTS
-from dashboard.money import Money
+from dashboard.money import Money, NotRepresentable
 from dashboard.queues import queries as queues
 from dashboard.web.htmx import go, wants_fragment
 
@@ -40,7 +40,7 @@ EFFECTS = {
 }
 
 
-def _consequences(client: Client, scope: str) -> dict[str, Any]:
+def _consequences(client: Client, scope: str, sum: Money | None = None) -> dict[str, Any]:
     actor = current_actor()
     standing = [block.scope for block in queries.blocks_of(client.id, actor=actor)]
     chosen = scope if scope in set(Scope) else Scope.ALL.value
@@ -53,13 +53,15 @@ def _consequences(client: Client, scope: str) -> dict[str, Any]:
         "open_items": len(queues.of_client(client.id, actor=actor)),
         "linked": queries.linked_to(client.id, limit=NAMED),
         "linked_count": queries.linked_count(client.id),
-        "money": _touched(client, chosen) if actor.may(Permission.LEDGER_READ) else None,
+        "sum": sum,
+        "money": _touched(client, chosen, sum) if actor.may(Permission.LEDGER_READ) else None,
     }
 
 
 @dataclass(frozen=True)
 class Touched:
-    """The accounts that a block stops, with sums per currency, and what is held on them."""
+    """The accounts that a block stops, with sums per currency, and what is held on them. `count`: how many of them are
+    of the currency of a blocked amount; all for the other scopes."""
 
     accounts: Sequence[AccountView]
     available: list[Money]
@@ -67,6 +69,7 @@ class Touched:
     holds: Sequence[Hold]
     more_holds: bool
     effect: str
+    count: int
 
 
 def _per_currency(amounts: Iterable[Money]) -> list[Money]:
@@ -76,7 +79,7 @@ def _per_currency(amounts: Iterable[Money]) -> list[Money]:
     return [Money(minor, currency) for currency, minor in sorted(sums.items())]
 
 
-def _touched(client: Client, scope: str) -> Touched:
+def _touched(client: Client, scope: str, sum: Money | None) -> Touched:
     open_ones = account_list.of_owner(client.id, limit=MOST_ACCOUNTS, open_only=True).rows
     pending = statements.holds([account.id for account in open_ones], limit=2 * NAMED) if open_ones else []
     holds = [hold for hold in pending if hold.outgoing]
@@ -87,6 +90,7 @@ def _touched(client: Client, scope: str) -> Touched:
         holds=holds[:NAMED],
         more_holds=len(holds) > NAMED or len(pending) == 2 * NAMED,
         effect=EFFECTS[Scope(scope)],
+        count=len([account for account in open_ones if sum is None or account.currency == sum.currency]),
     )
 
 
@@ -95,9 +99,19 @@ def _touched(client: Client, scope: str) -> Touched:
 def consequences(client_id: UUID) -> str:
     """What a block would do now; the dialog asks for it once it shows."""
     client = queries.get(client_id)
-    return render_template(
-        "clients/_consequences.html", apart=True, **_consequences(client, request.args.get("scope", "all"))
-    )
+    scope = request.args.get("scope", Scope.ALL.value)
+    return render_template("clients/_consequences.html", apart=True, **_consequences(client, scope, _sum(scope)))
+
+
+def _sum(scope: str) -> Money | None:
+    """The amount as typed so far; None for the other scopes and for what is no amount yet."""
+    form = BlockForm(request.values)
+    if scope != Scope.AMOUNT or not form.amount.data or form.amount.data <= 0:
+        return None
+    try:
+        return Money.of(form.amount.data, form.currency.data)
+    except NotRepresentable:
+        return None
 
 
 @clients.route("/<uuid:client_id>/block", methods=["GET", "POST"])
@@ -135,7 +149,9 @@ def block(client_id: UUID) -> Any:
 def _block_dialog(client: Client, form: BlockForm, status: int) -> Response:
     context: dict[str, Any] = {"texts": CLIENT_TEXTS, "suggested": services.suggested_review_date()}
     if not wants_fragment():
-        context["counted"] = _consequences(client, form.scope.data or Scope.ALL.value)
+        scope = form.scope.data or Scope.ALL.value
+        context["counted"] = _consequences(client, scope, _sum(scope))
+    context["sum"] = _sum(form.scope.data or Scope.ALL.value)
     return dialog(client, "clients/_block.html", title=f"Block {client.name}", form=form, status=status, **context)
 
 

@@ -23,8 +23,9 @@ STATES = [("", "Any"), *((state.value, badge.word) for state, badge in BADGES.it
 KINDS = [("", "Any"), *((kind.value, label) for kind, label in PARENT_LABELS.items())]
 LABELS = {
     "text": "Description", "account": "Account", "client": "Client", "currency": "Currency",
-    "amount_from": "Amount from", "amount_to": "Amount to", "state": "State", "kind": "Belongs to",
-    "booked_from": "Booked from", "booked_to": "Booked to", "reference": "Payment or parent",
+    "amount": "Amount", "amount_from": "Amount at least", "amount_to": "Amount at most",
+    "state": "State", "kind": "Belongs to", "booked_from": "Booked from",
+    "booked_to": "Booked to", "reference": "Payment or parent",
 }  # fmt: skip
 #: clients by name and accounts by the end of their number: more than these are no choice
 MOST_MATCHES = 50
@@ -56,6 +57,11 @@ class TransactionQuery:
     @property
     def set_count(self) -> int:
         return len(self.values)
+
+    @property
+    def wrong(self) -> dict[str, str]:
+        """What is wrong with a filter, by its name."""
+        return {error.name: error.message for error in self.errors}
 
     def query(self, *, cursor: str | None = None) -> str:
         """The query string, `?` included; empty for the plain list."""
@@ -156,6 +162,9 @@ class _Reading:
         typed = self.short("client", LONGEST_TEXT)
         if typed is None:
             return None
+        identifier = parties.as_uuid(typed)
+        if identifier is not None:
+            return (identifier,)
         found = owners.directory().matching(typed, MOST_MATCHES + 1)
         if len(found) > MOST_MATCHES:
             self.wrong("client", f"More than {MOST_MATCHES} clients match. Write more of the name.")
@@ -166,7 +175,10 @@ class _Reading:
         kind = self.known("kind", KINDS)
         low, high = self.amount("amount_from"), self.amount("amount_to")
         if low is not None and high is not None and low > high:
-            self.wrong("amount_to", "This is less than the amount from.")
+            self.wrong("amount_to", "This is less than the least amount.")
+        exact = self.amount("amount")
+        if exact is not None and not (low is None and high is None):
+            self.wrong("amount", "Use either this or the amounts at least and at most.")
         first, last = self.day("booked_from"), self.day("booked_to")
         if first and last and first > last:
             self.wrong("booked_to", "This lies before the first day.")
@@ -178,8 +190,8 @@ class _Reading:
             currency=currency,
             states=(PaymentState(state),) if state else None,
             parent_type=ParentType(kind) if kind else None,
-            amount_from=low,
-            amount_to=high,
+            amount_from=low if exact is None else exact,
+            amount_to=high if exact is None else exact,
             booking_from=first,
             booking_to=last,
             **said,

@@ -124,10 +124,8 @@ def _shortcuts(account_id: UUID, today: date) -> list[_Shortcut]:
         ("Last month", Period(before.replace(day=1), before)),
         ("This year", Period(today.replace(month=1, day=1), today)),
     )
-    return [
-        _Shortcut(label, period, url_for("ledger.account", account_id=account_id, **_dates(period)))
-        for label, period in periods
-    ]
+    base = url_for("ledger.account", account_id=account_id)
+    return [_Shortcut(label, period, f"{base}?{urlencode(_dates(period))}") for label, period in periods]
 
 
 def _dates(period: Period) -> dict[str, str]:
