@@ -33,6 +33,11 @@
   });
   document.addEventListener('htmx:afterSettle', ({ target }) => {
     if (!target.isConnected) return;
+    /* the list's answer brings the messages of the filters, the fields themselves stay */
+    for (const message of document.querySelectorAll('.filters .invalid-feedback')) {
+      const field = message.parentElement.querySelector('.form-control');
+      if (message.textContent) field.setAttribute('aria-invalid', 'true'); else field.removeAttribute('aria-invalid');
+    }
     const words = [target, ...target.querySelectorAll('[data-announce]')].map((part) => part.dataset?.announce).filter(Boolean);
     if (words.length) say([...new Set(words)].join(' '));
   });
