@@ -24,7 +24,7 @@ from dashboard.ledger import numbers
 from dashboard.ledger.models import LedgerTransaction, Payment
 from dashboard.ledger.queries.payments import numbers_of
 from dashboard.ledger.services import accounts, adjusting, payments
-from dashboard.ledger.vocabulary import ParentType
+from dashboard.ledger.vocabulary import AccountType, ParentType
 from tests.clients.making import person
 from tests.conftest import People
 from tests.ledger.conftest import Book
@@ -197,6 +197,20 @@ def test_a_frozen_account_is_named_at_its_field(book: Book, maker: FlaskClient, 
     assert f"Mari Ilves LT…{end} is frozen for debits." in page and "1 field needs you. Debtor account" in page
     page = plain(maker.post(NEW, data=filled(number_of(other), number_of(frozen), step="preview")).text)
     assert f"Mari Ilves LT…{end} is frozen for credits." in page and "1 field needs you. Creditor account" in page
+
+
+def test_an_account_of_the_house_is_found_by_what_it_is_for(book: Book, maker: FlaskClient) -> None:
+    fees = book.house("usd", AccountType.FEES)
+    debtor = book.account(10_000, currency="usd")
+    page = plain(maker.post(NEW, data=filled(number_of(debtor), " fees  USD", step="preview")).text)
+    assert f"Creditor Fees {numbers.in_groups(number_of(fees))}" in page
+    other = book.house("eur", AccountType.FEES)
+    refused = maker.post(NEW, data=filled(number_of(debtor), "fees", step="preview"))
+    assert refused.status_code == 422
+    assert "Several accounts fit; write the number of one: " in refused.text
+    for account, currency in ((fees, "USD"), (other, "EUR")):
+        assert f"Fees LT…{number_of(account)[-4:]} {currency}" in refused.text
+    assert "No account has this number." in maker.post(NEW, data=filled(number_of(debtor), "fees GBP")).text
 
 
 def test_both_sides_change_places_and_everything_else_stays(maker: FlaskClient) -> None:

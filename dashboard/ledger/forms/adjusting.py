@@ -57,7 +57,8 @@ class AdjustingForm(FlaskForm):
 
     debtor_account_id = StringField(
         "Debtor account", validators=[_filled("Write the number of the account."), _plain, _at_most(100)],
-        filters=[_stripped], description="The money leaves it. IBAN, or its last four characters.",
+        filters=[_stripped],
+        description="The money leaves it. IBAN, its last four characters, or of the house “Fees EUR”.",
     )  # fmt: skip
     creditor_account_id = StringField(
         "Creditor account", validators=[_filled("Write the number of the account."), _plain, _at_most(100)],

@@ -92,6 +92,29 @@ def numbered(text: str, limit: int) -> list[UUID]:
     return list(session().scalars(sa.select(Account.id).where(ends_so).limit(limit)))
 
 
+def house_named(text: str, limit: int) -> list[UUID]:
+    """Open accounts of the house by what they are for or their alias, with or without a currency behind: `fees`,
+    `Fees EUR`; at most so many."""
+    *words, last = " ".join(text.split()).lower().split(" ")
+    whole = " ".join([*words, last])
+    labels = {label.lower(): kind.value for kind, label in ACCOUNT_TYPE_LABELS.items()}
+
+    def called(name: str) -> sa.ColumnElement[bool]:
+        return sa.or_(Account.type == labels.get(name, ""), sa.func.lower(Account.alias) == name)
+
+    ways = [called(whole)]
+    if words:
+        ways.append(sa.and_(called(" ".join(words)), Account.currency == last))
+    return list(
+        session().scalars(
+            sa.select(Account.id)
+            .where(Account.owner_id.is_(None), Account.status == "open", sa.or_(*ways))
+            .order_by(Account.id)
+            .limit(limit)
+        )
+    )
+
+
 def as_uuid(text: str) -> UUID | None:
     """None for a text that is no identifier."""
     try:

@@ -11,12 +11,14 @@ from uuid import UUID
 from dashboard.access.actor import Actor
 from dashboard.errors import FieldError, Invalid, Refused
 from dashboard.ledger.moving import Leg, Order
-from dashboard.ledger.queries.parties import SHORTEST_END, Party, numbered, parties
+from dashboard.ledger.queries.parties import SHORTEST_END, Party, house_named, numbered, parties
 from dashboard.ledger.services import adjusting
 from dashboard.ledger.services.adjusting import Around
 from dashboard.ledger.vocabulary import ParentType
 from dashboard.money import Money, NotRepresentable
 
+#: accounts that are offered when several fit what was typed
+MOST_OFFERED = 8
 _NUMBER = re.compile(r"-?\d{1,17}(\.\d{1,10})?")
 
 
@@ -42,6 +44,16 @@ def _account(typed: str, field: str, errors: list[FieldError]) -> UUID | None:
     found = numbered(typed, 2)
     if len(found) == 1:
         return found[0]
+    if not found and any(letter.isalpha() for letter in typed):
+        named = house_named(typed, MOST_OFFERED + 1)
+        if len(named) == 1:
+            return named[0]
+        if named:
+            offered = [f"{party.short} {party.currency.upper()}" for party in parties(named[:MOST_OFFERED]).values()]
+            more = " and more" if len(named) > MOST_OFFERED else ""
+            sentence = f"Several accounts fit; write the number of one: {', '.join(sorted(offered))}{more}."
+            errors.append(FieldError(field, sentence, "ambiguous"))
+            return None
     if found:
         errors.append(FieldError(field, "Several accounts end so. Write more of the number.", "ambiguous"))
     elif len("".join(typed.split())) < SHORTEST_END:
