@@ -138,7 +138,7 @@ class SmtpNotifier:
         mail["Subject"] = message.subject
         mail["Date"] = format_datetime(clock.now())
         mail["Message-ID"] = make_msgid(domain=self._sender_domain)
-        # RFC 3834: no answers by absence assistants
+        # RFC 3834: no out-of-office answers
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.text)
         return mail
