@@ -34,13 +34,18 @@ from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
 from dashboard.staff.pages import staff
+from dashboard.transfers.api import transfer_operations
+from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
+from dashboard.transfers.commands import transfer_commands
+from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
+from dashboard.transfers.pages import transfers
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, ledger, queues, approvals, staff, health)
-OPERATIONS = (client_operations, ledger_operations, onboarding_operations)
-COMMANDS = (database_commands, staff_commands, token_commands, ledger_commands, demo_commands)
+PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
+OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
+COMMANDS = (database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, demo_commands)
 
 #: views that cannot carry a mark of their own, and why anybody may call them
 LIBRARY_VIEWS = {
@@ -96,8 +101,8 @@ def create_app(configured: Settings | None = None) -> Flask:
     deadline.install(chosen.approval_business_hours)
     numbers.install(chosen)
     owners.install(OWNERS)
-    register(*KINDS, *LEDGER_KINDS)
-    background_kinds.register(*LEDGER_WORK)
+    register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)
     notifier.install(chosen)
 
     logs.install(app)

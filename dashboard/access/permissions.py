@@ -25,6 +25,13 @@ class Permission(StrEnum):
     PAYMENTS_WRITE = "payments:write"
     PAYMENTS_ADJUST = "payments:adjust"
     LEDGER_OPERATE = "ledger:operate"
+    TRANSFERS_READ = "transfers:read"
+    TRANSFERS_WRITE = "transfers:write"
+    TRANSFERS_REVIEW = "transfers:review"
+    TRANSFERS_EXECUTE = "transfers:execute"
+    TRANSFERS_ASSIGN = "transfers:assign"
+    TRANSFERS_OWN = "transfers:own"
+    RATES_WRITE = "rates:write"
     APPROVALS_READ = "approvals:read"
     STAFF_READ = "staff:read"
     OWN_WORK = "own:work"
@@ -68,6 +75,27 @@ EXPLAINED: dict[Permission, Explained] = {
         "End of day, balance checks, rebuilt and opening balances.",
     ),
     Permission.ACCOUNTS_OWN: Explained("Machines", "Own accounts", "For a front-office app acting for one client."),
+    Permission.TRANSFERS_READ: Explained("Transfers", "See transfers", "All kinds, recipients, rates and providers."),
+    Permission.TRANSFERS_WRITE: Explained(
+        "Machines", "Make transfers", "Recipients, outgoing transfers, and what providers tell of incoming money."
+    ),
+    Permission.TRANSFERS_REVIEW: Explained(
+        "Transfers", "Review held transfers", "Let them go on, or cancel them, with a reason."
+    ),
+    Permission.TRANSFERS_EXECUTE: Explained(
+        "Transfers",
+        "Execute transfers by hand",
+        "Ask for it with the provider's answer, and decide what a colleague asked.",
+        second_person=True,
+    ),
+    Permission.TRANSFERS_ASSIGN: Explained(
+        "Transfers",
+        "Assign unrecognized money",
+        "To a client, or back to its payer; above the limit a colleague decides.",
+        second_person=True,
+    ),
+    Permission.TRANSFERS_OWN: Explained("Machines", "Own transfers", "For a front-office app acting for one client."),
+    Permission.RATES_WRITE: Explained("Transfers", "Load exchange rates", "Reference rates from a file."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
@@ -98,10 +126,12 @@ P = Permission
 _EVERYBODY = {P.OWN_WORK, P.STAFF_READ}
 _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
-    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ,
+    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ, P.TRANSFERS_REVIEW,
+    P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
+    P.TRANSFERS_READ, P.TRANSFERS_EXECUTE, P.RATES_WRITE,
 }  # fmt: skip
 
 ROLES: dict[Role, RoleRow] = {
@@ -120,7 +150,10 @@ ROLES: dict[Role, RoleRow] = {
     Role.ADMIN: RoleRow("Administrator", "Administrators", "Staff, tokens and jobs.", True, frozenset(_EVERYBODY)),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,
-        frozenset(_EVERYBODY | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.APPROVALS_READ}),
+        frozenset(
+            _EVERYBODY
+            | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
+        ),
     ),
 }  # fmt: skip
 
@@ -135,11 +168,11 @@ class Audience(StrEnum):
 
 #: what a token of the audience gets when no scope is named; unblocking, adjusting and restricted reasons never are
 DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
-    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN, P.ACCOUNTS_OWN}),
+    Audience.FRONTOFFICE: frozenset({P.CLIENT_OWN, P.ACCOUNTS_OWN, P.TRANSFERS_OWN}),
     Audience.SYSTEM: frozenset(
         {
             P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_WRITE,
-            P.LEDGER_OPERATE,
+            P.LEDGER_OPERATE, P.TRANSFERS_READ, P.TRANSFERS_WRITE, P.TRANSFERS_REVIEW,
         }
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
@@ -148,6 +181,6 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
     Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],
     Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM]
-    | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST},
+    | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE},
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
 }

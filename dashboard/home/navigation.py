@@ -13,6 +13,8 @@ from dashboard.web.frame import NavEntry
 ENTRIES = (
     ("Home", "/", Permission.OWN_WORK, None),
     ("Clients", "/clients", Permission.CLIENTS_READ, "client-review"),
+    ("Transfers", "/transfers", Permission.TRANSFERS_READ, "held-transfers"),
+    ("Unrecognized", "/transfers/unrecognized", Permission.TRANSFERS_READ, "unrecognized"),
     ("Ledger", "/ledger/accounts", Permission.LEDGER_READ, None),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
 )
@@ -22,6 +24,8 @@ def _current(path: str) -> bool:
     here = request.path
     if path == "/":
         return here == "/" or here.startswith("/queues/")
+    if path == "/transfers" and here.startswith("/transfers/unrecognized"):
+        return False
     if path == "/ledger/accounts":
         return here.startswith("/ledger/")
     return here == path or here.startswith(path + "/")

@@ -1,0 +1,3 @@
+"""What providers call when something became of a transfer."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What providers tell: TS-02, TS-03, TS-15."""
+
+from __future__ import annotations

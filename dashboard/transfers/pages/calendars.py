@@ -1,0 +1,3 @@
+"""Holidays that deadlines know."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The desk for unrecognized money."""
+
+from __future__ import annotations

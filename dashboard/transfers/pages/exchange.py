@@ -1,0 +1,3 @@
+"""Rates, margins and positions."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Transfers of a client, for its page."""
+
+from __future__ import annotations

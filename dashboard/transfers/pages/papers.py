@@ -1,0 +1,3 @@
+"""Documents of a transfer."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""How the providers are."""
+
+from __future__ import annotations

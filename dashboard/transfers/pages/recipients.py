@@ -1,0 +1,3 @@
+"""Recipients of a client."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Incoming requests and their manual processing."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The page of one transfer."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Money that comes in: told by a provider, recognized or put on suspense."""
