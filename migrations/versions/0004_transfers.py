@@ -33,7 +33,9 @@ BEGIN
            OR NEW.related_id IS DISTINCT FROM OLD.related_id
            OR NEW.remittance IS DISTINCT FROM OLD.remittance
            OR (OLD.end_to_end_id IS NOT NULL AND NEW.end_to_end_id IS DISTINCT FROM OLD.end_to_end_id)
-           OR (NEW.kind <> 'incoming' AND (NEW.account_id, NEW.client_id) IS DISTINCT FROM (OLD.account_id, OLD.client_id))
+           -- incoming money changes its owner only together with its status
+           OR ((NEW.kind <> 'incoming' OR NEW.status = OLD.status)
+               AND (NEW.account_id, NEW.client_id) IS DISTINCT FROM (OLD.account_id, OLD.client_id))
            OR (OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id) THEN
             RAISE EXCEPTION 'a transfer is as it was made'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_is_as_made';
@@ -240,11 +242,11 @@ CREATE TRIGGER payer_rule_begins BEFORE INSERT ON payer_rule
 #: the adjusting payments of the desk: approved under the transfer's id, or an undo within the limit of one person
 ADJUSTING_BEFORE = "OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent)"
 ADJUSTING_AFTER = """OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent
-                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent)
-                    AND NOT EXISTS (
+                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent))
+                  AND NOT EXISTS (
                     SELECT 1 FROM disposition x
                     WHERE x.payment_id = w.reverses AND x.kind = 'assign' AND x.state = 'posted'
-                      AND NOT desk_needs_two(x.currency, x.amount_minor))"""
+                      AND NOT desk_needs_two(x.currency, x.amount_minor)"""
 
 
 def _open_the_ledger_to_the_desk() -> None:
