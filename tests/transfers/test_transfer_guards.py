@@ -1,4 +1,4 @@
-"""What the database itself refuses of transfers, whoever asks: the rules that protect money stand here a second time."""
+"""What the database itself refuses of transfers, whoever asks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from flask import Flask
 
 from dashboard import clock
 from dashboard.access.actor import system
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import Audience, Role
 from dashboard.database import db, new_id, session, transaction
 from dashboard.ledger.moving import Leg, Order
-from dashboard.ledger.services import accounts, payments
+from dashboard.ledger.services import payments
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.settings import Settings
 from tests.clients.making import person
@@ -122,12 +122,10 @@ def test_nobody_passes_the_provider_by_hand_alone(asking: Asking, standing: Stan
     held = standing.payment(standing.account, standing.settlement, 500, transfer, hold=True)
     asking.connection.execute("UPDATE transfer SET payment_id = %s, status = 'confirmed' WHERE id = %s",
                               (held, transfer))  # fmt: skip
-    with transaction():
+    with pytest.raises(Exception, match="executing by hand needs two people"), transaction():
         payments.post(held, by=system())
-    assert (
-        _refused(asking, "UPDATE transfer SET status = 'completed' WHERE id = %s", transfer)
-        == "transfer_executed_by_two"
-    )
+        session().execute(db.text("UPDATE transfer SET status = 'completed' WHERE id = :id"), {"id": transfer})
+    session().rollback()
 
 
 @pytest.mark.parametrize(
@@ -263,7 +261,8 @@ def test_a_rule_that_posts_by_itself_takes_two_people(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("table", ["transfer_status_change", "transfer_check", "provider_message", "receipt_event",
-                                   "screening", "fx_rate", "fx_quote", "receipt_file", "transfer_document"])  # fmt: skip
+                                   "screening", "fx_rate", "fx_quote", "receipt_file",
+                                   "transfer_document"])  # fmt: skip
 def test_evidence_of_transfers_is_neither_changed_nor_removed(asking: Asking, table: str) -> None:
     assert _refused(asking, f"DELETE FROM {table}") == f"{table}_is_append_only"
     assert _refused(asking, f"TRUNCATE {table} CASCADE").endswith("_is_append_only")
@@ -305,8 +304,64 @@ def test_an_undo_within_the_limit_needs_one_person_and_above_it_two(
         if refused is None:
             with transaction():
                 moved = moving.create([order], PaymentState.POSTED, by=officer, follows=True)
+                for undone in (
+                    "UPDATE disposition SET state = 'undone', undo_payment_id = :undo WHERE transfer_id = :id",
+                    "UPDATE receipt SET state = 'open', remaining_minor = amount_minor WHERE transfer_id = :id",
+                ):
+                    session().execute(db.text(undone), {"undo": order.id, "id": desk.transfer})
             assert [outcome.code for outcome in moved.outcomes] == [None]
         else:
             with pytest.raises(Exception, match="two people"), transaction():
                 moving.create([order], PaymentState.POSTED, by=officer, follows=True)
             session().rollback()
+
+
+def test_the_ledger_alone_does_not_cancel_what_a_transfer_holds(
+    asking: Asking, standing: Standing, house: tuple[Flask, Standing]
+) -> None:
+    transfer = _made(asking, standing)
+    held = standing.payment(standing.account, standing.settlement, 100, transfer, hold=True)
+    asking.connection.execute("UPDATE transfer SET payment_id = %s, status = 'confirmed' WHERE id = %s",
+                              (held, transfer))  # fmt: skip
+    for verb in (payments.cancel, payments.post):
+        with pytest.raises(Exception, match="payment_agrees|belongs to a transfer"), transaction():
+            verb(held, by=system())
+        session().rollback()
+
+
+def test_incoming_money_is_not_reversed_beside_its_transfer(asking: Asking, standing: Standing) -> None:
+    transfer = new_id()
+    paid = standing.payment(standing.settlement, standing.account, 500, transfer)
+    _made(asking, standing, id=transfer, kind="incoming", status="completed", payment=paid)
+    with pytest.raises(Exception, match="reversed by its transfer"), transaction():
+        payments.reverse(paid, reason="by the way", by=system())
+    session().rollback()
+
+
+def test_a_machine_that_acts_on_a_transfers_payment_is_sent_to_the_transfer(
+    machine: Any, app: Flask, databases: Databases
+) -> None:
+    book = Book()
+    client_id = person(system()).id
+    account = book.account(10_000, owner=client_id)
+    transfer = new_id()
+    order = book.order(account, book.house(), 700, parent_id=transfer)
+    with transaction():
+        session().execute(
+            db.text(TRANSFER.replace("%(", ":").replace(")s", "")),
+            {"id": transfer, "kind": "outgoing", "status": "awaitingConfirmation", "type": "sepa", "client": client_id,
+             "account": account, "amount": 700, "payment": None, "reference": transfer.hex},
+        )  # fmt: skip
+        payments.hold(order, by=system())
+        session().execute(
+            db.text("UPDATE transfer SET payment_id = :paid, status = 'confirmed' WHERE id = :id"),
+            {"paid": order.id, "id": transfer},
+        )
+    teller = machine(Audience.SYSTEM, scopes=["all"])
+    for verb in ("post", "cancel", "reverse"):
+        answer = teller.call(
+            "POST", f"/internal/Payments/{order.id}/{verb}", json={"reason": "x"} if verb != "post" else {}
+        )
+        assert (answer.status_code, answer.json["code"]) == (422, "belongsToTransfer"), answer.json
+        assert answer.json["transferId"] == str(transfer)
+    assert book.balance(account) == (10_000, 700)
