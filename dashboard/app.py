@@ -34,6 +34,7 @@ from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
 from dashboard.staff.pages import staff
+from dashboard.transfers import periods
 from dashboard.transfers.api import transfer_operations
 from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import transfer_commands
@@ -100,6 +101,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     direct.install(app, chosen)
     clock.install(chosen.institution_country, chosen.zone)
     deadline.install(chosen.approval_business_hours)
+    periods.install(
+        confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
+    )
     numbers.install(chosen)
     owners.install(OWNERS)
     parents.install(transfer_of)

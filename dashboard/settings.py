@@ -18,6 +18,8 @@
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
+| TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
@@ -89,6 +91,8 @@ class Settings:
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
+    transfer_confirmation_minutes: int
+    transfer_duplicate_minutes: int
 
     @property
     def production(self) -> bool:
@@ -244,4 +248,6 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         mail_server=mail_server,
         mail_from=_mail_from(env, required=mail_server is not None),
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
+        transfer_confirmation_minutes=_number(env, "TRANSFER_CONFIRMATION_MINUTES", 15, 1, 24 * 60),
+        transfer_duplicate_minutes=_number(env, "TRANSFER_DUPLICATE_MINUTES", 10, 1, 24 * 60),
     )
