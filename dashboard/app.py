@@ -37,7 +37,7 @@ from dashboard.staff.pages import staff
 from dashboard.transfers import periods
 from dashboard.transfers.api import transfer_operations
 from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
-from dashboard.transfers.commands import transfer_commands
+from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
 from dashboard.transfers.services.claiming import transfer_of
@@ -47,7 +47,10 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
-COMMANDS = (database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, demo_commands)
+COMMANDS = (
+    database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
+    demo_commands,
+)  # fmt: skip
 
 #: views that cannot carry a mark of their own, and why anybody may call them
 LIBRARY_VIEWS = {
