@@ -122,9 +122,10 @@ def _hand_over(transfer: Transfer, receipt: Receipt, decision: Disposition, *, b
     session().flush()
     lifecycle.change_status(transfer, Status.RETURNED, by=by, code="returned", reason=decision.comment)
     positions.take_off_desk(receipt, by=by)
-    positions.tell(receipt, "decision", decision.comment or "Sent back", by=by, decision="return", number=decision.number,
-                   state="posted", returnTransferId=str(back.id), feeMinor=decision.fee_minor,
-                   feeBearer=decision.fee_bearer)  # fmt: skip
+    positions.tell(
+        receipt, "decision", decision.comment or "Sent back", by=by, decision="return", number=decision.number,
+        state="posted", returnTransferId=str(back.id), feeMinor=decision.fee_minor, feeBearer=decision.fee_bearer,
+    )  # fmt: skip
     return back
 
 
