@@ -41,6 +41,7 @@ from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
 from dashboard.transfers.services.claiming import transfer_of
+from dashboard.transfers.services.desk import clocks
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -107,6 +108,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
+    clocks.install(chosen.resolve_business_days)
     numbers.install(chosen)
     owners.install(OWNERS)
     parents.install(transfer_of)

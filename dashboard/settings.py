@@ -20,6 +20,7 @@
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
 | TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
+| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
@@ -92,6 +93,7 @@ class Settings:
     session_idle_minutes: int
     session_hours: int
     approval_business_hours: int
+    resolve_business_days: int
     iban_country: str
     iban_bank_code: str
     mail_server: MailServer | None
@@ -252,6 +254,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
+        resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),
         iban_country=(env.get("IBAN_COUNTRY", "").strip() or "LT").upper(),
         iban_bank_code=(env.get("IBAN_BANK_CODE", "").strip() or "99999").upper(),
         mail_server=mail_server,

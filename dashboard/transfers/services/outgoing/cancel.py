@@ -34,7 +34,7 @@ def cancel(transfer_id: UUID, *, reason: str | None, client_id: UUID | None = No
         return transfer
     end(transfer, code=code, reason=why, by=by)
     if transfer.client_id is None:
-        from dashboard.transfers.services.desk import returning  # type: ignore[attr-defined]
+        from dashboard.transfers.services.desk import returning
 
         returning.return_failed(transfer.id, code=code, by=by)
     return transfer
