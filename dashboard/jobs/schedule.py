@@ -23,11 +23,8 @@ from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
-<<<<<<< HEAD
 from dashboard.transfers.services.desk import warning
-=======
 from dashboard.transfers.services.outgoing import expiry
->>>>>>> out
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
