@@ -18,6 +18,8 @@
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
+| TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
@@ -98,6 +100,8 @@ class Settings:
     sandbox_port: int
     sandbox_secret: str | None = field(repr=False)
     provider_ask_minutes: int
+    transfer_confirmation_minutes: int
+    transfer_duplicate_minutes: int
 
     @property
     def production(self) -> bool:
@@ -256,4 +260,6 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
         sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
         provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
+        transfer_confirmation_minutes=_number(env, "TRANSFER_CONFIRMATION_MINUTES", 15, 1, 24 * 60),
+        transfer_duplicate_minutes=_number(env, "TRANSFER_DUPLICATE_MINUTES", 10, 1, 24 * 60),
     )
