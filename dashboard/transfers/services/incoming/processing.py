@@ -139,11 +139,15 @@ def _came_back(request: IncomingRequest, by: Actor) -> Transfer | None:
 
 
 def _reverse(request: IncomingRequest, same_as: UUID | None, by: Actor) -> None:
-    original = _named_original(request, same_as) if same_as else reversing.original_of(request)
-    if original is None or original.transfer_id is None:
-        _set(request, RequestState.WAITING)
-        return
-    transfer = lifecycle.locked(original.transfer_id)
+    transfer_id = request.transfer_id
+    if transfer_id is None:
+        original = _named_original(request, same_as) if same_as else reversing.original_of(request)
+        if original is None or original.transfer_id is None:
+            # its credit is not told yet, and finds it when it comes
+            _set(request, RequestState.WAITING)
+            return
+        transfer_id = original.transfer_id
+    transfer = lifecycle.locked(transfer_id)
     if reversing.take_back(transfer, by=by):
         _done(request, transfer, by)
     else:

@@ -14,12 +14,15 @@ from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Refused
-from dashboard.money import Money
+from dashboard.money import DECIMALS, Money
 from dashboard.queues import services as queues
-from dashboard.transfers.models import IncomingRequest, Provider
+from dashboard.transfers.models import IncomingRequest, Provider, Transfer
 from dashboard.transfers.providers.port import Credit
 from dashboard.transfers.services.incoming import linking, processing, reading
-from dashboard.transfers.vocabulary import RequestState
+from dashboard.transfers.vocabulary import RequestState, Status
+
+#: tries of one request that meets a fault of ours each time
+MOST_ATTEMPTS = 10
 
 
 class DifferentBody(Conflict):
@@ -78,14 +81,14 @@ def _provider(key: str) -> None:
 
 def _once(fresh: IncomingRequest, by: Actor) -> IncomingRequest:
     columns = {
-        attribute.key: getattr(fresh, attribute.key)
+        attribute.columns[0]: getattr(fresh, attribute.key)
         for attribute in sa.inspect(IncomingRequest).column_attrs
         if getattr(fresh, attribute.key) is not None
     }
     # whoever tells the same at this moment waits here, and reads the first below
     stored = session().scalar(
         postgresql.insert(IncomingRequest)
-        .values({getattr(IncomingRequest, key): value for key, value in columns.items()})
+        .values(columns)
         .on_conflict_do_nothing(index_elements=["provider", "provider_reference", "reversal"])
         .returning(IncomingRequest.id)
     )
@@ -143,7 +146,7 @@ def differences(known: IncomingRequest, fresh: IncomingRequest) -> list[str]:
 def contradicted(refusal: DifferentBody, *, credit: Credit | None, source: str, by: Actor) -> None:
     """Remember that a provider contradicts itself: the first telling stands, and a person asks the provider."""
     told: dict[str, Any] = {"source": source, "differs": refusal.differs}
-    if credit is not None and "amount" in refusal.differs or credit is not None and "currency" in refusal.differs:
+    if credit is not None and credit.currency in DECIMALS and {"amount", "currency"} & set(refusal.differs):
         told["amount"] = str(Money(credit.amount_minor, credit.currency))
     audit.record(
         "incoming.contradicted", by=by, object_type=processing.OBJECT, object_id=refusal.request_id, after=told
@@ -154,28 +157,30 @@ def contradicted(refusal: DifferentBody, *, credit: Credit | None, source: str, 
     )  # fmt: skip
 
 
-def finish_waiting(*, by: Actor) -> int:
-    """Take up again what stayed as received after a fault, and finish reversals whose transfer the desk has reversed.
+def finish_waiting(*, by: Actor) -> bool:
+    """Take up one request that stayed as received after a fault, or finish a reversal whose transfer the desk has
+    reversed; one that somebody works on is left to them. Whether there was one.
 
-    One that somebody works on is left to them. How many were finished.
+    One per transaction; a fault that comes back stops it after so many attempts, and a person looks.
     """
-    rows = session().scalars(
+    row = session().scalar(
         sa.select(IncomingRequest)
+        .outerjoin(Transfer, Transfer.id == IncomingRequest.transfer_id)
         .where(
             sa.or_(
-                IncomingRequest.state == RequestState.RECEIVED.value,
                 sa.and_(
-                    IncomingRequest.state == RequestState.WAITING.value, IncomingRequest.transfer_id.is_not(None)
+                    IncomingRequest.state == RequestState.RECEIVED.value, IncomingRequest.attempts < MOST_ATTEMPTS
+                ),
+                sa.and_(
+                    IncomingRequest.state == RequestState.WAITING.value, Transfer.status == Status.REVERSED.value
                 ),
             )
         )
         .order_by(IncomingRequest.id)
         .limit(1)
-        .with_for_update(skip_locked=True, key_share=True)
+        .with_for_update(of=IncomingRequest, skip_locked=True, key_share=True)
     )
-    done = 0
-    for row in rows:
-        before = row.state
-        processing.process(row, by=by)
-        done += row.state != before
-    return done
+    if row is None:
+        return False
+    processing.process(row, by=by)
+    return True

@@ -14,8 +14,8 @@ from dashboard.ledger.services import orders, payments
 from dashboard.ledger.vocabulary import PaymentState
 from dashboard.transfers.models import IncomingRequest, Receipt, Transfer
 from dashboard.transfers.services import lifecycle
-from dashboard.transfers.services.desk import undoing
 from dashboard.transfers.services.incoming import linking
+from dashboard.transfers.services.incoming import until_desk as undoing
 from dashboard.transfers.vocabulary import Kind, RequestState, Status
 
 REASON = "The bank reversed the credit."
