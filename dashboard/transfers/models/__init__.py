@@ -24,7 +24,7 @@ from dashboard.transfers.models.transfers import StatusChange, Transfer, Transfe
 
 __all__ = [
     "CalendarDay", "ClientReference", "CountryRule", "DeskLimit", "Disposition", "FxMargin", "FxQuote", "FxRate",
-    "IncomingCorrection", "IncomingLink", "IncomingRequest", "PayerRule", "Provider", "ProviderFile", "ProviderMessage", "ProviderRoute", "Receipt",
-    "ReceiptEvent", "ReceiptFile", "Recipient", "Screening", "StatusChange", "Submission", "Transfer",
-    "TransferCheck", "TransferDocument", "TransferFee", "TransferLimit",
+    "IncomingCorrection", "IncomingLink", "IncomingRequest", "PayerRule", "Provider", "ProviderFile",
+    "ProviderMessage", "ProviderRoute", "Receipt", "ReceiptEvent", "ReceiptFile", "Recipient", "Screening",
+    "StatusChange", "Submission", "Transfer", "TransferCheck", "TransferDocument", "TransferFee", "TransferLimit",
 ]  # fmt: skip

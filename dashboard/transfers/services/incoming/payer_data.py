@@ -11,8 +11,11 @@ from dashboard.ledger import numbers
 
 #: the Union, and the states of the EEA that apply the regulation
 UNION = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK IS LI NO".split()
-)
+    {
+        "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU",
+        "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK", "IS", "LI", "NO",
+    }
+)  # fmt: skip
 
 NAME, ACCOUNT, COUNTRY = "payerName", "payerAccount", "payerCountry"
 #: the marks of `IncomingRequest.missing` in words

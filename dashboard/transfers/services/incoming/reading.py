@@ -39,7 +39,7 @@ def text(value: str | None, longest: int) -> str | None:
     """Trimmed, without control characters but line breaks; None where nothing is left."""
     if value is None:
         return None
-    kept = "".join(one for one in cleaned(value) if one in "\n\t" or ord(one) >= 32 and ord(one) != 127)
+    kept = "".join(one for one in cleaned(value) if one in "\n\t" or (ord(one) >= 32 and ord(one) != 127))
     return kept.strip()[:longest].strip() or None
 
 
