@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -16,12 +17,14 @@ from dashboard.clients.vocabulary import Scope
 from dashboard.database import session, transaction
 from dashboard.errors import Conflict, Refused
 from dashboard.ledger.models import Payment
+from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import accounts, payments
+from dashboard.ledger.vocabulary import ParentType
 from dashboard.queues.models import QueueItem
-from dashboard.transfers.models import IncomingRequest, Receipt, Transfer
+from dashboard.transfers.models import IncomingRequest, Receipt
 from dashboard.transfers.services.incoming import references
 from tests.clients.making import blocked
-from tests.transfers.incoming import OTHER_PAYER, PAYER, Bank, bank, fresh, posted, transfer_of
+from tests.transfers.incoming import OTHER_PAYER, Bank, bank, fresh, posted, transfer_of
 
 
 @pytest.fixture
@@ -239,26 +242,50 @@ def test_a_source_tells_a_credit_once_so_its_second_entry_is_another_credit(hous
     third = house.tell(
         house.credit(provider_reference="053-2", references=("ASR-1",), end_to_end_id="INV-1"), source="camt.053"
     )
-    # nothing tells it apart from the first entry: a person looks, and no money is booked in doubt
-    assert (third.state, third.failure_code) == ("failed", "possiblyBooked") or third.state == "processed"
+    assert third.state == "processed"
+    assert posted(house.account) == 20_000
+
+
+def test_one_source_that_tells_alike_under_two_names_waits_for_a_person(house: Bank) -> None:
+    told: dict[str, Any] = {"references": ("UETR-1",), "end_to_end_id": "INV-1"}
+    house.tell(house.credit(provider_reference="A-1", **told))
+    second = house.tell(house.credit(provider_reference="A-2", **told))
+    assert (second.state, second.failure_code, posted(house.account)) == ("failed", "possiblyBooked", 10_000)
 
 
 def test_an_entry_that_sums_up_details_told_before_is_linked_to_all_of_them(house: Bank) -> None:
     for number, amount in enumerate((10_000, 5_000)):
         house.tell(
-            house.credit(amount_minor=amount, references=("BATCH-9",), end_to_end_id=f"INV-{number}"), source="camt.054"
+            house.credit(amount_minor=amount, entry_reference="BATCH-9", end_to_end_id=f"INV-{number}"), source="camt.054"
         )
     total = house.tell(
-        house.nobodys(amount_minor=15_000, references=("BATCH-9",), debtor_account=None), source="camt.053"
+        house.nobodys(amount_minor=15_000, references=("BATCH-9",), entry_reference="BATCH-9", debtor_account=None),
+        source="camt.053",
     )
     assert total.state == "linked"
     assert (posted(house.account), posted(house.suspense)) == (15_000, 0)
 
 
+def test_details_of_a_batch_that_only_share_its_reference_are_linked_one_by_one(house: Bank) -> None:
+    def told(source: str) -> list[str]:
+        return [
+            house.tell(
+                house.credit(provider_reference=f"{source}:BATCH-9/{place}", entry_reference="BATCH-9", raw={"p": place}),
+                source=source,
+            ).state
+            for place in (1, 2)
+        ]
+
+    assert (told("camt.054"), told("camt.053")) == (["processed"] * 2, ["linked"] * 2)
+    assert posted(house.account) == 20_000
+    assert len(set(session().scalars(sa.select(IncomingRequest.linked_id).where(IncomingRequest.state == "linked")))) == 2
+
+
 def test_a_sum_that_does_not_agree_waits_for_a_person(house: Bank) -> None:
-    house.tell(house.credit(references=("BATCH-9",), end_to_end_id="INV-1"), source="camt.054")
+    house.tell(house.credit(entry_reference="BATCH-9", end_to_end_id="INV-1"), source="camt.054")
     total = house.tell(
-        house.nobodys(amount_minor=15_000, references=("BATCH-9",), debtor_account=None), source="camt.053"
+        house.nobodys(amount_minor=15_000, references=("BATCH-9",), entry_reference="BATCH-9", debtor_account=None),
+        source="camt.053",
     )
     assert (total.state, total.failure_code, total.transfer_id) == ("failed", "possiblyBooked", None)
     assert posted(house.suspense) == 0
@@ -344,10 +371,24 @@ def test_a_fault_of_ours_leaves_the_message_stored_and_nothing_booked(
         assert not receiving.finish_waiting(by=system())
 
 
+def _out(house: Bank, amount: int) -> Order:
+    return Order(ParentType.PAYMENT_REQUEST, uuid4(), [Leg(house.account, house.settlement, amount, "eur")])
+
+
 def _client_class() -> Any:
     from dashboard.clients.models import Client
 
     return Client
 
 
-_ = (PAYER, Transfer, payments)
+
+
+def test_what_the_client_has_spent_waits_for_the_desk_and_ends_with_it(house: Bank) -> None:
+    credit = house.tell(house.credit(provider_reference="ONE-1"))
+    with transaction():
+        payments.pay(_out(house, 6_000), by=system())
+    back = house.tell(house.credit(provider_reference="ONE-1", reversal=True))
+    assert (back.state, back.transfer_id, transfer_of(credit).status) == ("waiting", credit.transfer_id, "completed")
+    assert posted(house.account) == 4_000
+    # told again, it still waits; when the money is there again, it goes
+    assert house.tell(house.credit(provider_reference="ONE-1", reversal=True)).id == back.id

@@ -19,8 +19,7 @@ from dashboard.ledger.services import payments
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.transfers.models import IncomingRequest, Transfer
 from dashboard.transfers.services import lifecycle, providers
-from dashboard.transfers.services.incoming import until_desk as opening
-from dashboard.transfers.services.incoming import until_desk as standing
+from dashboard.transfers.services.desk import opening, standing
 from dashboard.transfers.services.incoming.recognition import Recognized, recognize
 from dashboard.transfers.vocabulary import Cause, Kind, Status
 

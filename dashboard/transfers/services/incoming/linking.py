@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dashboard.clock import calendar
 from dashboard.database import session
 from dashboard.transfers.models import IncomingLink, IncomingRequest
-from dashboard.transfers.services.incoming.reading import says_something
+from dashboard.transfers.services.incoming.reading import ENTRY, says_something
 from dashboard.transfers.vocabulary import RequestState
 
 #: a statement comes within days of the notification; references of older entries may be used anew
@@ -55,26 +55,30 @@ def strong(request: IncomingRequest) -> set[str]:
     return {one for one in request.references if says_something(one) and one != request.end_to_end_id}
 
 
+def own(request: IncomingRequest) -> set[str]:
+    """Those that are this credit's alone, not of an entry that may sum up several."""
+    return {one for one in strong(request) if not one.startswith(ENTRY)}
+
+
 def day_of(request: IncomingRequest) -> date:
     return calendar().today(request.booked_at)
 
 
-def contradict(one: IncomingRequest, other: IncomingRequest) -> bool:
-    """Both say who paid or by which end-to-end id, and they say different things: two details of one batch."""
-    return _differ(one.end_to_end_id, other.end_to_end_id, says_something) or _differ(
-        one.debtor_account, other.debtor_account, bool
-    )
-
-
-def _differ(one: str | None, other: str | None, counts: object) -> bool:
-    return callable(counts) and bool(counts(one)) and bool(counts(other)) and one != other
+def contradict(one: IncomingRequest, other: IncomingRequest, *, whoever: bool = False) -> bool:
+    """Both say by which end-to-end id or (unless `whoever`) who paid, and they say different things: two details of
+    one batch."""
+    ids = (one.end_to_end_id, other.end_to_end_id)
+    if all(map(says_something, ids)) and ids[0] != ids[1]:
+        return True
+    payers = (one.debtor_account, other.debtor_account)
+    return not whoever and all(payers) and payers[0] != payers[1]
 
 
 def same_end_to_end(one: IncomingRequest, other: IncomingRequest) -> bool:
     return says_something(one.end_to_end_id) and one.end_to_end_id == other.end_to_end_id
 
 
-def candidates(request: IncomingRequest, *, reversal: bool) -> list[IncomingRequest]:
+def candidates(request: IncomingRequest, *, reversal: bool, whoever: bool = False) -> list[IncomingRequest]:
     """Booked requests of the same bank account that share a reference, oldest first; never one that says something
     else of payer or end-to-end id."""
     shared = [one for one in request.references if says_something(one)]
@@ -95,7 +99,7 @@ def candidates(request: IncomingRequest, *, reversal: bool) -> list[IncomingRequ
         .limit(MOST_CANDIDATES)
         .execution_options(populate_existing=True)
     )
-    return [row for row in rows if not contradict(row, request)]
+    return [row for row in rows if not contradict(row, request, whoever=whoever)]
 
 
 def told_before(request: IncomingRequest) -> Told:
@@ -106,7 +110,7 @@ def told_before(request: IncomingRequest) -> Told:
     same = [row for row in free if row.amount_minor == request.amount_minor]
     by_bank = [row for row in same if mine & strong(row)]
     if by_bank:
-        return Told(firsts=[max(by_bank, key=lambda row: len(mine & strong(row)) + same_end_to_end(row, request))])
+        return Told(firsts=[max(by_bank, key=lambda row: _alike(row, request))])
     by_payer = [row for row in same if same_end_to_end(row, request) and day_of(row) == day_of(request)]
     certain = [row for row in by_payer if not (told_strongly(row) and told_strongly(request))]
     if certain:
@@ -119,6 +123,16 @@ def told_before(request: IncomingRequest) -> Told:
     return Told(doubt=doubtful[0] if doubtful else None)
 
 
+def _alike(row: IncomingRequest, request: IncomingRequest) -> int:
+    """How much tells that the two are one, among details of a batch that share its reference."""
+    return (
+        len(strong(request) & strong(row))
+        + same_end_to_end(row, request)
+        + (row.debtor_account is not None and row.debtor_account == request.debtor_account)
+        + (row.remittance is not None and row.remittance == request.remittance)
+    )
+
+
 def told_strongly(request: IncomingRequest) -> bool:
     """Whether the bank gave more than the name by which the provider calls the message."""
     return bool(strong(request) - {request.provider_reference})
@@ -126,13 +140,13 @@ def told_strongly(request: IncomingRequest) -> bool:
 
 def _again_by_the_same(found: Sequence[IncomingRequest], request: IncomingRequest) -> list[IncomingRequest]:
     """Told twice by one source under two names, and nothing tells the two apart. Entries of one message are two."""
-    mine = strong(request)
+    mine = own(request)
     return [
         row
         for row in found
         if row.source == request.source
         and row.amount_minor == request.amount_minor
-        and mine & strong(row)
+        and mine & own(row)
         and (row.message_id is None or row.message_id != request.message_id)
     ]
 

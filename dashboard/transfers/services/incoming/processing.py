@@ -51,6 +51,10 @@ FAILURES: dict[str, tuple[str, str]] = {
         "The credit it names is reversed already.",
         "Ask the bank whether it took the money twice. If it says the same again, name the credit.",
     ),
+    "accountClosed": (
+        "The bank took the money back, and the client's account is closed.",
+        "Book what the bank took by an adjusting payment.",
+    ),
     "notReversible": (
         "The credit it names was a transfer of ours that came back.",
         "Ask the bank. An adjusting payment books what it says.",
@@ -135,7 +139,6 @@ def _came_back(request: IncomingRequest, by: Actor) -> Transfer | None:
     )
     if ours is None:
         return None
-    return None
 
 
 def _reverse(request: IncomingRequest, same_as: UUID | None, by: Actor) -> None:
@@ -145,14 +148,19 @@ def _reverse(request: IncomingRequest, same_as: UUID | None, by: Actor) -> None:
         if original is None or original.transfer_id is None:
             # its credit is not told yet, and finds it when it comes
             _set(request, RequestState.WAITING)
+            queues.open_item(
+                QUEUE, cause="waiting", object_type=OBJECT, object_id=request.id, client_id=None,
+                due_at=look_by(clock.now()),
+            )  # fmt: skip
             return
         transfer_id = original.transfer_id
     transfer = lifecycle.locked(transfer_id)
     if reversing.take_back(transfer, by=by):
         _done(request, transfer, by)
     else:
-        # the desk asks a second person; the request is finished when the transfer is
+        # the desk has work for it; the request is finished when the transfer is
         _set(request, RequestState.WAITING, transfer_id=transfer.id)
+        _no_work(request, by)
 
 
 def _named_original(request: IncomingRequest, same_as: UUID) -> IncomingRequest:
@@ -233,7 +241,8 @@ def look_by(moment: datetime) -> datetime:
 
 
 def _no_work(request: IncomingRequest, by: Actor) -> None:
-    queues.close_items(QUEUE, object_id=request.id, by=by, cause="failed")
+    for cause in ("failed", "waiting"):
+        queues.close_items(QUEUE, object_id=request.id, by=by, cause=cause)
 
 
 def _tell(

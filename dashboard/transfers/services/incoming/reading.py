@@ -18,10 +18,12 @@ from dashboard.transfers.providers.port import Credit
 from dashboard.transfers.services.incoming import payer_data
 from dashboard.transfers.vocabulary import RequestState
 
-LONGEST_NAME, LONGEST_ACCOUNT, LONGEST_REMITTANCE, LONGEST_REFERENCE = 300, 64, 4_000, 100
+LONGEST_NAME, LONGEST_ACCOUNT, LONGEST_REMITTANCE, LONGEST_REFERENCE = 300, 64, 4_000, 200
 #: what banks write where there is no reference
 _NO_REFERENCE = frozenset({"NOTPROVIDED", "NONREF", "NOTAVAILABLE", "NONE", "NOREF", "UNKNOWN", "N/A"})
 SHORTEST_REFERENCE = 4
+#: marks the reference of a whole entry: details of a batch share it, and the entry that sums them up has it too
+ENTRY = "entry:"
 
 
 def cleaned(value: Any) -> Any:
@@ -107,7 +109,7 @@ def read(credit: Credit, *, source: str, message_id: UUID | None) -> IncomingReq
         remittance=text(credit.remittance, LONGEST_REMITTANCE),
         end_to_end_id=end_to_end,
         returns=text(credit.returns, LONGEST_REFERENCE),
-        references=sorted({one for one in (*told, end_to_end) if one}),
+        references=sorted({one for one in (*told, end_to_end, _of_entry(credit.entry_reference)) if one}),
         booked_at=credit.booked_at,
         value_date=credit.value_date,
         missing=[] if credit.reversal else payer_data.missing(name=name, account=debtor, bic=bic, country=country),
@@ -115,6 +117,11 @@ def read(credit: Credit, *, source: str, message_id: UUID | None) -> IncomingReq
         attempts=0,
         created_at=clock.now(),
     )
+
+
+def _of_entry(reference: str | None) -> str | None:
+    said = text(reference, LONGEST_REFERENCE)
+    return f"{ENTRY}{said}" if says_something(said) else None
 
 
 def unreadable(

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sqlalchemy as sa
 
-from dashboard.access.actor import Actor, system
-from dashboard.database import savepoint, session
+from dashboard.access.actor import Actor
+from dashboard.database import session
 from dashboard.errors import Refused
-from dashboard.ledger import moving
-from dashboard.ledger.services import orders, payments
-from dashboard.ledger.vocabulary import PaymentState
-from dashboard.transfers.models import IncomingRequest, Receipt, Transfer
-from dashboard.transfers.services import lifecycle
+from dashboard.transfers.models import IncomingRequest, Transfer
+from dashboard.transfers.services.desk import undoing
 from dashboard.transfers.services.incoming import linking
-from dashboard.transfers.services.incoming import until_desk as undoing
-from dashboard.transfers.vocabulary import Kind, RequestState, Status
-
-REASON = "The bank reversed the credit."
-CODE = "reversedByBank"
-#: why the ledger cannot simply take it back: what is left is a claim on the client
-_SPENT = {"insufficientFunds", "accountClosed"}
+from dashboard.transfers.vocabulary import Kind, RequestState
 
 
 def original_of(request: IncomingRequest) -> IncomingRequest | None:
@@ -42,16 +31,22 @@ def original_of(request: IncomingRequest) -> IncomingRequest | None:
         if (named.currency, named.amount_minor) != (request.currency, request.amount_minor):
             raise Refused("The reversal is of another amount than the credit it names.", code="reversalDiffers")
         return _not_reversed([named])[0]
+    # a bank may name the parties of a reversal the other way round: who paid tells only which of several it is
     found = [
-        row for row in linking.candidates(request, reversal=False) if row.amount_minor == request.amount_minor
+        row
+        for row in linking.candidates(request, reversal=False, whoever=True)
+        if row.amount_minor == request.amount_minor
     ]
-    mine = linking.strong(request)
-    by_bank = [row for row in found if mine & linking.strong(row)]
+    mine = linking.own(request)
+    by_bank = [row for row in found if mine & linking.own(row)]
     by_payer = [row for row in found if linking.same_end_to_end(row, request)]
-    likely = by_bank or by_payer
+    by_entry = [row for row in found if linking.strong(request) & linking.strong(row)]
+    likely = by_bank or by_payer or by_entry
     if not likely:
         return None
     left = _not_reversed(likely)
+    if len(left) > 1:
+        left = [row for row in left if row.debtor_account == request.debtor_account] or left
     if len(left) > 1:
         raise Refused("Several credits carry these references. Say which one is reversed.", code="severalOriginals")
     return left[0]
@@ -99,30 +94,11 @@ def early(request: IncomingRequest) -> list[IncomingRequest]:
 
 
 def take_back(transfer: Transfer, *, by: Actor) -> bool:
-    """Reverse what was booked for a told credit, `transfer` locked. False: the desk has to decide something first.
+    """Reverse what was booked for a told credit, `transfer` locked. False: people have to decide first, because the
+    client has spent it, or it was sent back.
 
-    It happened at the bank, so a freeze does not stop it. What the client has spent becomes a claim, by the desk.
-    Raises Refused `notReversible`.
+    It happened at the bank, so a freeze does not stop it. Raises Refused `notReversible`.
     """
     if transfer.kind != Kind.INCOMING:
         raise Refused("This money was a transfer of ours that came back. A person decides.", code="notReversible")
-    if transfer.status == Status.REVERSED:
-        return True
-    received = session().get(Receipt, transfer.id) is not None
-    if not received:
-        assert transfer.payment_id is not None
-        # a purpose of its own under the transfer: the ledger takes it once
-        order = replace(payments.mirrored(transfer.payment_id, reason=REASON), parent_id=transfer.id)
-        try:
-            with savepoint():
-                moved = moving.create([order], PaymentState.POSTED, by=system(by.name), follows=True, reason=REASON)
-                orders.raise_refusals(moved.outcomes, {order.id: order})
-                lifecycle.change_status(transfer, Status.REVERSED, by=by, code=CODE, reason=REASON)
-                return True
-        except Refused as refusal:
-            if refusal.code not in _SPENT:
-                raise
-            session().refresh(transfer)
-    undoing.reverse_at_bank(transfer, by=by)
-    session().refresh(transfer)
-    return transfer.status == Status.REVERSED
+    return undoing.reverse_at_bank(transfer, by=by) == undoing.REVERSED
