@@ -63,11 +63,11 @@ def _assigned(transfer_id: UUID) -> tuple[Transfer, Receipt, Disposition]:
 
 
 def _reversed(payment_id: UUID, *, parent_id: UUID, purpose: str, reason: str, by: Actor) -> UUID | None:
-    """Book the mirror of a payment under the transfer; None where the debtor has not enough. A freeze does not stop
-    it. Raises what else the ledger refuses."""
+    """Book the mirror of a payment under the transfer; None where the debtor has not enough, or is closed. A freeze
+    does not stop it. Raises what else the ledger refuses."""
     order = replace(payments.mirrored(payment_id, reason=reason[:500]), parent_id=parent_id, purpose=purpose)
     moved = moving.create([order], PaymentState.POSTED, by=by, follows=True, reason=reason[:500])
-    if moved.outcomes[0].code == "insufficientFunds":
+    if moved.outcomes[0].code in {"insufficientFunds", "debtorClosed"}:
         return None
     checking.raise_refusals(moved.outcomes, {order.id: order})
     return order.id
@@ -218,20 +218,23 @@ def reverse_at_bank(transfer: Transfer, *, by: Actor) -> str:
         decision = None
     if transfer.client_id is not None:
         lock.locked(transfer.client_id)
+    undone = None
     if decision is not None:
         assert decision.payment_id is not None
-        undone = _reversed(decision.payment_id, parent_id=transfer.id, purpose=f"undo-{decision.number}",
-                           reason=BANK_REASON, by=house)  # fmt: skip
+        undone = _reversed(
+            decision.payment_id, parent_id=transfer.id, purpose=f"undo-{decision.number}", reason=BANK_REASON, by=house
+        )  # fmt: skip
         if undone is None:
             _to_people(transfer)
             return WAITING
-        approvals.close_as_stale(KIND, transfer.id)
-        _end(decision, payment_id=undone, reason=BANK_REASON)
     assert transfer.payment_id is not None
     taken = _reversed(transfer.payment_id, parent_id=transfer.id, purpose="bank-reversal", reason=BANK_REASON, by=house)
     if taken is None:
         _to_people(transfer)
         return WAITING
+    if decision is not None and undone is not None:
+        approvals.close_as_stale(KIND, transfer.id)
+        _end(decision, payment_id=undone, reason=BANK_REASON)
     _gone(transfer, receipt, reason=BANK_REASON, by=house)
     return REVERSED
 
