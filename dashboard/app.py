@@ -41,6 +41,7 @@ from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
 from dashboard.transfers.services.claiming import transfer_of
+from dashboard.transfers.services.desk import clocks
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -104,6 +105,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     direct.install(app, chosen)
     clock.install(chosen.institution_country, chosen.zone)
     deadline.install(chosen.approval_business_hours)
+    clocks.install(chosen.resolve_business_days)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )

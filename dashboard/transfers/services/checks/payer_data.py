@@ -9,7 +9,7 @@ from dashboard.transfers.services.checks.finding import Case, Finding
 from dashboard.transfers.vocabulary import Check, CheckOutcome, TransferType
 
 #: what of an address tells where somebody lives
-_PLACES = ("streetLine1", "street_line1", "street", "city", "zip", "line1")
+_PLACES = ("streetLine1", "city", "zip")
 
 
 def _has_address(address: dict[str, object] | None) -> bool:
