@@ -97,7 +97,7 @@ def _amounts(chosen: TransferFilter) -> list[sa.ColumnElement[bool]]:
     return [sa.or_(*(within(currency) for currency in DECIMALS))]
 
 
-def _edge_id(moment: datetime, *, last: bool) -> UUID:
+def edge_id(moment: datetime, *, last: bool) -> UUID:
     """The smallest or greatest identifier that can be made at a moment (UUIDv7: milliseconds first)."""
     milliseconds = max(int(moment.timestamp() * 1000), 0)
     return UUID(int=((milliseconds + 1) << 80) - 1 if last else milliseconds << 80)
@@ -189,9 +189,9 @@ def _period(chosen: TransferFilter) -> list[sa.ColumnElement[bool]]:
     """Identifiers are made by the clock, so a period of making is a range of them (as of `CLOCK_STEP`)."""
     found: list[sa.ColumnElement[bool]] = []
     if chosen.created_from is not None:
-        found.append(Transfer.id >= _edge_id(chosen.created_from - CLOCK_STEP, last=False))
+        found.append(Transfer.id >= edge_id(chosen.created_from - CLOCK_STEP, last=False))
     if chosen.created_before is not None:
-        found.append(Transfer.id <= _edge_id(chosen.created_before + CLOCK_STEP, last=True))
+        found.append(Transfer.id <= edge_id(chosen.created_before + CLOCK_STEP, last=True))
     return found
 
 
