@@ -58,7 +58,7 @@ def timeline(
     return _entries(query, sees_restricted=sees_restricted)
 
 
-def _entries(query: sa.Select[tuple[AuditEvent, AuditPayload]], *, sees_restricted: bool) -> list[TimelineEntry]:
+def _entries(query: sa.Select[AuditEvent, AuditPayload], *, sees_restricted: bool) -> list[TimelineEntry]:
     entries = []
     for event, payload in session().execute(query):
         entries.append(

@@ -16,19 +16,10 @@ from dashboard.clock import calendar
 from dashboard.money import Money
 from dashboard.transfers.badges import Badge, check_label
 from dashboard.transfers.models import Transfer, TransferCheck
+from dashboard.transfers.services.checks import TABLE
 from dashboard.transfers.vocabulary import Check, CheckOutcome, Kind
 
-RULES = {
-    Check.CLIENT_ACTIVE: "The client is active.",
-    Check.ACCOUNT_NOT_FROZEN: "The account is open and its debits are not stopped.",
-    Check.FUNDS: "The account has the amount and the fee available.",
-    Check.LIMIT_PER_TRANSFER: "One transfer stays within the limit of the client’s risk.",
-    Check.LIMIT_PER_DAY: "The day’s transfers stay within the limit of the client’s risk.",
-    Check.LIMIT_PER_MONTH: "The month’s transfers stay within the limit of the client’s risk.",
-    Check.RECIPIENT_COUNTRY: "The recipient’s country is known and none that is refused or looked at.",
-    Check.DUPLICATE: "No transfer like it was confirmed within minutes.",
-    Check.PAYER_DATA: "The payer’s name, and address, document number or date of birth are known.",
-}
+RULES = {asked.code: asked.rule for asked in TABLE}
 _OUTCOMES = {
     CheckOutcome.PASSED: Badge("ok", "Passed"),
     CheckOutcome.REVIEW: Badge("wait", "Review"),

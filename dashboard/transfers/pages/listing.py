@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, render_template, request, url_for
 
@@ -100,7 +101,8 @@ def _views() -> list[tuple[str, str]]:
         ("Returned", {"status": Status.RETURNED.value}),
         ("10,000.00 EUR and more, today", {"currency": LARGE[0], "amount_from": LARGE[1], "created_from": today}),
     ]
-    return [(label, url_for("transfers.listing", **filters)) for label, filters in asked]
+    base = url_for("transfers.listing")
+    return [(label, f"{base}?{urlencode(filters)}") for label, filters in asked]
 
 
 def _answer(asked: TransferQuery, *, status: int = 200, rows: Any = (), **context: Any) -> Response:
@@ -111,7 +113,7 @@ def _answer(asked: TransferQuery, *, status: int = 200, rows: Any = (), **contex
         status=status,
         asked=asked,
         rows=rows,
-        sides=parties({row.account_id for row in rows} | {row.counter_account_id for row in rows} - {None}),
+        sides=parties(row.account_id for row in rows),
         badges={row.status: status_badge(row.status) for row in rows},
         money=money_of,
         words=kind_words,

@@ -18,19 +18,21 @@ from dashboard.audit import services as evidence
 from dashboard.clients import queries as clients
 from dashboard.clients import story
 from dashboard.clients.badges import severity_badge
+from dashboard.clients.vocabulary import in_words
 from dashboard.database import session, transaction
+from dashboard.ledger import numbers
 from dashboard.ledger.queries import asked
 from dashboard.ledger.queries import payments as ledger_payments
 from dashboard.ledger.queries.parties import Party, parties
 from dashboard.ledger.states import state_badge
 from dashboard.money import Money
-from dashboard.transfers.badges import kind_words, money_of, status_badge, title_of
+from dashboard.transfers.badges import check_label, kind_words, money_of, status_badge, title_of
 from dashboard.transfers.models import FxQuote, Receipt, Transfer
 from dashboard.transfers.pages import checks
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import held, history
 from dashboard.transfers.queries import transfers as queries
-from dashboard.transfers.vocabulary import Kind, Status
+from dashboard.transfers.vocabulary import Check, Kind, Status, TransferType
 from dashboard.web.htmx import page_or_fragment
 
 #: the request to execute by hand
@@ -72,7 +74,8 @@ def actions(transfer: Transfer, actor: Actor, *, asked_to_execute: bool = False)
         elif status in {Status.SUBMITTED, Status.UNKNOWN}:
             found.append(Action("Ask it back…", page("cancel"), "x"))
     executable = {Status.CONFIRMED, Status.MANUAL_REVIEW, Status.SUBMITTED, Status.UNKNOWN}
-    if actor.may(Permission.TRANSFERS_EXECUTE) and status in executable and not asked_to_execute:
+    by_hand = status in executable and transfer.type != TransferType.INTERNAL
+    if actor.may(Permission.TRANSFERS_EXECUTE) and by_hand and not asked_to_execute:
         found.append(Action("Execute manually…", page("execute"), "e"))
     return found
 
@@ -121,7 +124,7 @@ def show(transfer_id: UUID) -> Response:
     transfer = queries.get(transfer_id)
     found = history.checks_of([transfer.id])[transfer.id]
     waiting = asked.waiting(EXECUTE, transfer.id)
-    known = parties({transfer.account_id, transfer.counter_account_id} - {None})
+    known = parties(one for one in (transfer.account_id, transfer.counter_account_id) if one is not None)
     changes = history.changes_of([transfer.id])[transfer.id]
     debtor, creditor = sides(transfer, known)
     return page_or_fragment(
@@ -145,14 +148,22 @@ def show(transfer_id: UUID) -> Response:
         related=[(one, status_badge(one.status), title_of(one)) for one in queries.related_to(transfer)],
         has_receipt=session().get(Receipt, transfer.id) is not None,
         submission=history.submission_of(transfer.id),
-        events=story.tell(
-            audit.of_object("transfer", transfer.id, sees_restricted=actor.sees_restricted), actor=actor
-        ),
+        events=story.tell(audit.of_object("transfer", transfer.id, sees_restricted=actor.sees_restricted), actor=actor),
         actions=actions(transfer, actor, asked_to_execute=waiting is not None),
         waiting=waiting,
         may_open_request=actor.may(Permission.APPROVALS_READ),
+        may_read_ledger=actor.may(Permission.LEDGER_READ),
+        code_words=code_words,
+        in_groups=numbers.in_groups,
         maker=_who(transfer.maker_kind, transfer.maker_id, transfer.maker_name, actor),
     )
+
+
+def code_words(code: str) -> str:
+    """A code of a history in words; one of a bank (ISO 20022: AC04) as it is."""
+    if code in set(Check):
+        return check_label(code)
+    return code if code.isupper() else in_words(code)
 
 
 def _who(kind: str, id: UUID | None, name: str, actor: Actor) -> str:

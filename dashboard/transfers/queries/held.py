@@ -31,7 +31,7 @@ class Before:
 
     money: Money
     count: int
-    last_at: datetime
+    last_at: datetime | None
     last_id: UUID
 
 
@@ -93,8 +93,9 @@ def declared_by(client: Client) -> Declared:
     company = session().get(Company, client.id) if client.type == "company" else None
     if company is None:
         return Declared(None, None, None)
-    known = company.turnover in set(Turnover)
-    words = TURNOVER_LABELS[Turnover(company.turnover)] if known else company.turnover
+    words = company.turnover
+    if words is not None and words in set(Turnover):
+        words = TURNOVER_LABELS[Turnover(words)]
     flows = company.fund_flows or {}
     return Declared(
         words,

@@ -30,6 +30,7 @@ from dashboard.transfers.vocabulary import Kind, Status, TransferType
 REACH = 5_000
 MOST_WORDS = 8
 SHORTEST_WORD = 3
+LONGEST_REFERENCE = 140
 
 
 def trigrams_in(text: str) -> bool:
@@ -395,3 +396,24 @@ def related_to(transfer: Transfer) -> list[Transfer]:
 def latest_of_client(client_id: UUID, limit: int) -> list[Transfer]:
     """The last transfers of a client."""
     return find(TransferFilter(clients=(client_id,)), size=limit).rows
+
+
+def with_reference(text: str) -> list[UUID]:
+    """Transfers that have exactly this identifier, end-to-end id or reference of a provider; two at most: more than
+    one is a list."""
+    said = text.strip()
+    if not said or len(said) > LONGEST_REFERENCE:
+        return []
+    identifier = _as_uuid(said)
+    ways = [
+        sa.select(Transfer.id).where(Transfer.provider_reference == said),
+        sa.select(Transfer.id).where(Transfer.kind == Kind.OUTGOING.value, Transfer.end_to_end_id == said),
+        *([sa.select(Transfer.id).where(Transfer.id == identifier)] if identifier else []),
+    ]
+    return list(session().scalars(sa.select(sa.union(*ways).subquery().c.id).limit(2)))
+
+
+def any_of_amount(amount: Decimal) -> bool:
+    """Whether a transfer is of exactly this amount, in any currency."""
+    exactly = TransferFilter(amount_from=amount, amount_to=amount)
+    return session().scalar(sa.select(Transfer.id).where(*_amounts(exactly)).limit(1)) is not None
