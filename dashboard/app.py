@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from collections.abc import Mapping
+from datetime import date
+
+from flask import Flask, has_app_context
 from flask_bootstrap import Bootstrap5
 from flask_openapi3 import Info, OpenAPI
 from flask_wtf.csrf import CSRFProtect
@@ -39,6 +42,7 @@ from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
+from dashboard.transfers.services import calendars
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -64,6 +68,18 @@ LIBRARY_VIEWS = {
 
 #: largest request body, in bytes; uploads of documents get a limit of their own
 LARGEST_BODY = 2 * 1024 * 1024
+
+
+def _departures_of(app: Flask) -> clock.Departures:
+    """Days that depart from the known calendars, from the database; also for who asks outside of a request."""
+
+    def read(country: str) -> Mapping[date, clock.Departure]:
+        if has_app_context():
+            return calendars.departures_of(country)
+        with app.app_context():
+            return calendars.departures_of(country)
+
+    return read
 
 
 def create_app(configured: Settings | None = None) -> Flask:
@@ -97,7 +113,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         )
     database.install(app, chosen)
     direct.install(app, chosen)
-    clock.install(chosen.institution_country, chosen.zone)
+    clock.install(chosen.institution_country, chosen.zone, departures=_departures_of(app))
     deadline.install(chosen.approval_business_hours)
     numbers.install(chosen)
     owners.install(OWNERS)
