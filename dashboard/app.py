@@ -43,6 +43,7 @@ from dashboard.transfers.commands import transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
 from dashboard.transfers.services import calendars
+from dashboard.transfers.services.exchange import terms
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -116,6 +117,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     clock.install(chosen.institution_country, chosen.zone, departures=_departures_of(app))
     deadline.install(chosen.approval_business_hours)
     numbers.install(chosen)
+    terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)

@@ -20,6 +20,8 @@
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
+| FX_QUOTE_SECONDS | 60 | how long a quote of an exchange stands |
+| FX_RATE_BUSINESS_DAYS | 3 | business days after which a reference rate is too old to exchange by |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -89,6 +91,8 @@ class Settings:
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
+    fx_quote_seconds: int = 60
+    fx_rate_business_days: int = 3
 
     @property
     def production(self) -> bool:
@@ -244,4 +248,6 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         mail_server=mail_server,
         mail_from=_mail_from(env, required=mail_server is not None),
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
+        fx_quote_seconds=_number(env, "FX_QUOTE_SECONDS", 60, 5, 3600),
+        fx_rate_business_days=_number(env, "FX_RATE_BUSINESS_DAYS", 3, 1, 30),
     )

@@ -23,6 +23,7 @@ from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
+from dashboard.transfers.services.exchange import rates
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
@@ -76,9 +77,16 @@ def check_balances(_settings: Settings) -> dict[str, int]:
     return {}
 
 
+def load_rates(settings: Settings) -> dict[str, int]:
+    """Take the reference rates that lie in the folder `rates` of the data directory."""
+    looked = rates.look(settings.instance_path / rates.FOLDER, by=system("reference rates"))
+    return {"done": looked.done, "failed": looked.failed}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
+    Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
 )

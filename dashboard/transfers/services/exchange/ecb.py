@@ -81,7 +81,7 @@ def _root(content: bytes) -> etree._Element:
     except ValueError:
         raise _odd("This is no XML.", "xml") from None
     # with a document type come entities, and with them files and floods
-    if root.getroottree().docinfo.doctype:
+    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
         raise _odd("A file with a document type is not read.", "doctype")
     if root.tag != _ENVELOPE:
         raise _odd("This is no file of reference rates of the European Central Bank.", "format")

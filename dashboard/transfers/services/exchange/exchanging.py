@@ -98,7 +98,5 @@ def _legs(quote: FxQuote) -> list[Leg]:
     if quote.margin_minor:
         income = standard_account(AccountType.INCOME, sell)
         legs.append(Leg(quote.sell_account_id, income, quote.margin_minor, sell, MARGIN))
-    legs.append(
-        Leg(standard_account(AccountType.FX_POSITION, buy), quote.buy_account_id, quote.buy_minor, buy, words)
-    )
+    legs.append(Leg(standard_account(AccountType.FX_POSITION, buy), quote.buy_account_id, quote.buy_minor, buy, words))
     return legs

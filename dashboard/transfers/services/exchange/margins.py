@@ -53,9 +53,9 @@ def set_margin(client_id: UUID | None, basis_points: int | None, *, reason: str,
     # one change after the other: there may be no row yet to lock
     session().execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     known = session().scalar(
-        sa.select(FxMargin).where(FxMargin.client_id.is_not_distinct_from(client_id)).execution_options(
-            populate_existing=True
-        )
+        sa.select(FxMargin)
+        .where(FxMargin.client_id.is_not_distinct_from(client_id))
+        .execution_options(populate_existing=True)
     )
     before = known.basis_points if known else None
     if before == basis_points:

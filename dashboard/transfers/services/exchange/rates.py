@@ -57,10 +57,7 @@ def load(content: bytes, *, name: str, by: Actor) -> LoadedRates:
     for start in range(0, len(rows), _AT_ONCE):
         part = rows[start : start + _AT_ONCE]
         fresh += len(
-            session()
-            .execute(insert(FxRate).on_conflict_do_nothing().returning(FxRate.id), part)
-            .scalars()
-            .all()
+            session().execute(insert(FxRate).on_conflict_do_nothing().returning(FxRate.id), part).scalars().all()
         )
     if fresh < len(rows):
         _require_same({(one.currency, one.as_of): one.rate for one in fixings})
