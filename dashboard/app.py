@@ -71,16 +71,9 @@ LIBRARY_VIEWS = {
 LARGEST_BODY = 2 * 1024 * 1024
 
 
-def _departures_of(app: Flask) -> clock.Departures:
-    """Days that depart from the known calendars, from the database; also for who asks outside of a request."""
-
-    def read(country: str) -> Mapping[date, clock.Departure]:
-        if has_app_context():
-            return calendars.departures_of(country)
-        with app.app_context():
-            return calendars.departures_of(country)
-
-    return read
+def _departures(country: str) -> Mapping[date, clock.Departure] | None:
+    """Days that depart from the known calendar, from the database; a migration, say, has none to ask."""
+    return calendars.departures_of(country) if has_app_context() else None
 
 
 def create_app(configured: Settings | None = None) -> Flask:
@@ -114,7 +107,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         )
     database.install(app, chosen)
     direct.install(app, chosen)
-    clock.install(chosen.institution_country, chosen.zone, departures=_departures_of(app))
+    clock.install(chosen.institution_country, chosen.zone, departures=_departures)
     deadline.install(chosen.approval_business_hours)
     numbers.install(chosen)
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))

@@ -41,8 +41,8 @@ class Departure:
     name: str
 
 
-#: gives the departures of a country as they stand
-Departures = Callable[[str], Mapping[date, Departure]]
+#: gives the departures of a country as they stand; None where nobody can be asked
+Departures = Callable[[str], Mapping[date, Departure] | None]
 
 #: what a change elsewhere takes to be known in this process, at most
 DEPARTURES_KEPT_SECONDS = 30.0
@@ -58,6 +58,8 @@ def departures(country: str) -> Mapping[date, Departure]:
     if known is not None and known[0] > system_time.monotonic():
         return known[1]
     found = _source[0](country)
+    if found is None:
+        return {}
     _kept[country] = (system_time.monotonic() + DEPARTURES_KEPT_SECONDS, found)
     return found
 
@@ -68,21 +70,25 @@ def forget_departures() -> None:
 
 
 class BusinessCalendar:
-    """The working days and hours of one country, in one zone."""
+    """The working days and hours of one country, in one zone. `known_only`: whatever people have said of days."""
 
-    def __init__(self, country: str, zone: ZoneInfo) -> None:
+    def __init__(self, country: str, zone: ZoneInfo, *, known_only: bool = False) -> None:
         self.country = country
         self.zone = zone
+        self._known_only = known_only
+
+    def _departure(self, day: date) -> Departure | None:
+        return None if self._known_only else departures(self.country).get(day)
 
     def is_business_day(self, day: date) -> bool:
-        departure = departures(self.country).get(day)
+        departure = self._departure(day)
         if departure is not None:
             return departure.working
         return day.weekday() < 5 and day not in _holidays(self.country)
 
     def holiday_name(self, day: date) -> str | None:
         """The holiday's name, for a message; None on a day without one, and on a holiday on which people work."""
-        departure = departures(self.country).get(day)
+        departure = self._departure(day)
         if departure is not None:
             return None if departure.working else departure.name
         return _holidays(self.country).get(day)

@@ -14,21 +14,28 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.audit import services as audit
 from dashboard.clock import Departure
-from dashboard.database import session
+from dashboard.database import savepoint, session
 from dashboard.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from dashboard.ledger.services import days
 from dashboard.transfers.models import CalendarDay
 
+#: SQLSTATE undefined_table: the first migrations count business days, too
+_NO_TABLE = "42P01"
 LONGEST_NAME = 100
 #: a day farther away than this is a slip of the pen
 FARTHEST = timedelta(days=5 * 366)
 
 
-def departures_of(country: str) -> Mapping[date, Departure]:
-    """Everything that people have said of days of this country."""
-    rows = session().execute(
-        sa.select(CalendarDay.day, CalendarDay.working, CalendarDay.name).where(CalendarDay.country == country)
-    )
+def departures_of(country: str) -> Mapping[date, Departure] | None:
+    """Everything that people have said of days of this country; None before there is a table of it."""
+    columns = CalendarDay.day, CalendarDay.working, CalendarDay.name
+    try:
+        with savepoint():
+            rows = session().execute(sa.select(*columns).where(CalendarDay.country == country)).all()
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _NO_TABLE:
+            raise
+        return None
     return {day: Departure(working, name) for day, working, name in rows}
 
 
