@@ -18,10 +18,16 @@
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
+| TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
+| TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
 | FX_QUOTE_SECONDS | 60 | how long a quote of an exchange stands |
 | FX_RATE_BUSINESS_DAYS | 3 | business days after which a reference rate is too old to exchange by |
+| SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
+| SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
+| PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -35,6 +41,9 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+#: signs callbacks of the simulator where nothing else is set; known to everybody, so never in production
+DEMO_SANDBOX_SECRET = "sandbox-demo-secret"  # noqa: S105
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,13 +95,19 @@ class Settings:
     session_idle_minutes: int
     session_hours: int
     approval_business_hours: int
+    resolve_business_days: int
     iban_country: str
     iban_bank_code: str
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
-    fx_quote_seconds: int = 60
-    fx_rate_business_days: int = 3
+    fx_quote_seconds: int
+    fx_rate_business_days: int
+    transfer_confirmation_minutes: int
+    transfer_duplicate_minutes: int
+    sandbox_port: int
+    sandbox_secret: str | None = field(repr=False)
+    provider_ask_minutes: int
 
     @property
     def production(self) -> bool:
@@ -243,6 +258,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
+        resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),
         iban_country=(env.get("IBAN_COUNTRY", "").strip() or "LT").upper(),
         iban_bank_code=(env.get("IBAN_BANK_CODE", "").strip() or "99999").upper(),
         mail_server=mail_server,
@@ -250,4 +266,9 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
         fx_quote_seconds=_number(env, "FX_QUOTE_SECONDS", 60, 5, 3600),
         fx_rate_business_days=_number(env, "FX_RATE_BUSINESS_DAYS", 3, 1, 30),
+        transfer_confirmation_minutes=_number(env, "TRANSFER_CONFIRMATION_MINUTES", 15, 1, 24 * 60),
+        transfer_duplicate_minutes=_number(env, "TRANSFER_DUPLICATE_MINUTES", 10, 1, 24 * 60),
+        sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
+        sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
+        provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
     )

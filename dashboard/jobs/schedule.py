@@ -23,7 +23,9 @@ from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
+from dashboard.transfers.services.desk import warning
 from dashboard.transfers.services.exchange import rates
+from dashboard.transfers.services.outgoing import expiry
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
@@ -43,6 +45,12 @@ def expire_approvals(_settings: Settings) -> dict[str, int]:
     """Close requests whose business hours are over."""
     with transaction():
         return {"expired": approvals.expire_due()}
+
+
+def expire_transfers(_settings: Settings) -> dict[str, int]:
+    """Cancel outgoing transfers that nobody confirmed in time."""
+    with transaction():
+        return {"expired": expiry.expire_unconfirmed()}
 
 
 def sweep(settings: Settings) -> dict[str, int]:
@@ -83,10 +91,19 @@ def load_rates(settings: Settings) -> dict[str, int]:
     return {"done": looked.done, "failed": looked.failed}
 
 
+def watch_desk(_settings: Settings) -> dict[str, int]:
+    """Raise what has waited for half of its time on the desk, and open again what was kept until today."""
+    by = system("desk's clocks")
+    with transaction():
+        return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
+    Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
     Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
+    Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
 )

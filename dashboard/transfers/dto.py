@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from dashboard.database import session
 from dashboard.ledger.queries.payments import numbers_of
 from dashboard.money import Money
-from dashboard.transfers.models import FxQuote, Recipient, StatusChange, Transfer, TransferCheck
+from dashboard.transfers.models import ClientReference, FxQuote, Recipient, StatusChange, Transfer, TransferCheck
 from dashboard.transfers.queries import history
 from dashboard.transfers.queries import transfers as queries
 from dashboard.transfers.vocabulary import Kind, Status
@@ -188,4 +188,19 @@ def recipient_dto(row: Recipient) -> dict[str, Any]:
         "visible": row.visible,
         "clientId": str(row.client_id) if row.client_id else None,
         "created": iso_utc(row.created_at),
+    }
+
+
+def reference_dto(row: ClientReference) -> dict[str, Any]:
+    """A reference as machines read it."""
+    return {
+        "id": str(row.id),
+        "clientId": str(row.client_id),
+        "accountId": str(row.account_id),
+        "reference": row.reference,
+        "currency": row.currency,
+        "expectedAmount": Money(row.expected_minor, row.currency).amount if row.expected_minor is not None else None,
+        "expiresOn": row.expires_on.isoformat() if row.expires_on else None,
+        "created": iso_utc(row.created_at),
+        "revoked": _moment(row.revoked_at),
     }

@@ -12,9 +12,8 @@ from pydantic.alias_generators import to_camel
 
 from dashboard.errors import FieldError, Invalid
 from dashboard.ledger.account_schemas import CURSOR, Cursor
-from dashboard.ledger.schemas import Amount, Identifier, minor_units
+from dashboard.ledger.schemas import Amount, Day, Identifier, minor_units
 from dashboard.ledger.transaction_schemas import AmountText, Currency, SearchText, When, _before, _from
-from dashboard.money import DECIMALS
 from dashboard.transfers.queries.transfers import TransferFilter, trigrams_in
 from dashboard.transfers.services.recipients import (
     LONGEST_ACCOUNT,
@@ -22,16 +21,15 @@ from dashboard.transfers.services.recipients import (
     LONGEST_NAME,
     AccountFormat,
 )
+from dashboard.transfers.services.references import currency_of
 from dashboard.transfers.vocabulary import Kind, Status, TransferType
-from dashboard.web.api import Answer, Body, Boolean, DateGuard, NoControl, TextGuard, examples
+from dashboard.web.api import Answer, Body, Boolean, NoControl, TextGuard, examples
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from dashboard.web.parameters import Truth, Unset, Whole
 
 #: rows that page numbers reach; a cursor has no end
 FARTHEST = 10_000
 LONGEST_REFERENCE = 140
-
-_CODE = {"description": "Stable, for machines."}
 
 
 class ChangeDto(Answer):
@@ -391,7 +389,40 @@ class ReferenceBody(Body):
     client_id: Identifier
     account_id: Identifier
     expected_amount: Amount | None = Field(None, description="What the payer is asked for.")
-    expires_on: Annotated[Any, DateGuard] | None = None
+    expires_on: Day | None = Field(None, description="The last day on which it is recognized.")
 
 
-__all__ = ["DECIMALS", "minor_units"]
+def expected_minor_of(body: ReferenceBody) -> int | None:
+    """Minor units of the account's currency. Raises Invalid, NotFound."""
+    if body.expected_amount is None:
+        return None
+    return minor_units(
+        body.expected_amount, currency_of(body.account_id), field="expectedAmount", currency_field="accountId"
+    )
+
+
+class ReferenceDto(Answer):
+    id: UUID
+    client_id: UUID
+    account_id: UUID
+    reference: str
+    currency: str
+    expected_amount: float | None
+    expires_on: str | None
+    created: datetime
+    revoked: datetime | None
+
+
+class ReferenceList(Answer):
+    items: list[ReferenceDto]
+    next_cursor: str | None = Field(description="Ask with it for the next page; null on the last one.")
+
+
+class ReferencePath(Body):
+    reference_id: UUID
+
+
+class ReferenceQuery(Body):
+    client_id: Identifier
+    page_size: Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE), Whole] = DEFAULT_PAGE_SIZE
+    cursor: Annotated[Cursor | None, Unset] = Field(None, description=CURSOR)

@@ -14,6 +14,14 @@ down_revision = "0002"
 
 #: status goes forward along FOLLOWING (dashboard.transfers.vocabulary), together with the ledger's payment
 TRANSFER_GUARD = """
+CREATE FUNCTION transfer_agrees(p_status text, p_paid text) RETURNS boolean LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT CASE
+        WHEN p_status IN ('completed', 'unrecognized', 'returned', 'reversed') THEN coalesce(p_paid = 'posted', false)
+        WHEN p_status IN ('confirmed', 'manualReview', 'submitted', 'unknown') THEN coalesce(p_paid = 'pending', false)
+        WHEN p_status IN ('rejected', 'canceled') THEN p_paid IS NULL OR p_paid IN ('canceled', 'error')
+        ELSE p_paid IS NULL END
+$$;
 CREATE FUNCTION transfer_guard() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -33,7 +41,9 @@ BEGIN
            OR NEW.related_id IS DISTINCT FROM OLD.related_id
            OR NEW.remittance IS DISTINCT FROM OLD.remittance
            OR (OLD.end_to_end_id IS NOT NULL AND NEW.end_to_end_id IS DISTINCT FROM OLD.end_to_end_id)
-           OR (NEW.kind <> 'incoming' AND (NEW.account_id, NEW.client_id) IS DISTINCT FROM (OLD.account_id, OLD.client_id))
+           -- incoming money changes its owner only together with its status
+           OR ((NEW.kind <> 'incoming' OR NEW.status = OLD.status)
+               AND (NEW.account_id, NEW.client_id) IS DISTINCT FROM (OLD.account_id, OLD.client_id))
            OR (OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id) THEN
             RAISE EXCEPTION 'a transfer is as it was made'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_is_as_made';
@@ -74,11 +84,7 @@ BEGIN
         SELECT p.state INTO paid FROM payment p WHERE p.id = NEW.payment_id;
     END IF;
     -- what people read and what the ledger holds never part
-    IF NOT (CASE
-        WHEN NEW.status IN ('completed', 'unrecognized', 'returned', 'reversed') THEN coalesce(paid = 'posted', false)
-        WHEN NEW.status IN ('confirmed', 'manualReview', 'submitted', 'unknown') THEN coalesce(paid = 'pending', false)
-        WHEN NEW.status IN ('rejected', 'canceled') THEN paid IS NULL OR paid IN ('canceled', 'error')
-        ELSE paid IS NULL END)
+    IF NOT transfer_agrees(NEW.status, paid)
     THEN
         RAISE EXCEPTION 'a % transfer has no % payment', NEW.status, coalesce(paid, 'missing')
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_agrees_with_ledger';
@@ -91,6 +97,40 @@ CREATE TRIGGER transfer_begins BEFORE INSERT ON transfer FOR EACH ROW
                OR NEW.kind = 'incoming' AND NEW.status IN ('completed', 'unrecognized')
                OR NEW.kind = 'foreignExchange' AND NEW.status = 'completed'))
     EXECUTE FUNCTION begins_at_the_beginning();
+"""
+
+#: whoever moves a transfer's payment by the ledger alone finds the transfer in the way, at the latest at the commit
+PAYMENT_AGREES = """
+CREATE FUNCTION payment_agrees_with_transfer() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    paid text;
+BEGIN
+    SELECT p.state INTO paid FROM payment p WHERE p.id = NEW.id;
+    IF EXISTS (SELECT 1 FROM transfer t WHERE t.payment_id = NEW.id AND NOT transfer_agrees(t.status, paid)) THEN
+        RAISE EXCEPTION 'the payment belongs to a transfer, which says something else'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payment_agrees_with_transfer';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER payment_agrees_with_transfer AFTER UPDATE OF state ON payment
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION payment_agrees_with_transfer();
+CREATE FUNCTION reversal_agrees_with_desk() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.state = 'posted' AND (
+        EXISTS (SELECT 1 FROM disposition d WHERE d.payment_id = NEW.reverses_id AND d.state = 'posted')
+        OR EXISTS (SELECT 1 FROM transfer t WHERE t.payment_id = NEW.reverses_id AND t.kind = 'incoming'
+                   AND t.status <> 'reversed' AND t.related_id IS NULL)
+    ) THEN
+        RAISE EXCEPTION 'incoming money is reversed by its transfer, not beside it'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'reversal_agrees_with_desk';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER reversal_agrees_with_desk AFTER INSERT ON payment
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.reverses_id IS NOT NULL)
+    EXECUTE FUNCTION reversal_agrees_with_desk();
 """
 
 #: a receipt keeps its amount and its clocks; what is left of it is what no living decision has taken
@@ -202,7 +242,13 @@ BEGIN
         NOT EXISTS (SELECT 1 FROM payment p WHERE p.id = NEW.undo_payment_id AND p.state = 'posted')
         OR (NEW.receivable_minor > 0 OR desk_needs_two(NEW.currency, NEW.amount_minor)) AND NOT EXISTS (
             SELECT 1 FROM approval_request r WHERE r.id = NEW.undo_approval_id AND r.state = 'approved'
-            AND r.kind = 'transfers.undo' AND r.object_id = NEW.transfer_id)
+            AND r.kind IN ('transfers.undo', 'transfers.receivable') AND r.object_id = NEW.transfer_id)
+        -- the bank took the credit back: both the assignment and the credit are reversed whole
+        AND NOT (NEW.receivable_minor = 0 AND EXISTS (
+            SELECT 1 FROM payment u WHERE u.id = NEW.undo_payment_id AND u.reverses_id = NEW.payment_id
+            AND u.maker_kind = 'system') AND EXISTS (
+            SELECT 1 FROM transfer t JOIN payment m ON m.reverses_id = t.payment_id AND m.state = 'posted'
+            WHERE t.id = NEW.transfer_id))
     ) THEN
         RAISE EXCEPTION 'an undone decision has its payment, and above the limit two people'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'disposition_undone_by_two';
@@ -237,14 +283,47 @@ CREATE TRIGGER payer_rule_begins BEFORE INSERT ON payer_rule
     FOR EACH ROW WHEN (NEW.state <> 'requested') EXECUTE FUNCTION begins_at_the_beginning();
 """
 
+#: what the bank sent stays as it came; a request is finished once, and what a person typed never takes money above
+#: the limit of one person straight to a client
+INCOMING_GUARD = """
+CREATE FUNCTION incoming_request_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF (NEW.id, NEW.provider, NEW.provider_reference, NEW.reversal, NEW.source, NEW.body_hash, NEW.raw, NEW.booked_at,
+        NEW.created_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.provider, OLD.provider_reference, OLD.reversal, OLD.source, OLD.body_hash, OLD.raw, OLD.booked_at,
+        OLD.created_at)
+       OR NEW.message_id IS DISTINCT FROM OLD.message_id
+       OR (OLD.currency IS NOT NULL AND NEW.currency IS DISTINCT FROM OLD.currency)
+       OR (OLD.amount_minor IS NOT NULL AND NEW.amount_minor IS DISTINCT FROM OLD.amount_minor)
+       OR (OLD.transfer_id IS NOT NULL AND NEW.transfer_id IS DISTINCT FROM OLD.transfer_id)
+       OR (OLD.state IN ('processed', 'linked') AND NEW.state <> OLD.state) THEN
+        RAISE EXCEPTION 'what the bank told stays, and is booked once'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'incoming_request_is_as_told';
+    END IF;
+    IF NEW.state = 'processed' AND OLD.state <> 'processed' AND NOT NEW.reversal
+       AND desk_needs_two(NEW.currency, NEW.amount_minor)
+       AND EXISTS (SELECT 1 FROM incoming_correction c WHERE c.request_id = NEW.id AND c.fields <> '{}')
+       AND EXISTS (SELECT 1 FROM transfer t WHERE t.id = NEW.transfer_id AND t.status = 'completed'
+                   AND t.kind = 'incoming') THEN
+        RAISE EXCEPTION 'above the limit what was typed goes to the desk first'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'incoming_request_typed_by_two';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER incoming_request_guard BEFORE UPDATE ON incoming_request
+    FOR EACH ROW EXECUTE FUNCTION incoming_request_guard();
+"""
+
 #: the adjusting payments of the desk: approved under the transfer's id, or an undo within the limit of one person
 ADJUSTING_BEFORE = "OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent)"
 ADJUSTING_AFTER = """OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent
-                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent)
-                    AND NOT EXISTS (
+                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent))
+                  AND NOT EXISTS (
                     SELECT 1 FROM disposition x
                     WHERE x.payment_id = w.reverses AND x.kind = 'assign' AND x.state = 'posted'
-                      AND NOT desk_needs_two(x.currency, x.amount_minor))"""
+                      AND NOT desk_needs_two(x.currency, x.amount_minor)"""
 
 
 def _open_the_ledger_to_the_desk() -> None:
@@ -731,6 +810,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("kind = 'outgoing'"),
     )
     op.create_index(
+        "ix_transfer_payment",
+        "transfer",
+        ["payment_id"],
+        unique=False,
+        postgresql_where=sa.text("payment_id IS NOT NULL"),
+    )
+    op.create_index(
         "uq_transfer_payment",
         "transfer",
         ["payment_id"],
@@ -1004,6 +1090,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["undo_payment_id"], ["payment.id"], name=op.f("fk_disposition_undo_payment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_disposition")),
     )
+    op.create_index(
+        "ix_disposition_payment",
+        "disposition",
+        ["payment_id"],
+        unique=False,
+        postgresql_where=sa.text("payment_id IS NOT NULL"),
+    )
     op.create_index("ix_disposition_client", "disposition", ["client_id", sa.literal_column("id DESC")], unique=False)
     op.create_index(
         "ix_disposition_return_transfer",
@@ -1041,6 +1134,7 @@ def upgrade() -> None:
         sa.Column("debtor_country", sa.Text(), nullable=True),
         sa.Column("remittance", sa.Text(), nullable=True),
         sa.Column("end_to_end_id", sa.Text(), nullable=True),
+        sa.Column("returns", sa.Text(), nullable=True),
         sa.Column("bank_references", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("value_date", sa.Date(), nullable=True),
@@ -1117,6 +1211,54 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND NOT reversal"),
     )
+    op.create_index(
+        "uq_incoming_request_reversal",
+        "incoming_request",
+        ["transfer_id"],
+        unique=True,
+        postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND reversal"),
+    )
+    op.create_index(
+        "ix_incoming_request_early",
+        "incoming_request",
+        ["bank_account_id", "currency", "amount_minor"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_table(
+        "incoming_correction",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("request_id", sa.UUID(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by_kind", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.UUID(), nullable=True),
+        sa.Column("by_name", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request_id"], ["incoming_request.id"], name=op.f("fk_incoming_correction_request_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incoming_correction")),
+    )
+    op.create_index("ix_incoming_correction_request", "incoming_correction", ["request_id", "id"], unique=False)
+    op.create_table(
+        "incoming_link",
+        sa.Column("request_id", sa.UUID(), nullable=False),
+        sa.Column("first_id", sa.UUID(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("part", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(["first_id"], ["incoming_request.id"], name=op.f("fk_incoming_link_first_id")),
+        sa.ForeignKeyConstraint(["request_id"], ["incoming_request.id"], name=op.f("fk_incoming_link_request_id")),
+        sa.PrimaryKeyConstraint("request_id", "first_id", name=op.f("pk_incoming_link")),
+    )
+    op.create_index("ix_incoming_link_first", "incoming_link", ["first_id"], unique=False)
+    op.create_index(
+        "uq_incoming_link_source",
+        "incoming_link",
+        ["first_id", "source"],
+        unique=True,
+        postgresql_where=sa.text("NOT part"),
+    )
     op.create_table(
         "receipt_event",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -1173,7 +1315,7 @@ def upgrade() -> None:
 
     for table in (
         "transfer_status_change", "transfer_check", "transfer_document", "provider_message", "receipt_event",
-        "receipt_file", "screening", "fx_rate", "fx_quote",
+        "receipt_file", "screening", "fx_rate", "fx_quote", "incoming_correction", "incoming_link",
     ):  # fmt: skip
         append_only(table)
     for table in (
@@ -1181,7 +1323,9 @@ def upgrade() -> None:
         "receipt", "disposition", "payer_rule",
     ):  # fmt: skip
         never_deleted(table)
-    for statement in (TRANSFER_GUARD, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD):
+    for statement in (
+        TRANSFER_GUARD, PAYMENT_AGREES, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD, INCOMING_GUARD,
+    ):  # fmt: skip
         op.execute(statement)
     _open_the_ledger_to_the_desk()
     _first_rules()
@@ -1190,7 +1334,7 @@ def upgrade() -> None:
         "SELECT, INSERT",
         (
             "transfer_status_change", "transfer_check", "transfer_document", "provider_message", "receipt_event",
-            "receipt_file", "screening", "fx_rate", "fx_quote",
+            "receipt_file", "screening", "fx_rate", "fx_quote", "incoming_correction", "incoming_link",
         ),
     )  # fmt: skip
     grant(
