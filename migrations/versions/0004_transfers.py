@@ -1341,9 +1341,9 @@ def upgrade() -> None:
         "SELECT, INSERT, UPDATE",
         (
             "transfer", "recipient", "client_reference", "provider", "provider_file", "submission",
-            "incoming_request", "receipt", "disposition", "payer_rule", "fx_margin",
+            "incoming_request", "receipt", "disposition", "payer_rule",
         ),
     )  # fmt: skip
-    grant("SELECT, INSERT, UPDATE, DELETE", ("calendar_day", "provider_route"))
+    grant("SELECT, INSERT, UPDATE, DELETE", ("calendar_day", "provider_route", "fx_margin"))
     # changed by people once the rules have their own four eyes; until then by the owner of the tables
     grant("SELECT", ("transfer_limit", "transfer_fee", "transfer_country_rule", "desk_limit"))
