@@ -22,7 +22,7 @@ from dashboard.home import navigation
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
-from dashboard.ledger import numbers, owners
+from dashboard.ledger import numbers, owners, parents
 from dashboard.ledger.api import ledger_operations, quick
 from dashboard.ledger.approvals import KINDS as LEDGER_KINDS
 from dashboard.ledger.commands import ledger_commands
@@ -39,6 +39,7 @@ from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
+from dashboard.transfers.services.claiming import transfer_of
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -101,6 +102,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     deadline.install(chosen.approval_business_hours)
     numbers.install(chosen)
     owners.install(OWNERS)
+    parents.install(transfer_of)
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)
     notifier.install(chosen)

@@ -55,6 +55,9 @@ class Kind:
     The optional ones read and lock nothing, for all requests of a list at once. `outcomes`: what approving would
     change now, or did change; a request left out is as it was stored. `details`: what it is about, for this reader.
     `closed`: the sentence after it was closed, where "Unblocked Ilves OÜ" would say too much.
+
+    `closed_without` undoes what asking reserved; it runs in the transaction that closes a request in any other way
+    than approved, with object and request locked.
     """
 
     key: str
@@ -67,6 +70,7 @@ class Kind:
     outcomes: Callable[[Sequence[ApprovalRequest]], dict[UUID, Outcome]] | None = None
     details: Callable[[Sequence[ApprovalRequest], Actor], dict[UUID, Detail]] | None = None
     closed: Callable[[ApprovalRequest], str | None] | None = None
+    closed_without: Callable[[ApprovalRequest, Actor], None] | None = None
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""

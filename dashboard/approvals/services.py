@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor, system
-from dashboard.approvals.kinds import kind_of
+from dashboard.approvals.kinds import kind_of, registered
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.database import constraint_of, savepoint, session
@@ -145,6 +145,9 @@ def _close(request: ApprovalRequest, state: str, *, by: Actor, reason: str | Non
         request.decider_senior = by.senior
     session().flush()
     _tell(f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after={"request": state})
+    reserved = kind_of(request.kind).closed_without
+    if reserved is not None and state != "approved":
+        reserved(request, by)
 
 
 def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:
@@ -211,14 +214,30 @@ def close_as_stale(kind_key: str, object_id: UUID) -> None:
 
 def expire_due(limit: int = 500) -> int:
     """Close requests whose time is over; gives how many. Safe to run several times at once."""
-    due = list(
-        session().scalars(
-            sa.select(ApprovalRequest)
-            .where(ApprovalRequest.state == "requested", ApprovalRequest.expires_at <= clock.now())
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    )
-    for request_ in due:
-        _close(request_, "expired", by=system("system"))
-    return len(due)
+    due = (ApprovalRequest.state == "requested", ApprovalRequest.expires_at <= clock.now())
+    reserving = [kind.key for kind in registered() if kind.closed_without is not None]
+    by = system("system")
+    closed = 0
+    for request_ in session().scalars(
+        sa.select(ApprovalRequest)
+        .where(*due, ApprovalRequest.kind.not_in(reserving))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all():
+        _close(request_, "expired", by=by)
+        closed += 1
+    # what these reserved is given back: their object is locked before them, as everywhere
+    for request_id in session().scalars(
+        sa.select(ApprovalRequest.id)
+        .where(*due, ApprovalRequest.kind.in_(reserving))
+        .order_by(ApprovalRequest.object_id)
+        .limit(limit - closed)
+    ).all():
+        try:
+            request_, _ = _locked(request_id)
+        except Conflict:
+            # decided at this very moment
+            continue
+        _close(request_, "expired", by=by)
+        closed += 1
+    return closed

@@ -14,6 +14,14 @@ down_revision = "0002"
 
 #: status goes forward along FOLLOWING (dashboard.transfers.vocabulary), together with the ledger's payment
 TRANSFER_GUARD = """
+CREATE FUNCTION transfer_agrees(p_status text, p_paid text) RETURNS boolean LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT CASE
+        WHEN p_status IN ('completed', 'unrecognized', 'returned', 'reversed') THEN coalesce(p_paid = 'posted', false)
+        WHEN p_status IN ('confirmed', 'manualReview', 'submitted', 'unknown') THEN coalesce(p_paid = 'pending', false)
+        WHEN p_status IN ('rejected', 'canceled') THEN p_paid IS NULL OR p_paid IN ('canceled', 'error')
+        ELSE p_paid IS NULL END
+$$;
 CREATE FUNCTION transfer_guard() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -33,7 +41,9 @@ BEGIN
            OR NEW.related_id IS DISTINCT FROM OLD.related_id
            OR NEW.remittance IS DISTINCT FROM OLD.remittance
            OR (OLD.end_to_end_id IS NOT NULL AND NEW.end_to_end_id IS DISTINCT FROM OLD.end_to_end_id)
-           OR (NEW.kind <> 'incoming' AND (NEW.account_id, NEW.client_id) IS DISTINCT FROM (OLD.account_id, OLD.client_id))
+           -- incoming money changes its owner only together with its status
+           OR ((NEW.kind <> 'incoming' OR NEW.status = OLD.status)
+               AND (NEW.account_id, NEW.client_id) IS DISTINCT FROM (OLD.account_id, OLD.client_id))
            OR (OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id) THEN
             RAISE EXCEPTION 'a transfer is as it was made'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_is_as_made';
@@ -74,11 +84,7 @@ BEGIN
         SELECT p.state INTO paid FROM payment p WHERE p.id = NEW.payment_id;
     END IF;
     -- what people read and what the ledger holds never part
-    IF NOT (CASE
-        WHEN NEW.status IN ('completed', 'unrecognized', 'returned', 'reversed') THEN coalesce(paid = 'posted', false)
-        WHEN NEW.status IN ('confirmed', 'manualReview', 'submitted', 'unknown') THEN coalesce(paid = 'pending', false)
-        WHEN NEW.status IN ('rejected', 'canceled') THEN paid IS NULL OR paid IN ('canceled', 'error')
-        ELSE paid IS NULL END)
+    IF NOT transfer_agrees(NEW.status, paid)
     THEN
         RAISE EXCEPTION 'a % transfer has no % payment', NEW.status, coalesce(paid, 'missing')
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_agrees_with_ledger';
@@ -91,6 +97,40 @@ CREATE TRIGGER transfer_begins BEFORE INSERT ON transfer FOR EACH ROW
                OR NEW.kind = 'incoming' AND NEW.status IN ('completed', 'unrecognized')
                OR NEW.kind = 'foreignExchange' AND NEW.status = 'completed'))
     EXECUTE FUNCTION begins_at_the_beginning();
+"""
+
+#: whoever moves a transfer's payment by the ledger alone finds the transfer in the way, at the latest at the commit
+PAYMENT_AGREES = """
+CREATE FUNCTION payment_agrees_with_transfer() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    paid text;
+BEGIN
+    SELECT p.state INTO paid FROM payment p WHERE p.id = NEW.id;
+    IF EXISTS (SELECT 1 FROM transfer t WHERE t.payment_id = NEW.id AND NOT transfer_agrees(t.status, paid)) THEN
+        RAISE EXCEPTION 'the payment belongs to a transfer, which says something else'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'payment_agrees_with_transfer';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER payment_agrees_with_transfer AFTER UPDATE OF state ON payment
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION payment_agrees_with_transfer();
+CREATE FUNCTION reversal_agrees_with_desk() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.state = 'posted' AND (
+        EXISTS (SELECT 1 FROM disposition d WHERE d.payment_id = NEW.reverses_id AND d.state = 'posted')
+        OR EXISTS (SELECT 1 FROM transfer t WHERE t.payment_id = NEW.reverses_id AND t.kind = 'incoming'
+                   AND t.status <> 'reversed' AND t.related_id IS NULL)
+    ) THEN
+        RAISE EXCEPTION 'incoming money is reversed by its transfer, not beside it'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'reversal_agrees_with_desk';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER reversal_agrees_with_desk AFTER INSERT ON payment
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.reverses_id IS NOT NULL)
+    EXECUTE FUNCTION reversal_agrees_with_desk();
 """
 
 #: a receipt keeps its amount and its clocks; what is left of it is what no living decision has taken
@@ -240,11 +280,11 @@ CREATE TRIGGER payer_rule_begins BEFORE INSERT ON payer_rule
 #: the adjusting payments of the desk: approved under the transfer's id, or an undo within the limit of one person
 ADJUSTING_BEFORE = "OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent)"
 ADJUSTING_AFTER = """OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent
-                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent)
-                    AND NOT EXISTS (
+                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent))
+                  AND NOT EXISTS (
                     SELECT 1 FROM disposition x
                     WHERE x.payment_id = w.reverses AND x.kind = 'assign' AND x.state = 'posted'
-                      AND NOT desk_needs_two(x.currency, x.amount_minor))"""
+                      AND NOT desk_needs_two(x.currency, x.amount_minor)"""
 
 
 def _open_the_ledger_to_the_desk() -> None:
@@ -731,6 +771,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("kind = 'outgoing'"),
     )
     op.create_index(
+        "ix_transfer_payment",
+        "transfer",
+        ["payment_id"],
+        unique=False,
+        postgresql_where=sa.text("payment_id IS NOT NULL"),
+    )
+    op.create_index(
         "uq_transfer_payment",
         "transfer",
         ["payment_id"],
@@ -1004,6 +1051,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["undo_payment_id"], ["payment.id"], name=op.f("fk_disposition_undo_payment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_disposition")),
     )
+    op.create_index(
+        "ix_disposition_payment",
+        "disposition",
+        ["payment_id"],
+        unique=False,
+        postgresql_where=sa.text("payment_id IS NOT NULL"),
+    )
     op.create_index("ix_disposition_client", "disposition", ["client_id", sa.literal_column("id DESC")], unique=False)
     op.create_index(
         "ix_disposition_return_transfer",
@@ -1181,7 +1235,7 @@ def upgrade() -> None:
         "receipt", "disposition", "payer_rule",
     ):  # fmt: skip
         never_deleted(table)
-    for statement in (TRANSFER_GUARD, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD):
+    for statement in (TRANSFER_GUARD, PAYMENT_AGREES, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD):
         op.execute(statement)
     _open_the_ledger_to_the_desk()
     _first_rules()

@@ -18,8 +18,15 @@ def test_an_amount_survives_the_way_to_major_units_and_back(minor: int, currency
 
 @pytest.mark.parametrize(
     ("amount", "currency"),
-    [("0.001", "eur"), ("1.5", "jpy"), ("0.0001", "bhd"), ("NaN", "eur"), ("Infinity", "eur"), ("1e300", "eur"),
-     ("1.00000000000000000000000000000000000001", "eur")],  # fmt: skip
+    [
+        ("0.001", "eur"),
+        ("1.5", "jpy"),
+        ("0.0001", "bhd"),
+        ("NaN", "eur"),
+        ("Infinity", "eur"),
+        ("1e300", "eur"),
+        ("1.00000000000000000000000000000000000001", "eur"),
+    ],  # fmt: skip
 )
 def test_what_a_currency_cannot_hold_is_refused_and_never_rounded(amount: str, currency: str) -> None:
     with pytest.raises(NotRepresentable):

@@ -9,6 +9,7 @@ from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
 from dashboard.database import transaction
 from dashboard.errors import ApprovalRequired
+from dashboard.ledger import parents
 from dashboard.ledger.api.blueprint import SYSTEM, ledger_operations
 from dashboard.ledger.dto import PaymentDto, PaymentEnvelope, Times, made_dto, payment_dto
 from dashboard.ledger.moving import Order
@@ -58,18 +59,21 @@ def _read(path: PaymentPath) -> dict[str, Any]:
 
 
 def _pended(path: PaymentPath) -> dict[str, Any]:
+    parents.refuse_if_claimed(path.payment_id)
     with transaction():
         payments.pend(path.payment_id, by=current_actor())
         return _read(path)
 
 
 def _posted(path: PaymentPath) -> dict[str, Any]:
+    parents.refuse_if_claimed(path.payment_id)
     with transaction():
         payments.post(path.payment_id, by=current_actor())
         return _read(path)
 
 
 def _canceled(path: PaymentPath, body: CancelBody) -> dict[str, Any]:
+    parents.refuse_if_claimed(path.payment_id)
     with transaction():
         payments.cancel(path.payment_id, by=current_actor(), reason=body.reason)
         return _read(path)
@@ -194,6 +198,7 @@ def cancel_payment_v2(path: PaymentPath, body: CancelBody) -> dict[str, Any]:
 @api_requires(Audience.SYSTEM, Permission.PAYMENTS_WRITE)
 def reverse_payment(path: PaymentPath, body: ReverseBody) -> dict[str, Any]:
     by = current_actor()
+    parents.refuse_if_claimed(path.payment_id)
     if not by.may(Permission.PAYMENTS_ADJUST):
         with transaction():
             request = adjusting.ask_to_reverse(path.payment_id, reason=body.reason, by=by)

@@ -13,6 +13,7 @@ from dashboard.access.permissions import Permission
 from dashboard.approvals.names import named
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid, Refused
+from dashboard.ledger import parents
 from dashboard.ledger.forms.adjusting import ReversalForm
 from dashboard.ledger.pages.blueprint import ledger
 from dashboard.ledger.pages.deciders import who_can_decide
@@ -65,7 +66,8 @@ def payment(payment_id: UUID) -> Response:
     origin = asked.approved(*about) if adjusts else None
     reversal = queries.get(found.reversed_by_id) if found.reversed_by_id else None
     makers_of = [(one.maker_kind, one.maker_id) for one in (found, reversal) if one is not None]
-    reversible = posted and found.reverses_id is None and found.reversed_by_id is None
+    transfer_id = parents.claimed_by(found.id)
+    reversible = posted and transfer_id is None and found.reverses_id is None and found.reversed_by_id is None
     return page_or_fragment(
         "ledger/payment.html",
         "ledger/payment.html",
@@ -81,6 +83,7 @@ def payment(payment_id: UUID) -> Response:
         ),
         badges={word: state_badge(word) for change in found.changes for word in (change.from_state, change.to_state)},
         reversal=reversal,
+        transfer_id=transfer_id,
         origin=origin,
         asked_by=named(origin.maker_kind, origin.maker_name) if origin else None,
         may_open_request=actor.may(Permission.APPROVALS_READ),

@@ -16,7 +16,7 @@ from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
 from dashboard.errors import Conflict, Refused
-from dashboard.ledger import moving
+from dashboard.ledger import moving, parents
 from dashboard.ledger.models import Account, AccountBalance, Payment
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import orders as checking
@@ -216,6 +216,7 @@ def execute(request: ApprovalRequest, by: Actor) -> None:
 
 def ask_to_reverse(payment_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:
     """Ask to reverse a posted payment. Raises what `payments.reverse` raises, Conflict `alreadyRequested`."""
+    parents.refuse_if_claimed(payment_id)
     order = payments.mirrored(payment_id, reason=reason)
     _dry_run(order, follows=True)
     before, after = balances_around(order)
@@ -251,4 +252,5 @@ def reversal_fingerprint(request: ApprovalRequest) -> dict[str, Any]:
 
 def execute_reversal(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved reversal."""
+    parents.refuse_if_claimed(request.object_id)
     payments.reverse(request.object_id, reason=request.payload["reason"], by=by)

@@ -154,6 +154,7 @@ class Disposition(Base):
         sa.Index("uq_disposition_live", "transfer_id", unique=True,
                  postgresql_where=sa.text("state IN ('waiting', 'posted')")),
         sa.Index("uq_disposition_number", "transfer_id", "number", unique=True),
+        sa.Index("ix_disposition_payment", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
         sa.Index("ix_disposition_client", "client_id", sa.text("id DESC")),
         sa.Index("ix_disposition_return_transfer", "return_transfer_id",
                  postgresql_where=sa.text("return_transfer_id IS NOT NULL")),

@@ -105,6 +105,7 @@ class Transfer(Base):
                  postgresql_where=sa.text("kind = 'outgoing'")),
         sa.Index("uq_transfer_payment", "payment_id", unique=True,
                  postgresql_where=sa.text("payment_id IS NOT NULL AND kind <> 'incoming'")),
+        sa.Index("ix_transfer_payment", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
         sa.Index("uq_transfer_quote", "quote_id", unique=True, postgresql_where=sa.text("quote_id IS NOT NULL")),
         sa.Index("ix_transfer_client", "client_id", sa.text("id DESC")),
         sa.Index("ix_transfer_account", "account_id", sa.text("id DESC")),

@@ -1,1 +1,6 @@
-"""Whose money is this? Candidates for a receipt, with reasons for and against, never one number."""
+"""Whose unrecognized money may be: candidates with reasons for and against."""
+
+from dashboard.transfers.suggestions.reading import candidates
+from dashboard.transfers.suggestions.saying import Candidate, Evidence, Mark, Suggestions
+
+__all__ = ["Candidate", "Evidence", "Mark", "Suggestions", "candidates"]
