@@ -39,6 +39,7 @@ from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
+from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
@@ -100,6 +101,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     direct.install(app, chosen)
     clock.install(chosen.institution_country, chosen.zone)
     deadline.install(chosen.approval_business_hours)
+    clocks.install(chosen.resolve_business_days)
     numbers.install(chosen)
     owners.install(OWNERS)
     parents.install(transfer_of)

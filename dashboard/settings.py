@@ -18,6 +18,7 @@
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
@@ -84,6 +85,7 @@ class Settings:
     session_idle_minutes: int
     session_hours: int
     approval_business_hours: int
+    resolve_business_days: int
     iban_country: str
     iban_bank_code: str
     mail_server: MailServer | None
@@ -239,6 +241,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
+        resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),
         iban_country=(env.get("IBAN_COUNTRY", "").strip() or "LT").upper(),
         iban_bank_code=(env.get("IBAN_BANK_CODE", "").strip() or "99999").upper(),
         mail_server=mail_server,

@@ -23,6 +23,7 @@ from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
+from dashboard.transfers.services.desk import warning
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
@@ -76,9 +77,17 @@ def check_balances(_settings: Settings) -> dict[str, int]:
     return {}
 
 
+def watch_desk(_settings: Settings) -> dict[str, int]:
+    """Raise what has waited for half of its time on the desk, and open again what was kept until today."""
+    by = system("desk's clocks")
+    with transaction():
+        return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
+    Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
 )

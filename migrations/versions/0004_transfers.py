@@ -242,7 +242,13 @@ BEGIN
         NOT EXISTS (SELECT 1 FROM payment p WHERE p.id = NEW.undo_payment_id AND p.state = 'posted')
         OR (NEW.receivable_minor > 0 OR desk_needs_two(NEW.currency, NEW.amount_minor)) AND NOT EXISTS (
             SELECT 1 FROM approval_request r WHERE r.id = NEW.undo_approval_id AND r.state = 'approved'
-            AND r.kind = 'transfers.undo' AND r.object_id = NEW.transfer_id)
+            AND r.kind IN ('transfers.undo', 'transfers.receivable') AND r.object_id = NEW.transfer_id)
+        -- the bank took the credit back: both the assignment and the credit are reversed whole
+        AND NOT (NEW.receivable_minor = 0 AND EXISTS (
+            SELECT 1 FROM payment u WHERE u.id = NEW.undo_payment_id AND u.reverses_id = NEW.payment_id
+            AND u.maker_kind = 'system') AND EXISTS (
+            SELECT 1 FROM transfer t JOIN payment m ON m.reverses_id = t.payment_id AND m.state = 'posted'
+            WHERE t.id = NEW.transfer_id))
     ) THEN
         RAISE EXCEPTION 'an undone decision has its payment, and above the limit two people'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'disposition_undone_by_two';

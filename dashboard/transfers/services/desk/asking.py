@@ -176,5 +176,3 @@ def attach(transfer_id: UUID, *, name: str, content: bytes, by: Actor) -> Receip
     audit.record("receipt.filed", by=by, object_type="transfer", object_id=transfer_id,
                  after={"sha256": kept.sha256, "size": kept.size})  # fmt: skip
     return kept
-
-

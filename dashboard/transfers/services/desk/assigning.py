@@ -137,7 +137,7 @@ def _pay(transfer: Transfer, receipt: Receipt, decision: Disposition, *, by: Act
     )  # fmt: skip
     positions.take_off_desk(receipt, by=by)
     positions.tell(
-        receipt, "decision", decision.comment or "Assigned", by=by, kind="assign", number=decision.number,
+        receipt, "decision", decision.comment or "Assigned", by=by, decision="assign", number=decision.number,
         state="posted",
         accountId=str(decision.account_id), clientId=str(decision.client_id), paymentId=str(order.id),
     )  # fmt: skip
@@ -187,7 +187,7 @@ def ask_to_assign(
     Raises as `assign`; Invalid where a person says no reason.
     """
     may_act(by)
-    transfer, receipt = positions.locked(transfer_id)
+    _, receipt = positions.locked(transfer_id)
     positions.require_open(receipt)
     account, client = target(receipt, account_id)
     reason = positions.text_of(comment or (NO_REASON if by.kind == "token" else None), "comment")
@@ -215,7 +215,7 @@ def ask_to_assign(
     decision.approval_id = request.id
     session().flush()
     positions.tell(
-        receipt, "decision", reason, by=by, kind="assign", number=decision.number, state="waiting",
+        receipt, "decision", reason, by=by, decision="assign", number=decision.number, state="waiting",
         accountId=str(account.id), clientId=str(client.id), requestId=str(request.id),
     )  # fmt: skip
     return request
@@ -256,4 +256,4 @@ def closed_without(request: ApprovalRequest, by: Actor) -> None:
     session().flush()
     positions.open_again(receipt)
     positions.tell(receipt, "decision", f"The request was {request.state}; nothing was paid.", by=by,
-                   kind=decision.kind, number=decision.number, state="dropped")  # fmt: skip
+                   decision=decision.kind, number=decision.number, state="dropped")  # fmt: skip

@@ -70,9 +70,7 @@ def _checked(receipt: Receipt, fee_minor: int, fee_bearer: str | None) -> str | 
     return fee_bearer if fee_minor else None
 
 
-def _decision(
-    receipt: Receipt, *, fee_minor: int, fee_bearer: str | None, comment: str, by: Actor
-) -> Disposition:
+def _decision(receipt: Receipt, *, fee_minor: int, fee_bearer: str | None, comment: str, by: Actor) -> Disposition:
     shown = suggestions.candidates(receipt.transfer_id)
     searched = screening.require_clear(receipt.transfer_id)
     return Disposition(
@@ -124,14 +122,21 @@ def _hand_over(transfer: Transfer, receipt: Receipt, decision: Disposition, *, b
     session().flush()
     lifecycle.change_status(transfer, Status.RETURNED, by=by, code="returned", reason=decision.comment)
     positions.take_off_desk(receipt, by=by)
-    positions.tell(receipt, "decision", decision.comment or "Sent back", by=by, kind="return", number=decision.number,
-                   state="posted", returnTransferId=str(back.id), feeMinor=decision.fee_minor,
-                   feeBearer=decision.fee_bearer)  # fmt: skip
+    positions.tell(
+        receipt, "decision", decision.comment or "Sent back", by=by, decision="return", number=decision.number,
+        state="posted", returnTransferId=str(back.id), feeMinor=decision.fee_minor, feeBearer=decision.fee_bearer,
+    )  # fmt: skip
     return back
 
 
 def send_back(
-    transfer_id: UUID, *, fee_minor: int, fee_bearer: str | None, comment: str, late_reason: str | None = None, by: Actor
+    transfer_id: UUID,
+    *,
+    fee_minor: int,
+    fee_bearer: str | None,
+    comment: str,
+    late_reason: str | None = None,
+    by: Actor,
 ) -> Disposition:
     """Send the whole receipt back to its payer.
 
@@ -154,7 +159,13 @@ def send_back(
 
 
 def ask_to_send_back(
-    transfer_id: UUID, *, fee_minor: int, fee_bearer: str | None, comment: str, late_reason: str | None = None, by: Actor
+    transfer_id: UUID,
+    *,
+    fee_minor: int,
+    fee_bearer: str | None,
+    comment: str,
+    late_reason: str | None = None,
+    by: Actor,
 ) -> ApprovalRequest:
     """Ask a second person to send it back; the amount is reserved meanwhile. Raises as `send_back`."""
     by.require(Permission.TRANSFERS_ASSIGN)
@@ -187,7 +198,7 @@ def ask_to_send_back(
     )  # fmt: skip
     decision.approval_id = request.id
     session().flush()
-    positions.tell(receipt, "decision", said, by=by, kind="return", number=decision.number, state="waiting",
+    positions.tell(receipt, "decision", said, by=by, decision="return", number=decision.number, state="waiting",
                    requestId=str(request.id))  # fmt: skip
     return request
 
@@ -234,7 +245,7 @@ def return_completed(return_transfer_id: UUID, *, by: Actor) -> None:
         return
     decision.ended_at = clock.now()
     session().flush()
-    positions.tell(receipt, "decision", "The bank has carried out the return.", by=by, kind="return",
+    positions.tell(receipt, "decision", "The bank has carried out the return.", by=by, decision="return",
                    number=decision.number, state="completed", returnTransferId=str(return_transfer_id))  # fmt: skip
 
 
@@ -250,5 +261,7 @@ def return_failed(return_transfer_id: UUID, *, code: str | None, by: Actor) -> N
     positions.open_again(receipt)
     lifecycle.change_status(transfer, Status.UNRECOGNIZED, by=by, code=code or "returnFailed",
                             reason="The bank did not carry out the return.")  # fmt: skip
-    positions.tell(receipt, "decision", "The bank did not carry out the return.", by=by, kind="return",
-                   number=decision.number, state="failed", code=code, returnTransferId=str(return_transfer_id))  # fmt: skip
+    positions.tell(
+        receipt, "decision", "The bank did not carry out the return.", by=by, decision="return",
+        number=decision.number, state="failed", code=code, returnTransferId=str(return_transfer_id),
+    )  # fmt: skip

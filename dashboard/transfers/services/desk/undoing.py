@@ -218,20 +218,23 @@ def reverse_at_bank(transfer: Transfer, *, by: Actor) -> str:
         decision = None
     if transfer.client_id is not None:
         lock.locked(transfer.client_id)
+    undone = None
     if decision is not None:
         assert decision.payment_id is not None
-        undone = _reversed(decision.payment_id, parent_id=transfer.id, purpose=f"undo-{decision.number}",
-                           reason=BANK_REASON, by=house)  # fmt: skip
+        undone = _reversed(
+            decision.payment_id, parent_id=transfer.id, purpose=f"undo-{decision.number}", reason=BANK_REASON, by=house
+        )  # fmt: skip
         if undone is None:
             _to_people(transfer)
             return WAITING
-        approvals.close_as_stale(KIND, transfer.id)
-        _end(decision, payment_id=undone, reason=BANK_REASON)
     assert transfer.payment_id is not None
     taken = _reversed(transfer.payment_id, parent_id=transfer.id, purpose="bank-reversal", reason=BANK_REASON, by=house)
     if taken is None:
         _to_people(transfer)
         return WAITING
+    if decision is not None and undone is not None:
+        approvals.close_as_stale(KIND, transfer.id)
+        _end(decision, payment_id=undone, reason=BANK_REASON)
     _gone(transfer, receipt, reason=BANK_REASON, by=house)
     return REVERSED
 
