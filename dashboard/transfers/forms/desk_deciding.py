@@ -166,7 +166,7 @@ class ReplyForm(SeenForm):
     file = FileField("File", description="PDF, image or text, at most 5 MB.")
 
     def validate(self, extra_validators: Any = None) -> bool:
-        right = super().validate(extra_validators)
+        right: bool = super().validate(extra_validators)
         if right and not self.text.data and not self.file.data:
             self.text.errors = ["Write the answer, or choose a file."]
             return False

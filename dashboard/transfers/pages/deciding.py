@@ -22,7 +22,6 @@ from dashboard.clients.badges import status_badge
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Refused
 from dashboard.ledger import owners
-from dashboard.ledger.queries.account_list import client_accounts_of
 from dashboard.ledger.queries.parties import Party, numbered, parties
 from dashboard.queues import services as queues
 from dashboard.transfers.forms.desk_deciding import (
@@ -127,7 +126,7 @@ def _attempt(item: Item, form: SeenForm, act: str, verb: Callable[[], Any], **mo
 
 def _refused(item: Item, form: SeenForm, act: str, refusal: DomainError, more: dict[str, Any]) -> Any:
     now = desk_queries.item(item.id)
-    if now.receipt.version != (form.seen_version or now.receipt.version) or not now.decidable and item.decidable:
+    if now.receipt.version != (form.seen_version or now.receipt.version) or (item.decidable and not now.decidable):
         more["stale"] = happened(now)
         # whoever has read it may go on, as far as the receipt allows
         form.seen.data = str(now.receipt.version)
@@ -181,7 +180,7 @@ def assign_receipt(transfer_id: UUID) -> Any:
         return _show(item, "assign", form, **more)
 
     def verb() -> None:
-        said = {
+        said: dict[str, Any] = {
             "account_id": form.account_id, "comment": form.comment.data, "late_reason": form.late_reason.data,
             "by": actor,
         }  # fmt: skip
@@ -213,7 +212,7 @@ def other_account(transfer_id: UUID) -> Any:
 def _found(find: str) -> list[dict[str, Any]]:
     ids = numbered(find, MOST_FOUND)
     if len(ids) < MOST_FOUND:
-        ids += client_accounts_of(owners.directory().matching(find, MOST_FOUND), limit=MOST_FOUND)
+        ids += desk_queries.accounts_of(owners.directory().matching(find, MOST_FOUND), limit=MOST_FOUND)
     sides = parties(ids)
     shown = [sides[one] for one in dict.fromkeys(ids) if one in sides and sides[one].type == "client"][:MOST_FOUND]
     by_client = clients.by_ids([UUID(side.url.rsplit("/", 1)[1]) for side in shown if side.url])
@@ -238,7 +237,7 @@ def return_receipt(transfer_id: UUID) -> Any:
         return _show(item, "return", form, **more)
 
     def verb() -> None:
-        said = {
+        said: dict[str, Any] = {
             "fee_minor": form.fee_minor, "fee_bearer": form.fee_bearer.data, "comment": form.comment.data,
             "late_reason": form.late_reason.data, "by": actor,
         }  # fmt: skip
@@ -292,13 +291,18 @@ def keep_receipt(transfer_id: UUID) -> Any:
         calendar = clock.calendar()
         form.until.data = min(calendar.add_days(calendar.today(), 2), calendar.today(item.receipt.resolve_by))
         return _show(item, "keep", form)
-    wrong = _attempt(
-        item, form, "keep",
-        lambda: keeping.keep(
-            transfer_id, until=form.until.data, reason=form.reason.data or "",
-            beyond_reason=form.beyond_reason.data, by=current_actor(),
-        ),
-    )  # fmt: skip
+
+    def verb() -> None:
+        assert form.until.data is not None  # the form requires it
+        keeping.keep(
+            transfer_id,
+            until=form.until.data,
+            reason=form.reason.data or "",
+            beyond_reason=form.beyond_reason.data,
+            by=current_actor(),
+        )
+
+    wrong = _attempt(item, form, "keep", verb)
     return wrong if wrong is not None else go(_onward(item))
 
 
@@ -357,11 +361,11 @@ def undo_decision(transfer_id: UUID) -> Any:
     item, form = desk_queries.item(transfer_id), ReasonForm()
     live = item.live
     party = parties([live.account_id]).get(live.account_id) if live and live.account_id else None
-    more: dict[str, Any] = {"party": party, "spent": None}
+    more: dict[str, Any] = {"party": party, "spent": None, **_second_person(item)}
     if request.method == "GET":
         _fresh(form, item)
         return _show(item, "undo", form, **more)
-    if request.form.get("ask"):
+    if request.form.get("ask") or more["needs_two"]:
         wrong = _attempt(
             item, form, "undo",
             lambda: undoing.ask_to_undo(transfer_id, reason=form.reason.data or "", by=current_actor()), **more,
@@ -377,7 +381,7 @@ def undo_decision(transfer_id: UUID) -> Any:
             _unchanged(transfer_id, form)
             undoing.undo(transfer_id, reason=form.reason.data or "", by=current_actor())
     except Refused as refusal:
-        if refusal.code == "secondPersonRequired":
+        if refusal.code in {"secondPersonRequired", "spentAlready"}:
             more["spent"] = refusal.message
             return _show(item, "undo", form, status=422, **more)
         return _refused(item, form, "undo", refusal, more)
@@ -445,5 +449,3 @@ def reopen_receipt(transfer_id: UUID) -> AnyResponse:
     except (Conflict, Refused) as refusal:
         flash(f"{refusal.message} Nothing was changed by you.", "wait")
     return go(_here(transfer_id))
-
-

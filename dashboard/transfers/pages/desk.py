@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, make_response, render_template, request, url_for
-from werkzeug.utils import secure_filename
+from flask import Response, current_app, make_response, render_template, request, send_file, url_for
 
 from dashboard import clock
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approvals
 from dashboard.approvals.rows import RequestRow
 from dashboard.approvals.rows import rows as request_rows
 from dashboard.errors import Invalid, NotFound
@@ -26,12 +25,15 @@ from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.pages.evidence import Evidence, Piece, evidence_of, pieces
 from dashboard.transfers.queries import desk as queries
 from dashboard.transfers.queries.desk import DeskRow, Item, Key, LastFile
+from dashboard.transfers.services.desk import assigning, returning, undoing
 from dashboard.transfers.vocabulary import Cause, ReceiptState
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, TooManyRows
 from dashboard.web.htmx import wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, Position, neighbours, unseal
 
+#: requests about the money itself; a rule is asked for about a payer
+ABOUT_MONEY = (assigning.KIND, returning.KIND, undoing.KIND, undoing.RECEIVABLE)
 CAUSES = {
     Cause.NOT_RECOGNIZED: "No rule fits: neither an account nor a reference of a client was found.",
     Cause.CREDIT_FROZEN: "The account may not be credited: held for compliance.",
@@ -126,12 +128,10 @@ def _list_context(asked: DeskQuery) -> dict[str, Any]:
             if (not before or first is None or row.key > first) and (not after or last is None or row.key < last)
         ]
         shown = sorted([*rows, *done], key=lambda row: row.key)
-    accounts = parties(row.done.account_id for row in shown if row.done is not None and row.done.account_id)
     return context | {
         "groups": _groups(shown),
         "rows": rows,
         "count": len(rows),
-        "accounts": accounts,
         "prev_url": url_for(".desk") + asked.query(cursor=before) if before else None,
         "next_url": url_for(".desk") + asked.query(cursor=after) if after else None,
     }
@@ -166,12 +166,9 @@ def detail_of(item: Item) -> Detail:
     actor = current_actor()
     live = item.live
     evidence = evidence_of(item)
-    asked = None
-    waiting = [request_id for request_id in (live.approval_id, live.undo_approval_id) if request_id] if live else []
-    for found in approvals.by_ids(waiting).values():
-        if found.state == "requested":
-            idle = timedelta(minutes=settings().session_idle_minutes)
-            asked = request_rows([found], actor=actor, idle=idle)[0]
+    idle = timedelta(minutes=settings().session_idle_minutes)
+    waiting = queries.open_requests(item.id, ABOUT_MONEY)
+    asked = request_rows(waiting[:1], actor=actor, idle=idle)[0] if waiting else None
     decided_for = None
     if live is not None and live.account_id is not None:
         decided_for = parties([live.account_id]).get(live.account_id)
@@ -255,9 +252,9 @@ def receipt(transfer_id: UUID) -> Response:
 def receipt_file(transfer_id: UUID, file_id: UUID) -> Response:
     """A file that belongs to the question: only ever saved, never shown by the browser."""
     found = queries.file_of(transfer_id, file_id)
-    name = secure_filename(found.name) or "file"
-    response = Response(found.content, content_type="application/octet-stream")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = send_file(
+        BytesIO(found.content), mimetype="application/octet-stream", as_attachment=True, download_name=found.name
+    )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Cache-Control"] = "private, no-store"

@@ -11,9 +11,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard import clock
+from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.folding import words
 from dashboard.database import session
 from dashboard.errors import NotFound
+from dashboard.ledger.models import Account
 from dashboard.money import Money
 from dashboard.queues.models import QueueItem
 from dashboard.staff.models import StaffMember
@@ -36,7 +38,17 @@ STAYS = timedelta(minutes=30)
 #: such rows at most
 MOST_DONE = 20
 #: letters that Unicode does not decompose, as clients.folding writes them
-_PLAIN = (("ł", "l"), ("ø", "o"), ("đ", "d"), ("ð", "d"), ("þ", "th"), ("æ", "ae"), ("œ", "oe"), ("ı", "i"), ("ß", "ss"))
+_PLAIN = (
+    ("ł", "l"),
+    ("ø", "o"),
+    ("đ", "d"),
+    ("ð", "d"),
+    ("þ", "th"),
+    ("æ", "ae"),
+    ("œ", "oe"),
+    ("ı", "i"),
+    ("ß", "ss"),
+)
 
 #: key of a row in the order of the list
 Key = tuple[datetime, int, UUID]
@@ -60,7 +72,7 @@ class DeskFilter:
 
 @dataclass(frozen=True)
 class DeskRow:
-    """A receipt in the list. `done`: what its reader decided a moment ago, which may be undone."""
+    """A receipt in the list. `done`: what its reader decided a moment ago: assign or return."""
 
     id: UUID
     money: Money
@@ -76,7 +88,9 @@ class DeskRow:
     assignee: str | None
     item_id: UUID | None
     reference: str | None
-    done: Disposition | None = None
+    done: str | None = None
+    #: of what was assigned: end of the account's number
+    done_to: str | None = None
 
     @property
     def key(self) -> Key:
@@ -169,9 +183,9 @@ def _item() -> Any:
     )  # fmt: skip
 
 
-def _listed(chosen: DeskFilter) -> tuple[sa.Select[Any], Any]:
+def _listed(chosen: DeskFilter) -> Any:
     item = _item()
-    query = (
+    query: Any = (
         sa.select(
             Receipt.transfer_id, Receipt.currency, Receipt.amount_minor, Receipt.state, Receipt.cause,
             Receipt.booked_at, Receipt.allocate_by, Receipt.resolve_by, Transfer.created_at,
@@ -187,17 +201,17 @@ def _listed(chosen: DeskFilter) -> tuple[sa.Select[Any], Any]:
         query = query.where(item.c.assignee_id == chosen.reader)
     elif chosen.whose == "none":
         query = query.where(item.c.assignee_id.is_(None))
-    return query, item
+    return query
 
 
-def _row(found: Any, done: Disposition | None = None) -> DeskRow:
+def _row(found: Any, done: str | None = None, number: str | None = None) -> DeskRow:
     (id_, currency, minor, state, cause, booked, allocate_by, resolve_by, created, name, account, remittance,
      reference, item_id, assignee_id, assignee) = found  # fmt: skip
     return DeskRow(
         id=id_, money=Money(minor, currency), payer=name or account or "No payer named", text=remittance,
         state=state, cause=cause, booked_at=booked, received_at=created, allocate_by=allocate_by,
         resolve_by=resolve_by, assignee_id=assignee_id, assignee=assignee, item_id=item_id, reference=reference,
-        done=done,
+        done=done, done_to=f"{number[:2]}…{number[-4:]}" if number else None,
     )  # fmt: skip
 
 
@@ -218,7 +232,7 @@ def _beyond(key: Key, *, backwards: bool) -> sa.ColumnElement[bool]:
 
 def page(chosen: DeskFilter, *, after: Key | None = None, before: Key | None = None, limit: int) -> list[DeskRow]:
     """Receipts that need a decision: late ones first, the nearest deadline next, larger amounts first in each."""
-    query, _item_of = _listed(chosen)
+    query = _listed(chosen)
     if before is not None:
         query = query.where(_beyond(before, backwards=True)).order_by(
             Receipt.allocate_by.desc(), Receipt.amount_minor, Receipt.transfer_id.desc()
@@ -232,7 +246,7 @@ def page(chosen: DeskFilter, *, after: Key | None = None, before: Key | None = N
 
 def stream(chosen: DeskFilter) -> Iterator[DeskRow]:
     """The whole list in its order, for a file."""
-    query, _item_of = _listed(chosen)
+    query = _listed(chosen)
     query = query.order_by(Receipt.allocate_by, Receipt.amount_minor.desc(), Receipt.transfer_id)
     for found in session().execute(query.execution_options(yield_per=1000)):
         yield _row(found)
@@ -245,10 +259,12 @@ def decided_by(reader: UUID) -> list[DeskRow]:
             Receipt.transfer_id, Receipt.currency, Receipt.amount_minor, Receipt.state, Receipt.cause,
             Receipt.booked_at, Receipt.allocate_by, Receipt.resolve_by, Transfer.created_at,
             Transfer.counterparty_name, Transfer.counterparty_account, Transfer.remittance,
-            Transfer.provider_reference, sa.null(), sa.null(), sa.null(), Disposition,
+            Transfer.provider_reference, sa.null(), sa.null(), sa.null(), Disposition.kind,
+            Account.number,
         )
         .join(Transfer, Transfer.id == Receipt.transfer_id)
         .join(Disposition, Disposition.transfer_id == Receipt.transfer_id)
+        .outerjoin(Account, Account.id == Disposition.account_id)
         .where(
             Disposition.state == DispositionState.POSTED.value,
             Disposition.made_by_id == reader,
@@ -257,7 +273,7 @@ def decided_by(reader: UUID) -> list[DeskRow]:
         .order_by(Receipt.settled_at.desc())
         .limit(MOST_DONE)
     )  # fmt: skip
-    return [_row(found[:16], found[16]) for found in session().execute(query)]
+    return [_row(found[:16], found[16], found[17]) for found in session().execute(query)]
 
 
 def next_after(chosen: DeskFilter, place: Key | None) -> UUID | None:
@@ -415,6 +431,34 @@ def item(transfer_id: UUID) -> Item:
 
 def _of(table: Any, transfer_id: UUID, order: Any) -> list[Any]:
     return list(session().scalars(sa.select(table).where(table.transfer_id == transfer_id).order_by(order)))
+
+
+def open_requests(transfer_id: UUID, kinds: Sequence[str]) -> list[ApprovalRequest]:
+    """What waits for a second person about this money."""
+    return list(
+        session().scalars(
+            sa.select(ApprovalRequest)
+            .where(
+                ApprovalRequest.kind.in_(kinds), ApprovalRequest.object_id == transfer_id,
+                ApprovalRequest.state == "requested",
+            )
+            .order_by(ApprovalRequest.id)
+        )
+    )  # fmt: skip
+
+
+def accounts_of(client_ids: Sequence[UUID], *, limit: int) -> list[UUID]:
+    """Open accounts of these clients, in the clients' order."""
+    if not client_ids:
+        return []
+    rows = session().execute(
+        sa.select(Account.id, Account.owner_id)
+        .where(Account.owner_id.in_(client_ids), Account.status == "open")
+        .order_by(Account.owner_id, Account.id)
+        .limit(limit * 5)
+    )
+    place = {client_id: number for number, client_id in enumerate(client_ids)}
+    return [row.id for row in sorted(rows, key=lambda row: place[row.owner_id])][:limit]
 
 
 def raw_messages(transfer_id: UUID) -> list[ProviderMessage]:
