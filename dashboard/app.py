@@ -34,20 +34,24 @@ from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
 from dashboard.staff.pages import staff
+from dashboard.transfers import periods
 from dashboard.transfers.api import transfer_operations
 from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
-from dashboard.transfers.commands import transfer_commands
+from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
-from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.claiming import transfer_of
+from dashboard.transfers.services.desk import clocks
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
-COMMANDS = (database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, demo_commands)
+COMMANDS = (
+    database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
+    demo_commands,
+)  # fmt: skip
 
 #: views that cannot carry a mark of their own, and why anybody may call them
 LIBRARY_VIEWS = {
@@ -102,6 +106,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     clock.install(chosen.institution_country, chosen.zone)
     deadline.install(chosen.approval_business_hours)
     clocks.install(chosen.resolve_business_days)
+    periods.install(
+        confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
+    )
     numbers.install(chosen)
     owners.install(OWNERS)
     parents.install(transfer_of)

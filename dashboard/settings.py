@@ -19,8 +19,13 @@
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
+| TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
+| TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
+| SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
+| SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
+| PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -34,6 +39,9 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+#: signs callbacks of the simulator where nothing else is set; known to everybody, so never in production
+DEMO_SANDBOX_SECRET = "sandbox-demo-secret"  # noqa: S105
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,6 +99,11 @@ class Settings:
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
+    transfer_confirmation_minutes: int
+    transfer_duplicate_minutes: int
+    sandbox_port: int
+    sandbox_secret: str | None = field(repr=False)
+    provider_ask_minutes: int
 
     @property
     def production(self) -> bool:
@@ -247,4 +260,9 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         mail_server=mail_server,
         mail_from=_mail_from(env, required=mail_server is not None),
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
+        transfer_confirmation_minutes=_number(env, "TRANSFER_CONFIRMATION_MINUTES", 15, 1, 24 * 60),
+        transfer_duplicate_minutes=_number(env, "TRANSFER_DUPLICATE_MINUTES", 10, 1, 24 * 60),
+        sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
+        sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
+        provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
     )

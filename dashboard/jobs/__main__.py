@@ -16,6 +16,7 @@ from flask import Flask
 from dashboard.background import runner
 from dashboard.database import db, schema_head
 from dashboard.jobs.schedule import scheduler_for
+from dashboard.transfers import worker
 from dashboard.web.logs import log
 
 #: between two looks at a database that is not ready yet
@@ -51,6 +52,7 @@ def serve(app: Flask, stop: threading.Event) -> None:
     working = [threading.Thread(target=runner.work, args=(app, stop), daemon=True) for _ in range(RUNNERS)]
     for thread in working:
         thread.start()
+    working += worker.start(app, stop)
     log.info("scheduler started", jobs=len(scheduler.get_jobs()))
     stop.wait()
     scheduler.pause()

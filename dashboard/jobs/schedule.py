@@ -24,6 +24,7 @@ from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.services.desk import warning
+from dashboard.transfers.services.outgoing import expiry
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
@@ -43,6 +44,12 @@ def expire_approvals(_settings: Settings) -> dict[str, int]:
     """Close requests whose business hours are over."""
     with transaction():
         return {"expired": approvals.expire_due()}
+
+
+def expire_transfers(_settings: Settings) -> dict[str, int]:
+    """Cancel outgoing transfers that nobody confirmed in time."""
+    with transaction():
+        return {"expired": expiry.expire_unconfirmed()}
 
 
 def sweep(settings: Settings) -> dict[str, int]:
@@ -86,6 +93,7 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
 
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
+    Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),

@@ -21,7 +21,7 @@ from dashboard.audit.models import AuditEvent
 from dashboard.clients.models import Client
 from dashboard.database import db, session, transaction
 from dashboard.ledger.models import OneTimePassword
-from dashboard.ledger.services import one_time_passwords
+from dashboard.ledger.services import one_time_passwords, own_accounts
 from dashboard.notifier import DeliveryFailed, Message
 from tests.clients.making import company
 from tests.conftest import Machine, People
@@ -353,7 +353,8 @@ def test_neither_code_nor_address_reaches_a_log_or_the_evidence(
     assert "send-otp" in written, "the log tells of the requests"
     for secret in (code, other_than(code), "info@ilves.example"):
         assert secret not in written
-    issued = one_time_passwords.issue(one_time_passwords.Operation.CLOSE_ACCOUNT, desk.account, owner_id=desk.client_id)
+    subject = own_accounts.to_close(desk.account, owner_id=desk.client_id)
+    issued = one_time_passwords.issue(one_time_passwords.Operation.CLOSE_ACCOUNT, subject, owner_id=desk.client_id)
     assert issued.message.text[:6] not in repr(issued)
     evidence = session().execute(sa.text("SELECT * FROM audit_payload")).all()
     assert code not in str(evidence)

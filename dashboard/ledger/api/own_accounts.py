@@ -159,7 +159,8 @@ def send_one_time_password(body: SendBody) -> dict[str, Any]:
     # in a transaction of its own, also where the request's is held open for an Idempotency-Key: a message leaves the
     # house only for a code that stands, and no lock waits for a mail server
     with current_app.app_context(), transaction():
-        issued = one_time_passwords.issue(operation, body.account_id, owner_id=owner_id)
+        subject = own_accounts.to_close(body.account_id, owner_id=owner_id)
+        issued = one_time_passwords.issue(operation, subject, owner_id=owner_id)
     notifier.current().send(issued.message)
     with transaction():
         one_time_passwords.delivered(issued.id, by=by)
@@ -181,14 +182,16 @@ def send_one_time_password(body: SendBody) -> dict[str, Any]:
 def verify_one_time_password(body: VerifyBody) -> dict[str, Any]:
     owner_id = _owner()
     with transaction():
-        outcome = one_time_passwords.verify(body.id, body.code, owner_id=owner_id, by=current_actor())
+        outcome = one_time_passwords.verify(
+            Operation.CLOSE_ACCOUNT, body.id, body.code, owner_id=owner_id, by=current_actor()
+        )
     # the try is counted and stays so
     if isinstance(outcome, DomainError):
         raise outcome
     return {
         "id": str(outcome.id),
         "operation": outcome.operation,
-        "accountId": str(outcome.account_id),
+        "accountId": str(outcome.subject_id),
         "expiresAt": iso_utc(outcome.expires_at),
         "verifiedAt": iso_utc(outcome.verified_at),
     }

@@ -1,8 +1,12 @@
 """One-time passwords: six digits sent to a client, which prove for a few minutes that the client wants one operation.
 
+What is confirmed is a subject: the domain that owns it says in words what the message must name, so that who reads it
+sees what they sign.
+
 `issue` makes one, and must be committed before its message leaves the house; `delivered` says that it left: only then
 it can be verified. `verify` counts each try and gives a refusal instead of raising it, so that the caller commits the
-count. `use` takes a verified one, once, in the transaction of the operation that it protects.
+count. `use` takes a verified one, once, in the transaction of the operation that it protects; `take` does both for
+the newest one of a subject, and a code sent before no longer counts.
 """
 
 from __future__ import annotations
@@ -23,8 +27,7 @@ from dashboard.audit import services as audit
 from dashboard.database import new_id, session
 from dashboard.errors import DomainError, Forbidden, Invalid, NotFound, Refused
 from dashboard.ledger import owners
-from dashboard.ledger.models import Account, AccountOwner, OneTimePassword
-from dashboard.ledger.vocabulary import AccountStatus
+from dashboard.ledger.models import AccountOwner, OneTimePassword
 from dashboard.notifier import Message
 
 LIFETIME = timedelta(minutes=5)
@@ -32,12 +35,22 @@ MOST_TRIES = 5
 MOST_SENDS = 5
 SENDS_WITHIN = timedelta(minutes=15)
 DIGITS = 6
+#: codes for transfers that one client is sent within the same time; each transfer has MOST_SENDS of its own
+MOST_SENDS_FOR_TRANSFERS = 20
+#: wrong codes for transfers after which a client's codes count no more for a day: guessing ends here
+MOST_WRONG = 20
+WRONG_WITHIN = timedelta(days=1)
 
 
 class Operation(StrEnum):
     """What a client confirms by a one-time password."""
 
     CLOSE_ACCOUNT = "closeAccount"
+    CONFIRM_TRANSFER = "confirmTransfer"
+
+
+#: what the subject of an operation is, for the evidence
+OBJECT_TYPES = {Operation.CLOSE_ACCOUNT: "account", Operation.CONFIRM_TRANSFER: "transfer"}
 
 
 class TooManySends(DomainError):
@@ -51,6 +64,17 @@ class OneTimePasswordRequired(Forbidden):
     """The operation needs a verified one-time password; `details` say which and how to get it."""
 
     code = "oneTimePasswordRequired"
+
+
+@dataclass(frozen=True, repr=False)
+class Subject:
+    """The one thing that a code confirms. `deed` stands after "your code to", `alone` after "for"; `title` is the
+    subject line of the message and names nobody."""
+
+    id: UUID
+    title: str
+    deed: str
+    alone: str
 
 
 # its representation is left out: the message holds the code, which must not reach a log by accident
@@ -67,7 +91,7 @@ class Issued:
 class Verified:
     id: UUID
     operation: str
-    account_id: UUID
+    subject_id: UUID
     verified_at: datetime
     expires_at: datetime
 
@@ -76,70 +100,79 @@ def _hash(salt: str, code: str) -> str:
     return hashlib.sha256(f"{salt}:{code}".encode()).hexdigest()
 
 
-def _message(address: str, code: str, account: Account, expires_at: datetime) -> Message:
+def _message(address: str, code: str, subject: Subject, expires_at: datetime) -> Message:
     zone = clock.calendar().zone
     return Message(
         to=address,
-        subject="Your code to close an account",
+        subject=subject.title,
         text=(
-            f"{code} is your code to close the {account.currency.upper()} account ending in {account.number[-4:]}.\n\n"
-            f"It is valid until {expires_at.astimezone(zone):%H:%M} ({zone.key}), once, for this account alone.\n"
+            # names and numbers in the deed come from people: a line of theirs must not look like one of ours
+            f"{code} is your code to {' '.join(subject.deed.split())}.\n\n"
+            f"It is valid until {expires_at.astimezone(zone):%H:%M} ({zone.key}), once, for {subject.alone} alone.\n"
             "Tell it to nobody: we never ask for it. If you did not ask for it, tell us at once.\n"
         ),
     )
 
 
-def _check_rate(owner_id: UUID, moment: datetime) -> None:
+def _check_rate(operation: Operation, subject_id: UUID, owner_id: UUID, moment: datetime) -> None:
+    if operation is Operation.CONFIRM_TRANSFER:
+        _require_room(owner_id, moment, MOST_SENDS_FOR_TRANSFERS, OneTimePassword.operation == operation.value)
+        _require_room(owner_id, moment, MOST_SENDS, OneTimePassword.subject_id == subject_id)
+    else:
+        _require_room(owner_id, moment, MOST_SENDS, OneTimePassword.operation != Operation.CONFIRM_TRANSFER.value)
+
+
+def _require_room(owner_id: UUID, moment: datetime, most: int, counted: sa.ColumnElement[bool]) -> None:
     sent = (
         session()
         .scalars(
             sa.select(OneTimePassword.created_at)
-            .where(OneTimePassword.owner_id == owner_id, OneTimePassword.created_at > moment - SENDS_WITHIN)
+            .where(OneTimePassword.owner_id == owner_id, OneTimePassword.created_at > moment - SENDS_WITHIN, counted)
             .order_by(OneTimePassword.created_at.desc())
-            .limit(MOST_SENDS)
+            .limit(most)
         )
         .all()
     )
-    if len(sent) < MOST_SENDS:
+    if len(sent) < most:
         return
     refused = TooManySends(
-        f"{MOST_SENDS} codes were sent within {SENDS_WITHIN.seconds // 60} minutes. Wait before asking for another."
+        f"{most} codes were sent within {SENDS_WITHIN.seconds // 60} minutes. Wait before asking for another."
     )
     refused.retry_after = max(1, int((sent[-1] + SENDS_WITHIN - moment).total_seconds()) + 1)
     raise refused
 
 
-def issue(operation: Operation, account_id: UUID, *, owner_id: UUID) -> Issued:
-    """A fresh password for one operation on one own account. It counts as sent, even if the delivery fails.
+def no_address() -> Refused:
+    """Nobody could read a code."""
+    return Refused(
+        "There is no e-mail address to which a code could be sent. Give one to the institution first.",
+        code="noAddress",
+    )
 
-    Raises NotFound `accountNotFound`, Refused `accountClosed`, `noAddress`, TooManySends.
+
+def issue(operation: Operation, subject: Subject, *, owner_id: UUID) -> Issued:
+    """A fresh password for one operation on one subject. It counts as sent, even if the delivery fails.
+
+    Raises Refused `noAddress`, TooManySends.
     """
     # locked, so that sends of one client are counted one after the other
     session().execute(
         sa.select(AccountOwner.owner_id).where(AccountOwner.owner_id == owner_id).with_for_update(key_share=True)
     )
-    account = session().scalar(sa.select(Account).where(Account.id == account_id, Account.owner_id == owner_id))
-    if account is None:
-        raise NotFound("There is no such account.", code="accountNotFound")
-    if account.status != AccountStatus.OPEN:
-        raise Refused("The account is closed.", code="accountClosed")
     moment = clock.now()
-    _check_rate(owner_id, moment)
+    _check_rate(operation, subject.id, owner_id, moment)
     address = owners.directory().email(owner_id)
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"
     try:
-        message = _message(address or "", code, account, moment + LIFETIME)
+        message = _message(address or "", code, subject, moment + LIFETIME)
     except Invalid:
-        raise Refused(
-            "There is no e-mail address to which a code could be sent. Give one to the institution first.",
-            code="noAddress",
-        ) from None
+        raise no_address() from None
     salt = secrets.token_hex(16)
     password = OneTimePassword(
         id=new_id(),
         owner_id=owner_id,
         operation=operation.value,
-        subject_id=account_id,
+        subject_id=subject.id,
         salt=salt,
         code_hash=_hash(salt, code),
         created_at=moment,
@@ -163,7 +196,8 @@ def delivered(password_id: UUID, *, by: Actor) -> None:
         )
         .one()
     )
-    audit.record("one_time_password.sent", by=by, object_type="account", object_id=subject_id, client_id=owner_id,
+    audit.record("one_time_password.sent", by=by, object_type=OBJECT_TYPES[Operation(operation)],
+                 object_id=subject_id, client_id=owner_id,
                  after={"operation": operation, "oneTimePasswordId": str(password_id)})  # fmt: skip
 
 
@@ -178,20 +212,29 @@ def _refusal(password: OneTimePassword, moment: datetime) -> Refused | None:
     return None
 
 
-def verify(password_id: UUID, code: str, *, owner_id: UUID, by: Actor) -> Verified | Refused:
+def verify(operation: Operation, password_id: UUID, code: str, *, owner_id: UUID, by: Actor) -> Verified | Refused:
     """One try, counted before it is looked at. Commit whatever this gives, then raise the refusal if it is one:
     `wrongCode`, `codeExpired`, `noTriesLeft`, `codeAlreadyUsed`.
 
-    Raises NotFound `oneTimePasswordNotFound`, alike for somebody else's.
+    Raises NotFound `oneTimePasswordNotFound`, alike for somebody else's and for another operation's.
     """
     password = session().scalar(
         sa.select(OneTimePassword)
-        .where(OneTimePassword.id == password_id, OneTimePassword.owner_id == owner_id)
+        .where(
+            OneTimePassword.id == password_id,
+            OneTimePassword.owner_id == owner_id,
+            OneTimePassword.operation == operation.value,
+        )
         .with_for_update()
         .execution_options(populate_existing=True)
     )
     if password is None:
         raise NotFound("There is no such one-time password.", code="oneTimePasswordNotFound")
+    return _try(password, code, by=by)
+
+
+def _try(password: OneTimePassword, code: str, *, by: Actor) -> Verified | Refused:
+    """The password is locked."""
     moment = clock.now()
     refused = _refusal(password, moment)
     if refused is not None:
@@ -203,8 +246,8 @@ def verify(password_id: UUID, code: str, *, owner_id: UUID, by: Actor) -> Verifi
         refused = Refused(f"The code is wrong. {hope}", code="wrongCode", details={"triesLeft": left})
     else:
         password.verified_at = moment
-        audit.record("one_time_password.verified", by=by, object_type="account", object_id=password.subject_id,
-                     client_id=owner_id,
+        audit.record("one_time_password.verified", by=by, object_type=OBJECT_TYPES[Operation(password.operation)],
+                     object_id=password.subject_id, client_id=password.owner_id,
                      after={"operation": password.operation, "oneTimePasswordId": str(password.id)})  # fmt: skip
     session().flush()
     if refused is not None:
@@ -241,3 +284,47 @@ def use(operation: Operation, account_id: UUID, *, owner_id: UUID) -> UUID:
     password.used_at = moment
     session().flush()
     return password.id
+
+
+def take(operation: Operation, subject_id: UUID, code: str, *, owner_id: UUID, by: Actor) -> UUID | Refused:
+    """Verify the newest password of a subject and use it at once. Commit whatever this gives, as with `verify`.
+
+    A refusal is `wrongCode`, `codeExpired`, `noTriesLeft` or `codeAlreadyUsed`. Who asks has locked the subject.
+    """
+    password = session().scalar(
+        sa.select(OneTimePassword)
+        .where(
+            OneTimePassword.owner_id == owner_id,
+            OneTimePassword.operation == operation.value,
+            OneTimePassword.subject_id == subject_id,
+        )
+        .order_by(OneTimePassword.created_at.desc(), OneTimePassword.id.desc())
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if password is None:
+        return Refused("No code was sent for this yet. Ask for one.", code="codeExpired")
+    if _wrong_ones(operation, owner_id) >= MOST_WRONG:
+        return Refused("Too many wrong codes. Codes are taken again tomorrow.", code="noTriesLeft")
+    outcome = _try(password, code, by=by)
+    if isinstance(outcome, Refused):
+        return outcome
+    password.used_at = outcome.verified_at
+    session().flush()
+    return password.id
+
+
+def _wrong_ones(operation: Operation, owner_id: UUID) -> int:
+    """Wrong codes of a client within the day; of a verified password the last try was right."""
+    right = sa.case((OneTimePassword.verified_at.is_not(None), 1), else_=0)
+    return int(
+        session().scalar(
+            sa.select(sa.func.coalesce(sa.func.sum(OneTimePassword.tries - right), 0)).where(
+                OneTimePassword.owner_id == owner_id,
+                OneTimePassword.operation == operation.value,
+                OneTimePassword.created_at > clock.now() - WRONG_WITHIN,
+            )
+        )
+        or 0
+    )

@@ -12,7 +12,7 @@ from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.ledger.models import Account, AccountBalance
 from dashboard.ledger.queries.accounts import offered_currencies
 from dashboard.ledger.services import accounts, one_time_passwords
-from dashboard.ledger.services.one_time_passwords import Operation
+from dashboard.ledger.services.one_time_passwords import Operation, Subject
 from dashboard.ledger.vocabulary import AccountStatus, AccountType
 from dashboard.money import DECIMALS
 
@@ -32,6 +32,21 @@ def open_own(currency: str, *, alias: str | None, owner_id: UUID, by: Actor) -> 
             details={"offered": list(offered)},
         )
     return accounts.open_account(type=AccountType.CLIENT, currency=currency, owner_id=owner_id, alias=alias, by=by)
+
+
+def to_close(account_id: UUID, *, owner_id: UUID) -> Subject:
+    """An own account as the subject of a one-time password. Raises NotFound, Refused `accountClosed`."""
+    account = session().scalar(sa.select(Account).where(Account.id == account_id, Account.owner_id == owner_id))
+    if account is None:
+        raise NotFound("There is no such account.", code="accountNotFound")
+    if account.status != AccountStatus.OPEN:
+        raise Refused("The account is closed.", code="accountClosed")
+    return Subject(
+        id=account_id,
+        title="Your code to close an account",
+        deed=f"close the {account.currency.upper()} account ending in {account.number[-4:]}",
+        alone="this account",
+    )
 
 
 def close_own(account_id: UUID, *, owner_id: UUID, by: Actor) -> Account:

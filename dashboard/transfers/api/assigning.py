@@ -72,6 +72,4 @@ def assign_incoming(path: AssignPath, body: AssignBody) -> dict[str, Any]:
             raise
     with transaction():
         request = assigning.ask_to_assign(path.transfer_id, **said)
-    raise ApprovalRequired(
-        "So much takes a second person. No money has moved.", details={"requestId": str(request.id)}
-    )
+    raise ApprovalRequired("So much takes a second person. No money has moved.", details={"requestId": str(request.id)})

@@ -80,7 +80,14 @@ def change_status(
     _tell(transfer, before, code, reason, by)
 
 
-def _tell(transfer: Transfer, before: Status | None, code: str | None, reason: str | None, by: Actor) -> None:
+def note(transfer: Transfer, *, code: str, reason: str | None = None, by: Actor) -> None:
+    """A line of its history while the status stays: what was asked for, or said, meanwhile. The transfer is locked."""
+    _tell(transfer, Status(transfer.status), code, reason, by, action=code)
+
+
+def _tell(
+    transfer: Transfer, before: Status | None, code: str | None, reason: str | None, by: Actor, action: str = ""
+) -> None:
     last = session().scalar(
         sa.select(sa.func.max(StatusChange.position)).where(StatusChange.transfer_id == transfer.id)
     )
@@ -100,7 +107,7 @@ def _tell(transfer: Transfer, before: Status | None, code: str | None, reason: s
     )
     session().flush()
     audit.record(
-        f"transfer.{transfer.status}",
+        f"transfer.{action or transfer.status}",
         by=by,
         object_type="transfer",
         object_id=transfer.id,

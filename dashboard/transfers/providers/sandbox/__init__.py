@@ -1,0 +1,1 @@
+"""The sandbox: a provider over HTTP. Its other side is `dashboard.transfers.simulator`."""

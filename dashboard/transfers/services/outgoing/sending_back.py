@@ -1,0 +1,78 @@
+"""Sending unrecognized money back to its payer: an outgoing transfer of the house, out of suspense."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.clients.folding import search_text
+from dashboard.database import new_id, session
+from dashboard.errors import Refused
+from dashboard.ledger.models import Account
+from dashboard.transfers.models import Transfer
+from dashboard.transfers.services import lifecycle, providers
+from dashboard.transfers.services.outgoing import booking, rails, submitting
+from dashboard.transfers.services.outgoing.create import end_to_end_id
+from dashboard.transfers.vocabulary import Kind, Status, TransferType
+
+
+def send_back(
+    receipt_transfer: Transfer,
+    *,
+    amount_minor: int,
+    fee_minor: int,
+    suspense_account_id: UUID,
+    creditor_name: str,
+    creditor_account: str,
+    creditor_bic: str | None,
+    remittance: str,
+    by: Actor,
+) -> Transfer:
+    """A confirmed transfer with its payment pending and its line in the outbox, by the provider the money came from.
+
+    `amount_minor` is what is sent, `fee_minor` what the house keeps of the receipt. The receipt is locked. Raises
+    Refused `noProvider`, `returnInside`.
+    """
+    key = rails.key_of(creditor_account)
+    by_rails = rails.rails_for(key, receipt_transfer.currency)
+    if by_rails.type is TransferType.INTERNAL:
+        raise Refused("The payer's account is in this house: assign the money to it instead.", code="returnInside")
+    suspense = session().get_one(Account, suspense_account_id)
+    carrier = providers.for_transfer(by_rails.type, receipt_transfer.currency, suspense)
+    settlement_id, _ = providers.settlement(carrier.key, receipt_transfer.currency)
+    transfer_id = new_id()
+    text = " ".join(remittance.split())[:140]
+    transfer = lifecycle.begin(
+        Transfer(
+            id=transfer_id,
+            kind=Kind.OUTGOING.value,
+            status=Status.AWAITING_CONFIRMATION.value,
+            type=by_rails.type.value,
+            client_id=None,
+            account_id=suspense_account_id,
+            currency=receipt_transfer.currency,
+            amount_minor=amount_minor,
+            fee_minor=fee_minor,
+            counterparty_name=creditor_name,
+            counterparty_account=key,
+            counterparty_key=key,
+            counterparty_bic=creditor_bic,
+            counterparty_country=receipt_transfer.counterparty_country,
+            remittance=text or None,
+            end_to_end_id=end_to_end_id(transfer_id),
+            provider=carrier.key,
+            related_id=receipt_transfer.id,
+            search_text=search_text(creditor_name, key, text, end_to_end_id(transfer_id)),
+            created_at=clock.now(),
+            maker_kind=by.kind,
+            maker_id=by.id,
+            maker_name=by.name,
+        ),
+        by=by,
+        code="sentBack",
+    )
+    booking.hold_towards(transfer, settlement_id, by=by)
+    lifecycle.change_status(transfer, Status.CONFIRMED, by=by)
+    submitting.let_go(transfer, by=by)
+    return transfer
