@@ -60,7 +60,6 @@
       const item = document.getElementById('item');
       mark(item?.dataset.id);
       history.replaceState(history.state, '', detail.pathInfo.finalRequestPath ?? location.href);
-      if (item && item.getBoundingClientRect().top < 44) item.scrollIntoView({ block: 'start' });
     } else if (target.id === 'list') mark(document.getElementById('item')?.dataset.id);
     else if (target.id !== 'act') return;
     const first = act()?.querySelector('[autofocus], [aria-invalid="true"]');
