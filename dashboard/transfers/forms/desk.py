@@ -35,6 +35,8 @@ STATE_CHOICES = [
     ),
 ]
 WHOSE = {"": "All", "me": "Mine", "none": "Unassigned"}
+#: mine and unassigned: what the figures of home open
+OWN = "own"
 LABELS = {
     "who": "Whose", "currency": "Currency", "state": "State", "amount": "Amount", "payer": "Payer",
     "text": "Text or reference", "due": "Due", "late": "Late",
@@ -87,8 +89,8 @@ class DeskQuery:
 
     def in_words(self) -> list[tuple[str, str]]:
         """The filters as an export names them."""
-        known = {"currency": dict(CURRENCIES), "state": dict(STATE_CHOICES), "who": WHOSE,
-                 "late": {"1": "yes"}}  # fmt: skip
+        whose = {**WHOSE, OWN: "Mine and unassigned"}
+        known = {"currency": dict(CURRENCIES), "state": dict(STATE_CHOICES), "who": whose, "late": {"1": "yes"}}
         return [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in self.values.items()]
 
     @classmethod
@@ -132,7 +134,7 @@ class DeskQuery:
         chosen = DeskFilter(
             currency=known("currency", [key for key, _ in CURRENCIES]),
             state=known("state", [key for key, _ in STATE_CHOICES]),
-            whose=known("who", [*WHOSE]) or "any",
+            whose=known("who", [*WHOSE, OWN]) or "any",
             reader=reader,
             amounts=amounts,
             payer=short("payer"),

@@ -39,7 +39,7 @@ from dashboard.transfers.forms.desk_deciding import (
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.pages.desk import answer, query_here, settings
 from dashboard.transfers.queries import desk as desk_queries
-from dashboard.transfers.queries.desk import Item
+from dashboard.transfers.queries.desk import Claim, Item
 from dashboard.transfers.services.desk import (
     asking,
     assigning,
@@ -53,7 +53,7 @@ from dashboard.transfers.services.desk import (
 )
 from dashboard.transfers.vocabulary import ReceiptState, ScreeningResult
 from dashboard.web.forms import show_errors
-from dashboard.web.htmx import go
+from dashboard.web.htmx import go, page_or_fragment
 
 ACTS = "transfers/desk/_{}.html"
 #: accounts that a search shows at most
@@ -409,6 +409,47 @@ def ask_for_rule(transfer_id: UUID) -> Any:
         return wrong
     flash("Asked for a rule for this payer. It posts nothing before a second person has approved it.", "wait")
     return go(_here(transfer_id))
+
+
+def _claim_dialog(claim: Claim, form: ReasonForm, status: int = 200) -> Any:
+    item = clients.by_ids([claim.client_id]) if claim.client_id else {}
+    waiting = desk_queries.open_requests([claim.transfer_id], (undoing.RECEIVABLE,))
+    return page_or_fragment(
+        "transfers/desk/claim.html",
+        "transfers/desk/_claim.html",
+        status=status,
+        claim=claim,
+        client=item.get(claim.client_id) if claim.client_id else None,
+        asked=waiting[0] if waiting else None,
+        form=form,
+        **_who_decides(),
+    )
+
+
+def _who_decides() -> dict[str, Any]:
+    actor = current_actor()
+    idle = timedelta(minutes=settings().session_idle_minutes)
+    people = approvals.deciders_for(actor, Permission.TRANSFERS_ASSIGN, idle=idle)
+    return {"who_can": people_in_words(people, actor.id)}
+
+
+@transfers.route("/unrecognized/claims/<uuid:transfer_id>", methods=["GET", "POST"])
+@requires(Permission.TRANSFERS_ASSIGN)
+def claim_taken_back(transfer_id: UUID) -> Any:
+    """The bank took back what a client has spent: what is there goes back, the rest is claimed, by two people."""
+    claim, form = desk_queries.claim(transfer_id), ReasonForm()
+    if request.method == "GET":
+        return _claim_dialog(claim, form)
+    if not form.validate():
+        return _claim_dialog(claim, form, 422)
+    try:
+        with transaction():
+            undoing.ask_for_receivable(transfer_id, reason=form.reason.data or "", by=current_actor())
+    except (Invalid, Conflict, Refused) as refusal:
+        show_errors(form, refusal)
+        return _claim_dialog(claim, form, 422)
+    flash("Asked to claim it from the client. A second person decides; no money has moved.", "wait")
+    return go(url_for(".desk"))
 
 
 def _in_queue(transfer_id: UUID, verb: Callable[..., Any]) -> AnyResponse:

@@ -167,7 +167,7 @@ def detail_of(item: Item) -> Detail:
     live = item.live
     evidence = evidence_of(item)
     idle = timedelta(minutes=settings().session_idle_minutes)
-    waiting = queries.open_requests(item.id, ABOUT_MONEY)
+    waiting = queries.open_requests([item.id], ABOUT_MONEY)
     asked = request_rows(waiting[:1], actor=actor, idle=idle)[0] if waiting else None
     decided_for = None
     if live is not None and live.account_id is not None:
@@ -219,9 +219,14 @@ def answer(
         if item is not None:
             context |= item_context(item, asked)
         page = render_template(
-            "transfers/desk/show.html", **context, act=act, alone=alone and item is not None, **more,
+            "transfers/desk/show.html",
+            **context,
+            claims=queries.claims(),
+            act=act,
+            alone=alone and item is not None,
             open_id=item.id if item else None,
-        )  # fmt: skip
+            **more,
+        )
     response = make_response(page, status)
     response.headers.add("Vary", "HX-Request, HX-Target")
     if part == "list" and status == 200 and not asked.cursor:

@@ -30,12 +30,16 @@ def payer_rules() -> str:
     """Rules that stand or wait; `view=ended` shows the others."""
     ended = request.args.get("view") == "ended"
     found = queries.rules(ended=ended)
+    waiting = queries.open_requests([rule.id for rule in found], [standing.KIND])
     return render_template(
         "transfers/desk/rules.html",
         rules=found,
         ended=ended,
         accounts=parties(rule.account_id for rule in found),
         states=STATES,
+        asked={
+            asked.object_id: asked.id for asked in queries.open_requests([rule.id for rule in found], [standing.KIND])
+        },
         in_groups=numbers.in_groups,
         may_assign=current_actor().may(Permission.TRANSFERS_ASSIGN),
     )

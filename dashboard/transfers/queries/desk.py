@@ -33,6 +33,8 @@ from dashboard.transfers.models.providers import Provider, ProviderMessage
 from dashboard.transfers.vocabulary import UNDECIDED, DispositionState, ReceiptState
 
 QUEUE = "unrecognized"
+#: cause of an item that is about a client's debt, not about a receipt
+CLAIM = "receivable"
 #: how long a decision of one's own stays in the list, with its Undo
 STAYS = timedelta(minutes=30)
 #: such rows at most
@@ -56,7 +58,7 @@ Key = tuple[datetime, int, UUID]
 
 @dataclass(frozen=True)
 class DeskFilter:
-    """Which receipts. `whose`: any, me or none. Amounts are minor units by currency decimals, exact."""
+    """Which receipts. `whose`: any, me, none, or own (mine and unassigned)."""
 
     currency: str | None = None
     state: str | None = None
@@ -175,7 +177,8 @@ def _item() -> Any:
     return (
         sa.select(QueueItem.id, QueueItem.assignee_id)
         .where(
-            QueueItem.queue == QUEUE, QueueItem.object_id == Receipt.transfer_id, QueueItem.closed_at.is_(None)
+            QueueItem.queue == QUEUE, QueueItem.object_id == Receipt.transfer_id, QueueItem.closed_at.is_(None),
+            QueueItem.cause != CLAIM,
         )
         .order_by(QueueItem.id)
         .limit(1)
@@ -201,6 +204,8 @@ def _listed(chosen: DeskFilter) -> Any:
         query = query.where(item.c.assignee_id == chosen.reader)
     elif chosen.whose == "none":
         query = query.where(item.c.assignee_id.is_(None))
+    elif chosen.whose == "own":
+        query = query.where(sa.or_(item.c.assignee_id == chosen.reader, item.c.assignee_id.is_(None)))
     return query
 
 
@@ -327,6 +332,43 @@ def last_incoming() -> LastFile | None:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A credit that the bank took back from a client who has spent it: people decide what becomes of it."""
+
+    transfer_id: UUID
+    money: Money
+    payer: str
+    due_at: datetime
+    client_id: UUID | None
+
+
+def claims() -> list[Claim]:
+    """Such credits, by their due time."""
+    rows = session().execute(
+        sa.select(
+            Transfer.id, Transfer.amount_minor, Transfer.currency, Transfer.counterparty_name, QueueItem.due_at,
+            Transfer.client_id,
+        )
+        .join(QueueItem, QueueItem.object_id == Transfer.id)
+        .where(QueueItem.queue == QUEUE, QueueItem.cause == CLAIM, QueueItem.closed_at.is_(None))
+        .order_by(QueueItem.due_at, QueueItem.id)
+        .limit(MOST_DONE)
+    )  # fmt: skip
+    return [
+        Claim(id_, Money(minor, currency), name or "No payer named", due, client)
+        for id_, minor, currency, name, due, client in rows
+    ]
+
+
+def claim(transfer_id: UUID) -> Claim:
+    """Raises NotFound `claimNotFound`."""
+    found = next((one for one in claims() if one.transfer_id == transfer_id), None)
+    if found is None:
+        raise NotFound("The bank has not taken this back, or it is settled.", code="claimNotFound")
+    return found
+
+
+@dataclass(frozen=True)
 class Item:
     """One receipt with all that belongs to it."""
 
@@ -433,13 +475,13 @@ def _of(table: Any, transfer_id: UUID, order: Any) -> list[Any]:
     return list(session().scalars(sa.select(table).where(table.transfer_id == transfer_id).order_by(order)))
 
 
-def open_requests(transfer_id: UUID, kinds: Sequence[str]) -> list[ApprovalRequest]:
-    """What waits for a second person about this money."""
+def open_requests(object_ids: Sequence[UUID], kinds: Sequence[str]) -> list[ApprovalRequest]:
+    """What waits for a second person about this money, or these rules."""
     return list(
         session().scalars(
             sa.select(ApprovalRequest)
             .where(
-                ApprovalRequest.kind.in_(kinds), ApprovalRequest.object_id == transfer_id,
+                ApprovalRequest.kind.in_(kinds), ApprovalRequest.object_id.in_(object_ids),
                 ApprovalRequest.state == "requested",
             )
             .order_by(ApprovalRequest.id)
