@@ -130,7 +130,7 @@ def _by_sepaxml(
 def _by_hand(
     identifier: str, created: datetime, debtor: Debtor, instructions: Sequence[Instruction], kind: TransferType
 ) -> etree._Element:
-    document = etree.Element(f"{{{NAMESPACE}}}Document", nsmap={None: NAMESPACE})
+    document = etree.Element(f"{{{NAMESPACE}}}Document", nsmap={None: NAMESPACE})  # type: ignore[dict-item]
 
     def add(parent: etree._Element, *path: str, said: str | None = None) -> etree._Element:
         for each in path:

@@ -126,6 +126,11 @@ def drop(element: etree._Element) -> None:
             del parent[0]
 
 
+def written(element: etree._Element) -> str:
+    """The element as it stands in the file."""
+    return etree.tostring(element, encoding="unicode", with_tail=False)
+
+
 def format_of(path: Path) -> str:
     """pain.002, camt.053, camt.054 … of a file. Raises Unreadable."""
     for _, element in walk(path, frozenset()):
