@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from dashboard import clock
 from dashboard.clients import queries as clients
 from dashboard.clients.badges import status_badge
 from dashboard.ledger import numbers
 from dashboard.transfers.queries.desk import Item
 from dashboard.transfers.suggestions import Candidate as Suggested
+from dashboard.transfers.suggestions import Evidence as Reason
 from dashboard.transfers.suggestions import candidates
 
 Mark = tuple[int, int]
@@ -96,23 +99,64 @@ def pieces(text: str, marks: Sequence[Mark]) -> list[Piece]:
     return found
 
 
-#: word of the evidence: how the row is called, and what a candidate without it has
-ROWS = {
-    "numberInText": ("Number in text", "none"),
-    "accountInText": ("Number in text", "none"),
-    "referenceInText": ("Reference", "none"),
-    "payerKnown": ("Paid before", "never"),
-    "paidBefore": ("Paid before", "never"),
-    "nameInText": ("Name in text", "differs"),
-    "payerName": ("Payer’s name", "differs"),
-    "expectedAmount": ("Expected", "none"),
-    "rule": ("Rule", "none"),
-}
+class Kind(NamedTuple):
+    """A row: the words of evidence that stand in it, and what a candidate without them has. `always`: also where no
+    candidate has one, because its absence says something."""
+
+    label: str
+    words: tuple[str, ...]
+    without: str
+    always: bool = True
 
 
-def _label(word: str) -> str:
-    said = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f" {found[1].lower()}", word)
-    return said[:1].upper() + said[1:]
+KINDS = (
+    Kind("Number in text", ("reference", "accountNumber", "accountNumberEnd"), "none"),
+    Kind("Paid before", ("payerKnown",), "never"),
+    Kind("Name in text", ("nameInText", "nameLike"), "differs"),
+    Kind("Payer", ("payerIsClient", "payerLike"), "somebody else", always=False),
+    Kind("Expected", ("expectedAmount",), "none"),
+    Kind("Rule", ("rule",), "none", always=False),
+)
+_KNOWN = {word for kind in KINDS for word in kind.words}
+
+
+def _other_kinds(said: Sequence[Suggested]) -> list[Kind]:
+    """Evidence that this page knows no row for gets one by its own word."""
+    words = dict.fromkeys(reason.word for one in said for reason in one.reasons if reason.word not in _KNOWN)
+    found = []
+    for word in words:
+        label = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda letter: f" {letter[1].lower()}", word)
+        found.append(Kind(label[:1].upper() + label[1:], (word,), "none"))
+    return found
+
+
+def _short(reason: Reason, one: Suggested, text: str) -> str:
+    """What a cell says of a reason: what was found, where a sentence would say it at length."""
+    found = reason.detail.get("found")
+    marked = " ".join(text[mark.start : mark.end] for mark in reason.marks if mark.field == "remittance")
+    if reason.word in {"reference", "accountNumber", "accountNumberEnd"} and found:
+        said = str(found)
+        shown = said if len(said) <= SHORTEST_CUT else f"…{said[-4:]}"
+        return f"{shown} found" if marked else f"{shown} told as the creditor"
+    if reason.word == "payerKnown" and {"times", "last"} <= reason.detail.keys():
+        last = clock.calendar().today(datetime.fromisoformat(reason.detail["last"]))
+        times = reason.detail["times"]
+        return f"{'once' if times == 1 else f'{times} times'}, last {last.day} {last:%b %Y}"
+    if reason.word == "nameInText":
+        return f"{marked} = {one.client_name}" if marked else "told as the creditor"
+    if reason.word == "nameLike":
+        return f"{marked} ≈ {one.client_name}" if marked else "like the creditor told"
+    if reason.word == "payerIsClient":
+        return "is the client"
+    if reason.word == "payerLike":
+        return "like the client"
+    if reason.word == "expectedAmount":
+        return "exactly this amount"
+    return reason.text.rstrip(".")
+
+
+#: a number or reference up to this length is shown whole in a cell
+SHORTEST_CUT = 12
 
 
 def evidence_of(item: Item) -> Evidence:
@@ -143,21 +187,23 @@ def evidence_of(item: Item) -> Evidence:
 
 
 def _rows(said: Sequence[Suggested], shown: Sequence[Candidate], item: Item) -> list[Row]:
-    words = dict.fromkeys(reason.word for one in said for reason in one.reasons)
+    if not said:
+        return []
+    text = item.transfer.remittance or ""
     rows = []
-    for word in words:
-        label, without = ROWS.get(word, (_label(word), "none"))
+    for kind in (*KINDS, *_other_kinds(said)):
         cells = []
         for one in said:
-            texts = [reason.text.rstrip(".") for reason in one.reasons if reason.word == word]
-            cells.append(Cell("; ".join(texts)) if texts else Cell(without, weak=True))
-        rows.append(Row(label, cells))
-    if shown:
-        rows.append(Row("Client status", [one.status for one in shown]))
-        rows.append(Row("Currency", [
-            Cell(one.currency.upper() if one.currency == item.money.currency else f"{one.currency.upper()}: other")
-            for one in shown
-        ]))  # fmt: skip
+            told = [_short(reason, one, text) for reason in one.reasons if reason.word in kind.words]
+            cells.append(Cell("; ".join(dict.fromkeys(told))) if told else Cell(kind.without, weak=True))
+        if kind.always or not all(cell.weak for cell in cells):
+            rows.append(Row(kind.label, cells))
+    rows.append(Row("Client status", [one.status for one in shown]))
+    currencies = [
+        Cell(one.currency.upper() if one.currency == item.money.currency else f"{one.currency.upper()}: other")
+        for one in shown
+    ]
+    rows.append(Row("Currency", currencies))
     return rows
 
 
