@@ -69,6 +69,12 @@ def install(app: Flask, settings: Settings) -> None:
     def moment_time(moment: datetime) -> str:
         return f"{local(moment):%H:%M}"
 
+    def moment_weekday(moment: datetime) -> str:
+        """Fri 13 Mar 18:00, with the year when it is not this one: a deadline."""
+        shown = local(moment)
+        year = "" if shown.year == clock.now().astimezone(zone).year else f" {shown.year}"
+        return f"{shown:%a} {shown.day} {shown:%b}{year} {shown:%H:%M}"
+
     def moment_near(moment: datetime) -> str:
         """Close to now: today 18:00, Mon 12:00 within a week, else the date."""
         shown, today = local(moment), clock.now().astimezone(zone)
@@ -109,7 +115,8 @@ def install(app: Flask, settings: Settings) -> None:
         return f"{minutes // 60} h" if minutes >= 60 else f"{max(minutes, 1)} min"
 
     for function in (
-        day, utc_title, span, moment_short, moment_long, moment_seconds, moment_time, moment_near, ago, time_left, age
+        day, utc_title, span, moment_short, moment_long, moment_seconds, moment_time, moment_weekday, moment_near, ago,
+        time_left, age,
     ):  # fmt: skip
         app.add_template_filter(function)
     app.add_template_filter(iso_utc, "iso_utc")
