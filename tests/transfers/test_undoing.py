@@ -321,7 +321,20 @@ def test_of_sixteen_people_at_once_exactly_one_pays(crowd: Flask) -> None:
 
 # -- any order
 
-ACTS = ("assign", "ask", "approve", "reject", "withdraw", "back", "fail", "carried", "undo", "ask-undo", "spend", "bank")
+ACTS = (
+    "assign",
+    "ask",
+    "approve",
+    "reject",
+    "withdraw",
+    "back",
+    "fail",
+    "carried",
+    "undo",
+    "ask-undo",
+    "spend",
+    "bank",
+)
 
 
 class Several:
