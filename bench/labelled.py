@@ -99,8 +99,10 @@ class Book:
             .order_by(Account.id)
             .limit(at_most)
         )  # fmt: skip
-        #: one account of each client
-        self.all = list({client: (account, number, client, name) for account, number, client, name in rows}.values())
+        found = [tuple(row) for row in rows]
+        owned = Counter(client for _, _, client, _ in found)
+        #: of a client with several accounts in the currency no name tells which one is meant
+        self.all = [one for one in found if owned[one[2]] == 1]
         alike = Counter(name_words(name) for _, _, _, name in self.all)
         self.namesakes = [one for one in self.all if alike[name_words(one[3])] > 1] or self.all
         self.plain = [one for one in self.all if alike[name_words(one[3])] == 1] or self.all
