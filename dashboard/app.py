@@ -115,10 +115,10 @@ def create_app(configured: Settings | None = None) -> Flask:
     direct.install(app, chosen)
     clock.install(chosen.institution_country, chosen.zone, departures=_departures)
     deadline.install(chosen.approval_business_hours)
+    clocks.install(chosen.resolve_business_days)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
-    clocks.install(chosen.resolve_business_days)
     numbers.install(chosen)
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)

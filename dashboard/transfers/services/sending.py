@@ -56,10 +56,10 @@ def backoff(tries: int) -> timedelta:
     return wait * random.uniform(0.75, 1.25)  # noqa: S311
 
 
-def claim(provider_key: str, *, limit: int) -> Claimed | None:
+def claim(provider_key: str, *, limit: int, lease_of: timedelta = LEASE) -> Claimed | None:
     """Take up to so many waiting lines, the longest due first; None where nothing is due."""
     moment = clock.now()
-    lease, until = new_id(), moment + LEASE
+    lease, until = new_id(), moment + lease_of
     due = (
         sa.select(Submission.transfer_id)
         .where(

@@ -57,7 +57,7 @@ def message(message_id: str, created: datetime, debtor: Debtor, instructions: Se
     # read again: what was validated is what is written
     written = etree.fromstring(content, _parser())
     if not _schema().validate(written):
-        rules = {f"{error.type_name}" for error in _schema().error_log}  # type: ignore[attr-defined]
+        rules = {error.type_name for error in _schema().error_log}  # type: ignore[attr-defined]
         raise NotWritable(f"The message breaks its schema: {', '.join(sorted(rules))}.")
     return content
 
