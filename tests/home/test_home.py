@@ -274,9 +274,9 @@ def rail(page: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("role", "labels"),
     [
-        (Role.OFFICER, ["Home", "Clients", "Ledger", "Approvals"]),
-        (Role.TREASURER, ["Home", "Clients", "Ledger", "Approvals"]),
-        (Role.AUDITOR, ["Home", "Clients", "Ledger", "Approvals"]),
+        (Role.OFFICER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
+        (Role.TREASURER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
+        (Role.AUDITOR, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
         (Role.ADMIN, ["Home"]),
     ],
 )
