@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from dashboard.ledger.schemas import Amount, Currency, Identifier, OptionalBody, Reason
+from dashboard.ledger.transaction_schemas import Currency as CurrencyAsked
 from dashboard.transfers.schemas import TransferDto
 from dashboard.transfers.services.outgoing.create import LONGEST_REMITTANCE
 from dashboard.transfers.services.outgoing.executing import LONGEST_REFERENCE, ByHand
@@ -111,7 +112,7 @@ class TypeQuery(Body):
     recipient_account: Annotated[str, Field(min_length=1, max_length=LONGEST_ACCOUNT * 2), TextGuard, NoControl] = (
         Field(description="IBAN, UK sort code and account number, or another number; blanks and hyphens do not matter.")
     )
-    currency: Currency
+    currency: CurrencyAsked
 
 
 class TypeDto(Answer):
