@@ -95,7 +95,7 @@ EXPLAINED: dict[Permission, Explained] = {
         second_person=True,
     ),
     Permission.TRANSFERS_OWN: Explained("Machines", "Own transfers", "For a front-office app acting for one client."),
-    Permission.RATES_WRITE: Explained("Transfers", "Load exchange rates", "Reference rates from a file."),
+    Permission.RATES_WRITE: Explained("Transfers", "Load exchange rates", "Reference rates from a file; margins."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),

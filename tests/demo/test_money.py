@@ -28,6 +28,7 @@ from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import accounts, adjusting, days, payments, snapshots
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.settings import Settings
+from dashboard.transfers.models import Transfer
 from tests.conftest import Browser, Databases, Machine, People
 
 CLIENTS, TRANSACTIONS = 240, 4_001
@@ -348,6 +349,8 @@ def test_two_people_adjust_and_reverse(app: Flask, people: People) -> None:
             .join(LedgerTransaction, LedgerTransaction.payment_id == Payment.id)
             .where(LedgerTransaction.debtor_account_id == account.id, Payment.state == "posted")
             .where(~sa.exists().where(sa.orm.aliased(Payment).reverses_id == Payment.id))
+            # money of a transfer is corrected by way of the transfer
+            .where(~sa.exists().where(Transfer.payment_id == Payment.id))
             .order_by(Payment.id.desc())
             .limit(1)
         )

@@ -35,6 +35,8 @@ def test_the_table_says_what_runs_when() -> None:
     due = {name: job.when.get_next_fire_time(None, after) for name, job in JOBS.items()}
     assert due == {
         "expire-approvals": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "expire-transfers": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "load-rates": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "expire-transfers": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),

@@ -174,9 +174,67 @@ MONEY = {
 }
 
 
+#: transfers, and what is on the desk
+TRANSFERS = {
+    "a transfer agrees with its payment": """
+        SELECT 1 FROM transfer t LEFT JOIN payment p ON p.id = t.payment_id
+        WHERE NOT CASE
+            WHEN t.status IN ('completed', 'unrecognized', 'returned', 'reversed')
+            THEN p.state IS NOT DISTINCT FROM 'posted'
+            WHEN t.status IN ('confirmed', 'manualReview', 'submitted', 'unknown')
+            THEN p.state IS NOT DISTINCT FROM 'pending'
+            WHEN t.status IN ('rejected', 'canceled') THEN p.state IS NULL OR p.state IN ('canceled', 'error')
+            ELSE p.state IS NULL END
+        OR p.id IS NOT NULL AND (p.parent_id <> t.id OR p.parent_type <> t.parent_type)
+    """,
+    "an outgoing transfer and its fee are what its payment takes": """
+        SELECT 1 FROM transfer t JOIN (
+            SELECT payment_id, debtor_account_id, sum(amount_minor) AS amount FROM ledger_transaction
+            WHERE payment_id IN (SELECT payment_id FROM transfer) GROUP BY payment_id, debtor_account_id
+        ) x ON x.payment_id = t.payment_id AND x.debtor_account_id = t.account_id
+        WHERE t.kind = 'outgoing' AND x.amount <> t.amount_minor + t.fee_minor
+    """,
+    "a transfer's history leads to its status": """
+        SELECT 1 FROM transfer t LEFT JOIN (
+            SELECT transfer_id, count(*) AS changes, max(position) AS last,
+                   (array_agg(to_status ORDER BY position DESC))[1] AS status,
+                   (array_agg(from_status ORDER BY position))[1] AS began
+            FROM transfer_status_change GROUP BY transfer_id
+        ) h ON h.transfer_id = t.id
+        WHERE h.status IS DISTINCT FROM t.status OR h.changes <> h.last OR h.began IS NOT NULL
+    """,
+    "an exchange is as it was quoted": """
+        SELECT 1 FROM transfer t LEFT JOIN fx_quote q ON q.id = t.quote_id AND q.client_id = t.client_id
+        WHERE t.kind = 'foreignExchange' AND (q.id IS NULL
+        OR (q.sell_minor, q.buy_minor, q.sell_currency, q.buy_currency, q.sell_account_id,
+            q.buy_account_id) IS DISTINCT FROM (t.amount_minor, t.counter_minor, t.currency,
+            t.counter_currency, t.account_id, t.counter_account_id) OR t.created_at > q.expires_at)
+    """,
+    "who is held waits for a person": """
+        SELECT 1 FROM (SELECT id FROM transfer WHERE status = 'manualReview') t FULL JOIN (
+            SELECT object_id FROM queue_item WHERE queue = 'held-transfers' AND cause = 'review' AND closed_at IS NULL
+        ) q ON q.object_id = t.id WHERE t.id IS NULL OR q.object_id IS NULL
+    """,
+    "suspense holds what receipts have not given away": """
+        SELECT 1 FROM (
+            SELECT a.id, sum(b.posted) AS posted FROM account a JOIN account_balance b ON b.account_id = a.id
+            WHERE a.type = 'suspense' GROUP BY a.id
+        ) s FULL JOIN (
+            SELECT r.suspense_account_id AS id, sum(r.amount_minor) AS amount FROM receipt r
+            WHERE r.state IN ('open', 'asked', 'kept', 'waiting') GROUP BY r.suspense_account_id
+        ) r ON r.id = s.id WHERE coalesce(s.posted, 0) <> coalesce(r.amount, 0)
+    """,
+    "unrecognized money is on the desk": """
+        SELECT 1 FROM (SELECT id FROM transfer WHERE status = 'unrecognized') t FULL JOIN (
+            SELECT transfer_id FROM receipt WHERE state IN ('open', 'asked', 'kept', 'waiting')
+        ) r ON r.transfer_id = t.id WHERE t.id IS NULL OR r.transfer_id IS NULL
+    """,
+}  # fmt: skip
+
+
 def broken_rules(
     connection: psycopg.Connection[tuple[object, ...]], rules: Mapping[str, str] | None = None
 ) -> list[str]:
     """The names of the rules that some row breaks; all rules unless some are given."""
-    chosen = {**RULES, **MONEY} if rules is None else rules
+    chosen = {**RULES, **MONEY, **TRANSFERS} if rules is None else rules
     return [name for name, query in chosen.items() if connection.execute(f"{query} LIMIT 1").fetchone()]

@@ -24,7 +24,7 @@ from psycopg import sql
 from dashboard import clock
 from dashboard.access.permissions import Role
 from dashboard.errors import Refused
-from dashboard.home.demo_data import accounts, chart, checking, closing
+from dashboard.home.demo_data import accounts, chart, checking, closing, transfers
 from dashboard.home.demo_data.business_days import business_days
 from dashboard.home.demo_data.holdings import Holdings
 from dashboard.home.demo_data.plan import PAST, Colleague, Days, Plan, milliseconds
@@ -189,10 +189,12 @@ class _Load:
             connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
             for statement in rebuild:
                 connection.execute(statement)
+        if plan.transactions:
+            self._copy(transfers.write(connection, plan, Days(plan)).parcels())
         if large:
             self.progress("Checking the rules")
             connection.execute(f"ANALYZE {', '.join(COLUMNS)}")
-        broken = checking.broken_rules(connection) if large else checking.broken_rules(connection, checking.MONEY)
+        broken = checking.broken_rules(connection, None if large else {**checking.MONEY, **checking.TRANSFERS})
         if broken:
             raise Refused(f"The demo data breaks its own rules: {'; '.join(broken)}.", code="demoDataBroken")
         return Loaded(plan.clients, self.transactions, self.rows)

@@ -49,6 +49,24 @@ COLUMNS = {
     " credits_frozen closed touched",
     "daily_balance": "account_id day posted debits credits movements",
     "daily_total": "day currency account_type accounts posted debits credits",
+    "provider": "key name kind active settings created_at",
+    "provider_route": "type currency provider priority",
+    "fx_rate": "id base quote rate source as_of loaded_at",
+    "fx_quote": "id client_id sell_account_id buy_account_id sell_currency sell_minor buy_currency buy_minor rate"
+    " margin_minor margin_basis_points rate_source rate_as_of created_at expires_at",
+    "recipient": "id client_id name name_key account_format account_key bic bank_name country address visible"
+    " created_at created_by_kind created_by_id",
+    "transfer": "id kind status type client_id account_id counter_account_id currency amount_minor fee_minor"
+    " counter_currency counter_minor recipient_id counterparty_name counterparty_account counterparty_key"
+    " counterparty_bic counterparty_country remittance end_to_end_id provider provider_reference payment_id parent_type"
+    " quote_id search_text value_date created_at confirm_by confirmed_at submitted_at ended_at maker_kind maker_id"
+    " maker_name version",
+    "transfer_status_change": "transfer_id position from_status to_status at code reason by_kind by_id by_name",
+    "transfer_check": "transfer_id round code outcome limit_minor measured_minor detail at",
+    "submission": "transfer_id provider state attempts next_at sent_at created_at",
+    "incoming_request": "id provider provider_reference reversal source body_hash raw bank_account_id currency"
+    " amount_minor creditor_account creditor_name debtor_name debtor_account debtor_bic debtor_country remittance"
+    " bank_references booked_at value_date state attempts transfer_id created_at processed_at",
 }  # fmt: skip
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

@@ -11,6 +11,7 @@ from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.database import transaction
 from dashboard.errors import Refused
+from dashboard.money import Money
 from dashboard.settings import Settings
 from dashboard.transfers.api.papers import attachment
 from dashboard.transfers.pages.blueprint import transfers
@@ -29,6 +30,7 @@ def documents(transfer_id: UUID) -> Response:
         "transfers/documents.html",
         "transfers/_documents.html",
         transfer=transfer,
+        money=Money(transfer.amount_minor, transfer.currency),
         papers=queries.of_transfer(transfer_id),
         completed=transfer.status == Status.COMPLETED,
         status_label=STATUS_LABELS[Status(transfer.status)],

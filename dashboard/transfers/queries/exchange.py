@@ -22,6 +22,13 @@ from dashboard.transfers.services.exchange import ecb, quoting, rates
 from dashboard.transfers.services.exchange.terms import terms
 from dashboard.transfers.vocabulary import Kind
 
+_FOUR = Decimal("0.0001")
+
+
+def _shown(rate: Decimal) -> Decimal:
+    """With four decimals at least, as rates are printed."""
+    return rate.quantize(_FOUR) if rate == rate.quantize(_FOUR) else rate.normalize()
+
 
 @dataclass(frozen=True)
 class RateView:
@@ -50,8 +57,8 @@ def rate_views() -> list[RateView]:
         )
         found.append(
             RateView(
-                currency, rate.rate.normalize(), rate.source, rate.as_of, rate.loaded_at,
-                before.normalize() if before is not None else None,
+                currency, _shown(rate.rate), rate.source, rate.as_of, rate.loaded_at,
+                _shown(before) if before is not None else None,
                 rates.is_stale(rate.as_of, today, terms().rate_business_days),
             )
         )  # fmt: skip
