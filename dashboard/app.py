@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from collections.abc import Mapping
+from datetime import date
+
+from flask import Flask, has_app_context
 from flask_bootstrap import Bootstrap5
 from flask_openapi3 import Info, OpenAPI
 from flask_wtf.csrf import CSRFProtect
@@ -40,8 +43,10 @@ from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
+from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
+from dashboard.transfers.services.exchange import terms
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -70,6 +75,11 @@ LIBRARY_VIEWS = {
 
 #: largest request body, in bytes; uploads of documents get a limit of their own
 LARGEST_BODY = 2 * 1024 * 1024
+
+
+def _departures(country: str) -> Mapping[date, clock.Departure] | None:
+    """Days that depart from the known calendar, from the database; a migration, say, has none to ask."""
+    return calendars.departures_of(country) if has_app_context() else None
 
 
 def create_app(configured: Settings | None = None) -> Flask:
@@ -103,13 +113,14 @@ def create_app(configured: Settings | None = None) -> Flask:
         )
     database.install(app, chosen)
     direct.install(app, chosen)
-    clock.install(chosen.institution_country, chosen.zone)
+    clock.install(chosen.institution_country, chosen.zone, departures=_departures)
     deadline.install(chosen.approval_business_hours)
+    clocks.install(chosen.resolve_business_days)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
-    clocks.install(chosen.resolve_business_days)
     numbers.install(chosen)
+    terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)

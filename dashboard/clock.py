@@ -1,11 +1,14 @@
 """Time: now() in UTC, and the business-day clock of the institution.
 
-A business day is a weekday that is no public holiday of the institution's country. Business hours are
-09:00 to 18:00 in its zone; deadlines that count hours count only these.
+A business day is a weekday that is no public holiday of the institution's country, unless people have said otherwise
+of a day (`Departure`). Business hours are 09:00 to 18:00 in its zone; deadlines that count hours count only these.
 """
 
 from __future__ import annotations
 
+import time as system_time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -30,19 +33,72 @@ def _holidays(country: str) -> holidays.HolidayBase:
         return holidays.HolidayBase()
 
 
-class BusinessCalendar:
-    """The working days and hours of one country, in one zone."""
+@dataclass(frozen=True)
+class Departure:
+    """A day of which the known calendar is wrong: a holiday that it lacks, or a day on which people work."""
 
-    def __init__(self, country: str, zone: ZoneInfo) -> None:
+    working: bool
+    name: str
+
+
+#: gives the departures of a country as they stand; None where nobody can be asked
+Departures = Callable[[str], Mapping[date, Departure] | None]
+
+#: what a change elsewhere takes to be known in this process, at most
+DEPARTURES_KEPT_SECONDS = 30.0
+_source: list[Departures] = []
+_kept: dict[str, tuple[float, Mapping[date, Departure]]] = {}
+
+
+def departures(country: str) -> Mapping[date, Departure]:
+    """Days of the country that people have said something of; known for a short while, then asked for again."""
+    if not _source:
+        return {}
+    known = _kept.get(country)
+    if known is not None and known[0] > system_time.monotonic():
+        return known[1]
+    found = _source[0](country)
+    if found is None:
+        return {}
+    _kept[country] = (system_time.monotonic() + DEPARTURES_KEPT_SECONDS, found)
+    return found
+
+
+def forget_departures() -> None:
+    """They have changed: ask again."""
+    _kept.clear()
+
+
+class BusinessCalendar:
+    """The working days and hours of one country, in one zone. `known_only`: whatever people have said of days."""
+
+    def __init__(self, country: str, zone: ZoneInfo, *, known_only: bool = False) -> None:
         self.country = country
         self.zone = zone
+        self._known_only = known_only
+
+    def _departure(self, day: date) -> Departure | None:
+        return None if self._known_only else departures(self.country).get(day)
 
     def is_business_day(self, day: date) -> bool:
+        departure = self._departure(day)
+        if departure is not None:
+            return departure.working
         return day.weekday() < 5 and day not in _holidays(self.country)
 
     def holiday_name(self, day: date) -> str | None:
-        """The holiday's name, for a message; None on a day without one."""
+        """The holiday's name, for a message; None on a day without one, and on a holiday on which people work."""
+        departure = self._departure(day)
+        if departure is not None:
+            return None if departure.working else departure.name
         return _holidays(self.country).get(day)
+
+    def known_holidays(self, year: int) -> dict[date, str]:
+        """The public holidays of a year as the library knows them, whatever people have said since; in order."""
+        first = date(year, 1, 1)
+        found = _holidays(self.country)
+        days = (first + timedelta(days=count) for count in range((date(year + 1, 1, 1) - first).days))
+        return {day: name for day in days if (name := found.get(day))}
 
     def today(self, moment: datetime | None = None) -> date:
         return (moment or now()).astimezone(self.zone).date()
@@ -97,9 +153,14 @@ class BusinessCalendar:
 _institution: list[BusinessCalendar] = []
 
 
-def install(country: str, zone: ZoneInfo) -> None:
-    """Say which calendar the institution lives by; called once, by the application factory."""
+def install(country: str, zone: ZoneInfo, departures: Departures | None = None) -> None:
+    """Say which calendar the institution lives by; called once, by the application factory.
+
+    `departures` tells what people have said of days, for any country.
+    """
     _institution[:] = [BusinessCalendar(country, zone)]
+    _source[:] = [departures] if departures is not None else []
+    forget_departures()
 
 
 def calendar() -> BusinessCalendar:

@@ -18,11 +18,13 @@
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
 | TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
-| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
+| FX_QUOTE_SECONDS | 60 | how long a quote of an exchange stands |
+| FX_RATE_BUSINESS_DAYS | 3 | business days after which a reference rate is too old to exchange by |
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
 | SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
@@ -99,6 +101,8 @@ class Settings:
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
+    fx_quote_seconds: int
+    fx_rate_business_days: int
     transfer_confirmation_minutes: int
     transfer_duplicate_minutes: int
     sandbox_port: int
@@ -260,6 +264,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         mail_server=mail_server,
         mail_from=_mail_from(env, required=mail_server is not None),
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
+        fx_quote_seconds=_number(env, "FX_QUOTE_SECONDS", 60, 5, 3600),
+        fx_rate_business_days=_number(env, "FX_RATE_BUSINESS_DAYS", 3, 1, 30),
         transfer_confirmation_minutes=_number(env, "TRANSFER_CONFIRMATION_MINUTES", 15, 1, 24 * 60),
         transfer_duplicate_minutes=_number(env, "TRANSFER_DUPLICATE_MINUTES", 10, 1, 24 * 60),
         sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),

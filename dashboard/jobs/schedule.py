@@ -24,6 +24,7 @@ from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.services.desk import warning
+from dashboard.transfers.services.exchange import rates
 from dashboard.transfers.services.outgoing import expiry
 from dashboard.web.logs import log
 
@@ -84,6 +85,12 @@ def check_balances(_settings: Settings) -> dict[str, int]:
     return {}
 
 
+def load_rates(settings: Settings) -> dict[str, int]:
+    """Take the reference rates that lie in the folder `rates` of the data directory."""
+    looked = rates.look(settings.instance_path / rates.FOLDER, by=system("reference rates"))
+    return {"done": looked.done, "failed": looked.failed}
+
+
 def watch_desk(_settings: Settings) -> dict[str, int]:
     """Raise what has waited for half of its time on the desk, and open again what was kept until today."""
     by = system("desk's clocks")
@@ -95,6 +102,7 @@ JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
+    Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),

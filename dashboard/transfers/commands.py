@@ -7,11 +7,13 @@ from flask.cli import AppGroup
 
 from dashboard.access.actor import system
 from dashboard.errors import DomainError, Invalid
+from dashboard.transfers.exchange_commands import rates_command
 from dashboard.transfers.vocabulary import TransferType
 
 transfer_commands = AppGroup("transfers", help="Transfers and providers.")
 provider_commands = AppGroup("provider", help="Banks and payment providers.")
 transfer_commands.add_command(provider_commands)
+transfer_commands.add_command(rates_command)
 
 CARRIED = [type.value for type in TransferType if type is not TransferType.INTERNAL]
 

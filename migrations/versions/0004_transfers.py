@@ -283,6 +283,39 @@ CREATE TRIGGER payer_rule_begins BEFORE INSERT ON payer_rule
     FOR EACH ROW WHEN (NEW.state <> 'requested') EXECUTE FUNCTION begins_at_the_beginning();
 """
 
+#: what the bank sent stays as it came; a request is finished once, and what a person typed never takes money above
+#: the limit of one person straight to a client
+INCOMING_GUARD = """
+CREATE FUNCTION incoming_request_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF (NEW.id, NEW.provider, NEW.provider_reference, NEW.reversal, NEW.source, NEW.body_hash, NEW.raw, NEW.booked_at,
+        NEW.created_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.provider, OLD.provider_reference, OLD.reversal, OLD.source, OLD.body_hash, OLD.raw, OLD.booked_at,
+        OLD.created_at)
+       OR NEW.message_id IS DISTINCT FROM OLD.message_id
+       OR (OLD.currency IS NOT NULL AND NEW.currency IS DISTINCT FROM OLD.currency)
+       OR (OLD.amount_minor IS NOT NULL AND NEW.amount_minor IS DISTINCT FROM OLD.amount_minor)
+       OR (OLD.transfer_id IS NOT NULL AND NEW.transfer_id IS DISTINCT FROM OLD.transfer_id)
+       OR (OLD.state IN ('processed', 'linked') AND NEW.state <> OLD.state) THEN
+        RAISE EXCEPTION 'what the bank told stays, and is booked once'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'incoming_request_is_as_told';
+    END IF;
+    IF NEW.state = 'processed' AND OLD.state <> 'processed' AND NOT NEW.reversal
+       AND desk_needs_two(NEW.currency, NEW.amount_minor)
+       AND EXISTS (SELECT 1 FROM incoming_correction c WHERE c.request_id = NEW.id AND c.fields <> '{}')
+       AND EXISTS (SELECT 1 FROM transfer t WHERE t.id = NEW.transfer_id AND t.status = 'completed'
+                   AND t.kind = 'incoming') THEN
+        RAISE EXCEPTION 'above the limit what was typed goes to the desk first'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'incoming_request_typed_by_two';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER incoming_request_guard BEFORE UPDATE ON incoming_request
+    FOR EACH ROW EXECUTE FUNCTION incoming_request_guard();
+"""
+
 #: the adjusting payments of the desk: approved under the transfer's id, or an undo within the limit of one person
 ADJUSTING_BEFORE = "OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent)"
 ADJUSTING_AFTER = """OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent
@@ -1101,6 +1134,7 @@ def upgrade() -> None:
         sa.Column("debtor_country", sa.Text(), nullable=True),
         sa.Column("remittance", sa.Text(), nullable=True),
         sa.Column("end_to_end_id", sa.Text(), nullable=True),
+        sa.Column("returns", sa.Text(), nullable=True),
         sa.Column("bank_references", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("value_date", sa.Date(), nullable=True),
@@ -1177,6 +1211,54 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND NOT reversal"),
     )
+    op.create_index(
+        "uq_incoming_request_reversal",
+        "incoming_request",
+        ["transfer_id"],
+        unique=True,
+        postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND reversal"),
+    )
+    op.create_index(
+        "ix_incoming_request_early",
+        "incoming_request",
+        ["bank_account_id", "currency", "amount_minor"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_table(
+        "incoming_correction",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("request_id", sa.UUID(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by_kind", sa.Text(), nullable=False),
+        sa.Column("by_id", sa.UUID(), nullable=True),
+        sa.Column("by_name", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request_id"], ["incoming_request.id"], name=op.f("fk_incoming_correction_request_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incoming_correction")),
+    )
+    op.create_index("ix_incoming_correction_request", "incoming_correction", ["request_id", "id"], unique=False)
+    op.create_table(
+        "incoming_link",
+        sa.Column("request_id", sa.UUID(), nullable=False),
+        sa.Column("first_id", sa.UUID(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("part", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(["first_id"], ["incoming_request.id"], name=op.f("fk_incoming_link_first_id")),
+        sa.ForeignKeyConstraint(["request_id"], ["incoming_request.id"], name=op.f("fk_incoming_link_request_id")),
+        sa.PrimaryKeyConstraint("request_id", "first_id", name=op.f("pk_incoming_link")),
+    )
+    op.create_index("ix_incoming_link_first", "incoming_link", ["first_id"], unique=False)
+    op.create_index(
+        "uq_incoming_link_source",
+        "incoming_link",
+        ["first_id", "source"],
+        unique=True,
+        postgresql_where=sa.text("NOT part"),
+    )
     op.create_table(
         "receipt_event",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -1233,7 +1315,7 @@ def upgrade() -> None:
 
     for table in (
         "transfer_status_change", "transfer_check", "transfer_document", "provider_message", "receipt_event",
-        "receipt_file", "screening", "fx_rate", "fx_quote",
+        "receipt_file", "screening", "fx_rate", "fx_quote", "incoming_correction", "incoming_link",
     ):  # fmt: skip
         append_only(table)
     for table in (
@@ -1241,7 +1323,9 @@ def upgrade() -> None:
         "receipt", "disposition", "payer_rule",
     ):  # fmt: skip
         never_deleted(table)
-    for statement in (TRANSFER_GUARD, PAYMENT_AGREES, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD):
+    for statement in (
+        TRANSFER_GUARD, PAYMENT_AGREES, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD, INCOMING_GUARD,
+    ):  # fmt: skip
         op.execute(statement)
     _open_the_ledger_to_the_desk()
     _first_rules()
@@ -1250,16 +1334,16 @@ def upgrade() -> None:
         "SELECT, INSERT",
         (
             "transfer_status_change", "transfer_check", "transfer_document", "provider_message", "receipt_event",
-            "receipt_file", "screening", "fx_rate", "fx_quote",
+            "receipt_file", "screening", "fx_rate", "fx_quote", "incoming_correction", "incoming_link",
         ),
     )  # fmt: skip
     grant(
         "SELECT, INSERT, UPDATE",
         (
             "transfer", "recipient", "client_reference", "provider", "provider_file", "submission",
-            "incoming_request", "receipt", "disposition", "payer_rule", "fx_margin",
+            "incoming_request", "receipt", "disposition", "payer_rule",
         ),
     )  # fmt: skip
-    grant("SELECT, INSERT, UPDATE, DELETE", ("calendar_day", "provider_route"))
+    grant("SELECT, INSERT, UPDATE, DELETE", ("calendar_day", "provider_route", "fx_margin"))
     # changed by people once the rules have their own four eyes; until then by the owner of the tables
     grant("SELECT", ("transfer_limit", "transfer_fee", "transfer_country_rule", "desk_limit"))

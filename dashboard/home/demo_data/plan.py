@@ -62,7 +62,7 @@ class Days:
 
     def __post_init__(self) -> None:
         zone = ZoneInfo(self.plan.zone)
-        self.calendar = BusinessCalendar(self.plan.country, zone)
+        self.calendar = BusinessCalendar(self.plan.country, zone, known_only=True)
         for offset in range(-PAST - 10, FUTURE):
             day = self.plan.today + timedelta(days=offset)
             if self.calendar.is_business_day(day):

@@ -9,7 +9,7 @@ from dashboard.transfers.models.desk import (
     Screening,
 )
 from dashboard.transfers.models.exchange import FxMargin, FxQuote, FxRate
-from dashboard.transfers.models.incoming import IncomingRequest
+from dashboard.transfers.models.incoming import IncomingCorrection, IncomingLink, IncomingRequest
 from dashboard.transfers.models.providers import Provider, ProviderFile, ProviderMessage, Submission
 from dashboard.transfers.models.recipients import ClientReference, Recipient
 from dashboard.transfers.models.rules import (
@@ -24,7 +24,7 @@ from dashboard.transfers.models.transfers import StatusChange, Transfer, Transfe
 
 __all__ = [
     "CalendarDay", "ClientReference", "CountryRule", "DeskLimit", "Disposition", "FxMargin", "FxQuote", "FxRate",
-    "IncomingRequest", "PayerRule", "Provider", "ProviderFile", "ProviderMessage", "ProviderRoute", "Receipt",
-    "ReceiptEvent", "ReceiptFile", "Recipient", "Screening", "StatusChange", "Submission", "Transfer",
-    "TransferCheck", "TransferDocument", "TransferFee", "TransferLimit",
+    "IncomingCorrection", "IncomingLink", "IncomingRequest", "PayerRule", "Provider", "ProviderFile",
+    "ProviderMessage", "ProviderRoute", "Receipt", "ReceiptEvent", "ReceiptFile", "Recipient", "Screening",
+    "StatusChange", "Submission", "Transfer", "TransferCheck", "TransferDocument", "TransferFee", "TransferLimit",
 ]  # fmt: skip

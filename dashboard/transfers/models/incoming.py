@@ -43,6 +43,8 @@ class IncomingRequest(Base):
     debtor_country: Mapped[str | None]
     remittance: Mapped[str | None]
     end_to_end_id: Mapped[str | None]
+    #: our end-to-end id, where the credit is a transfer of ours coming back
+    returns: Mapped[str | None]
     #: every reference the bank gave (AcctSvcrRef, EndToEndId, UETR …), to know the same credit told twice
     references: Mapped[list[str]] = mapped_column("bank_references", server_default=sa.text("'{}'"))
     #: the bank's own booking time, never ours: deadlines count from it
@@ -71,6 +73,9 @@ class IncomingRequest(Base):
         # one credit makes one transfer
         sa.Index("uq_incoming_request_transfer", "transfer_id", unique=True,
                  postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND NOT reversal")),
+        # and one credit goes back once
+        sa.Index("uq_incoming_request_reversal", "transfer_id", unique=True,
+                 postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND reversal")),
         sa.Index("ix_incoming_request_transfer", "transfer_id", postgresql_where=sa.text("transfer_id IS NOT NULL")),
         sa.Index("ix_incoming_request_newest", sa.text("id DESC")),
         sa.Index("ix_incoming_request_state", "state", sa.text("id DESC")),
@@ -78,5 +83,46 @@ class IncomingRequest(Base):
         sa.Index("ix_incoming_request_waiting", "id",
                  postgresql_where=sa.text("state = 'received'")),
         sa.Index("ix_incoming_request_references", "bank_references", postgresql_using="gin"),
+        sa.Index("ix_incoming_request_early", "bank_account_id", "currency", "amount_minor",
+                 postgresql_where=sa.text("state = 'waiting'")),
         sa.Index("ix_incoming_request_credit", "bank_account_id", "currency", "amount_minor", "booked_at"),
     )  # fmt: skip
+
+
+class IncomingCorrection(Base):
+    """What a person or a machine put right, beside what the bank sent and never over it. Never changed.
+
+    `fields`: the API's names to what was given, JSON-ready.
+    """
+
+    __tablename__ = "incoming_correction"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    request_id: Mapped[UUID] = mapped_column(sa.ForeignKey("incoming_request.id"))
+    fields: Mapped[dict[str, Any]]
+    comment: Mapped[str | None]
+    at: Mapped[datetime]
+    by_kind: Mapped[str]
+    by_id: Mapped[UUID | None]
+    by_name: Mapped[str]
+
+    __table_args__ = (sa.Index("ix_incoming_correction_request", "request_id", "id"),)
+
+
+class IncomingLink(Base):
+    """Tells which first tellings a linked request repeats: one, or all that a statement sums up. Never changed.
+
+    `source` is the linked request's: each source repeats a credit once. `part`: it is one of several in the first.
+    """
+
+    __tablename__ = "incoming_link"
+
+    request_id: Mapped[UUID] = mapped_column(sa.ForeignKey("incoming_request.id"), primary_key=True)
+    first_id: Mapped[UUID] = mapped_column(sa.ForeignKey("incoming_request.id"), primary_key=True)
+    source: Mapped[str]
+    part: Mapped[bool] = mapped_column(server_default=sa.false())
+
+    __table_args__ = (
+        sa.Index("uq_incoming_link_source", "first_id", "source", unique=True, postgresql_where=sa.text("NOT part")),
+        sa.Index("ix_incoming_link_first", "first_id"),
+    )

@@ -60,6 +60,7 @@ class Credit:
 
     `provider_reference` is the provider's own and unique; `references` all that the bank gave. `booked_at` is the
     bank's booking time. `returns` names our end-to-end id where the credit is a transfer of ours coming back.
+    `entry_reference` is the bank's for the whole entry, which may sum up several credits.
     """
 
     provider: str
@@ -76,6 +77,7 @@ class Credit:
     remittance: str | None = None
     end_to_end_id: str | None = None
     references: tuple[str, ...] = ()
+    entry_reference: str | None = None
     value_date: date | None = None
     reversal: bool = False
     returns: str | None = None

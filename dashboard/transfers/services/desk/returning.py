@@ -21,6 +21,7 @@ from dashboard.transfers import suggestions
 from dashboard.transfers.models import Disposition, Provider, Receipt, Transfer
 from dashboard.transfers.services import lifecycle
 from dashboard.transfers.services.desk import assigning, lateness, limits, positions, screening
+from dashboard.transfers.services.outgoing import sending_back
 from dashboard.transfers.vocabulary import DispositionKind, DispositionState, ReceiptState, Status
 
 KIND = "transfers.return"
@@ -98,9 +99,7 @@ def _hand_over(transfer: Transfer, receipt: Receipt, decision: Disposition, *, b
     to = destination(transfer)
     kept_back = decision.fee_minor if decision.fee_bearer == "payer" else 0
     told = transfer.provider_reference or transfer.end_to_end_id or str(transfer.id)
-    from dashboard.transfers.services.outgoing import sending_back  # type: ignore[attr-defined]
-
-    back: Transfer = sending_back.send_back(
+    back = sending_back.send_back(
         transfer,
         amount_minor=decision.amount_minor - kept_back,
         fee_minor=kept_back,

@@ -63,11 +63,11 @@ def _assigned(transfer_id: UUID) -> tuple[Transfer, Receipt, Disposition]:
 
 
 def _reversed(payment_id: UUID, *, parent_id: UUID, purpose: str, reason: str, by: Actor) -> UUID | None:
-    """Book the mirror of a payment under the transfer; None where the debtor has not enough. A freeze does not stop
-    it. Raises what else the ledger refuses."""
+    """Book the mirror of a payment under the transfer; None where the debtor has not enough, or is closed. A freeze
+    does not stop it. Raises what else the ledger refuses."""
     order = replace(payments.mirrored(payment_id, reason=reason[:500]), parent_id=parent_id, purpose=purpose)
     moved = moving.create([order], PaymentState.POSTED, by=by, follows=True, reason=reason[:500])
-    if moved.outcomes[0].code == "insufficientFunds":
+    if moved.outcomes[0].code in {"insufficientFunds", "debtorClosed"}:
         return None
     checking.raise_refusals(moved.outcomes, {order.id: order})
     return order.id

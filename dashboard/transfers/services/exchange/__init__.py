@@ -1,0 +1,1 @@
+"""Exchange: reference rates, margins, quotes, and the transfer that carries a quote out."""
