@@ -25,7 +25,7 @@ CHECK_LABELS = {
     Check.LIMIT_PER_DAY: "Limit per day",
     Check.LIMIT_PER_MONTH: "Limit per month",
     Check.RECIPIENT_COUNTRY: "Recipient’s country",
-    Check.DUPLICATE: "Made twice",
+    Check.DUPLICATE: "Possible duplicate",
     Check.PAYER_DATA: "Payer’s data",
 }
 

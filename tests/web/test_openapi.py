@@ -95,12 +95,12 @@ ADDITIONS = {
     ("GET", "/internal/BackgroundJob/{jobId}"),
 }
 #: examples of these name accounts, payments and transfers that are not here
-OF_OTHERS = ("ccount", "ayment", "ransfer", "ocument")
+OF_OTHERS = ("ccount", "ayment", "ransfer", "ocument", "ecipient", "eference")
 ENVELOPED = {
     key
     for key in OPERATIONS
     if (key[1].startswith(("/Client", "/internal/Clients")) and key != ("GET", "/internal/Clients"))
-    or key[1].startswith("/v2/internal/Payments")
+    or key[1].startswith(("/v2/internal/Payments", "/v2/Transfers/", "/v2/Recipients/"))
     or key[1] == "/internal/Payments/{paymentId}/pend"
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -32,13 +32,15 @@ from dashboard.transfers.pages import checks
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import held, history
 from dashboard.transfers.queries import transfers as queries
-from dashboard.transfers.vocabulary import Check, Kind, Status, TransferType
+from dashboard.transfers.vocabulary import STATUS_LABELS, Check, Kind, Status, TransferType
 from dashboard.web.htmx import page_or_fragment
 
 #: the request to execute by hand
 EXECUTE = "transfers.execute"
 #: legs of the payment that the page shows
 MOST_LEGS = 20
+#: what happened besides changes of the status
+_EVENTS = {"messages_read": "Provider messages read", "recallRequested": "Asked back from the provider"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Action:
     key: str
     primary: bool = False
     dialog: bool = True
+    #: for the foot of a phone
+    short: str | None = None
 
 
 def actions(transfer: Transfer, actor: Actor, *, asked_to_execute: bool = False) -> list[Action]:
@@ -76,7 +80,7 @@ def actions(transfer: Transfer, actor: Actor, *, asked_to_execute: bool = False)
     executable = {Status.CONFIRMED, Status.MANUAL_REVIEW, Status.SUBMITTED, Status.UNKNOWN}
     by_hand = status in executable and transfer.type != TransferType.INTERNAL
     if actor.may(Permission.TRANSFERS_EXECUTE) and by_hand and not asked_to_execute:
-        found.append(Action("Execute manually…", page("execute"), "e"))
+        found.append(Action("Execute manually…", page("execute"), "e", short="Execute…"))
     return found
 
 
@@ -127,6 +131,7 @@ def show(transfer_id: UUID) -> Response:
     known = parties(one for one in (transfer.account_id, transfer.counter_account_id) if one is not None)
     changes = history.changes_of([transfer.id])[transfer.id]
     debtor, creditor = sides(transfer, known)
+    entries = audit.of_object("transfer", transfer.id, sees_restricted=actor.sees_restricted)
     return page_or_fragment(
         "transfers/show.html",
         "transfers/show.html",
@@ -148,7 +153,8 @@ def show(transfer_id: UUID) -> Response:
         related=[(one, status_badge(one.status), title_of(one)) for one in queries.related_to(transfer)],
         has_receipt=session().get(Receipt, transfer.id) is not None,
         submission=history.submission_of(transfer.id),
-        events=story.tell(audit.of_object("transfer", transfer.id, sees_restricted=actor.sees_restricted), actor=actor),
+        events=[_in_words(told) for told in story.tell(entries, actor=actor)],
+        codes={entry.id: entry.after["code"] for entry in entries if entry.after.get("code")},
         actions=actions(transfer, actor, asked_to_execute=waiting is not None),
         waiting=waiting,
         may_open_request=actor.may(Permission.APPROVALS_READ),
@@ -157,6 +163,14 @@ def show(transfer_id: UUID) -> Response:
         in_groups=numbers.in_groups,
         maker=_who(transfer.maker_kind, transfer.maker_id, transfer.maker_name, actor),
     )
+
+
+def _in_words(told: story.Told) -> story.Told:
+    """An event in the words of transfers; its statuses stand beside it already."""
+    word = told.action.removeprefix("transfer.")
+    if word in set(Status):
+        return replace(told, what=STATUS_LABELS[Status(word)], turns=[])
+    return replace(told, what=_EVENTS.get(word) or in_words(word), turns=[])
 
 
 def code_words(code: str) -> str:
