@@ -15,16 +15,12 @@ from dashboard.clock import calendar
 from dashboard.database import savepoint, session
 from dashboard.errors import DomainError, Refused
 from dashboard.queues import services as queues
-from dashboard.transfers.models import (
-    DeskLimit,
-    IncomingCorrection,
-    IncomingLink,
-    IncomingRequest,
-    Transfer,
-)
+from dashboard.transfers.models import IncomingCorrection, IncomingLink, IncomingRequest, Transfer
 from dashboard.transfers.services import lifecycle
+from dashboard.transfers.services.desk import limits
 from dashboard.transfers.services.incoming import booking, linking, reversing
-from dashboard.transfers.vocabulary import Kind, RequestState
+from dashboard.transfers.services.outgoing import returned
+from dashboard.transfers.vocabulary import Kind, RequestState, Status, TransferType
 
 log = structlog.get_logger()
 
@@ -54,6 +50,10 @@ FAILURES: dict[str, tuple[str, str]] = {
     "accountClosed": (
         "The bank took the money back, and the client's account is closed.",
         "Book what the bank took by an adjusting payment.",
+    ),
+    "returnTooEarly": (
+        "It gives back a transfer of ours that the provider has not reported as executed.",
+        "Process it again when the transfer is completed.",
     ),
     "notReversible": (
         "The credit it names was a transfer of ours that came back.",
@@ -126,19 +126,39 @@ def goes_to_desk(request: IncomingRequest) -> bool:
     )
     if typed is None:
         return False
-    limit = session().get(DeskLimit, request.currency)
-    return (request.amount_minor or 0) > (limit.two_people_above_minor if limit else 0)
+    return limits.needs_two(request.currency or "", request.amount_minor or 0)
 
 
 def _came_back(request: IncomingRequest, by: Actor) -> Transfer | None:
-    """The transfer of ours that this credit gives back; None where it names none of ours."""
+    """The return of a transfer of ours, booked; None where the credit gives back none, or more than was sent.
+
+    Raises Refused `returnTooEarly` while the provider has not said that it left: it may still say that it never did.
+    """
     if not request.returns:
         return None
     ours = session().scalar(
-        sa.select(Transfer).where(Transfer.end_to_end_id == request.returns, Transfer.kind == Kind.OUTGOING.value)
+        sa.select(Transfer.id).where(
+            Transfer.end_to_end_id == request.returns,
+            Transfer.kind == Kind.OUTGOING.value,
+            Transfer.provider == request.provider,
+            Transfer.currency == request.currency,
+        )
     )
     if ours is None:
         return None
+    first = lifecycle.locked(ours)
+    if first.status in (Status.REJECTED, Status.CANCELED, Status.RETURNED) or first.type == TransferType.INTERNAL:
+        # it is settled already: this is other money, and people find out whose
+        return None
+    if first.status != Status.COMPLETED:
+        raise Refused(FAILURES["returnTooEarly"][0], code="returnTooEarly", details={"transferId": str(first.id)})
+    assert request.amount_minor is not None
+    if request.amount_minor > first.amount_minor:
+        return None
+    return returned.came_back(
+        first, amount_minor=request.amount_minor, provider_reference=request.provider_reference,
+        booked_at=request.booked_at, by=by,
+    )  # fmt: skip
 
 
 def _reverse(request: IncomingRequest, same_as: UUID | None, by: Actor) -> None:
