@@ -43,7 +43,10 @@ FOLLOWING: dict[Kind, dict[Status, frozenset[Status]]] = {
             {Status.MANUAL_REVIEW, Status.SUBMITTED, Status.COMPLETED, Status.REJECTED, Status.CANCELED}
         ),
         Status.MANUAL_REVIEW: frozenset({Status.CONFIRMED, Status.COMPLETED, Status.REJECTED, Status.CANCELED}),
-        Status.SUBMITTED: frozenset({Status.COMPLETED, Status.REJECTED, Status.UNKNOWN, Status.CANCELED}),
+        # back to a person, or canceled: only while the provider certainly has nothing of it
+        Status.SUBMITTED: frozenset(
+            {Status.COMPLETED, Status.REJECTED, Status.UNKNOWN, Status.CANCELED, Status.MANUAL_REVIEW}
+        ),
         Status.UNKNOWN: frozenset({Status.SUBMITTED, Status.COMPLETED, Status.REJECTED, Status.CANCELED}),
         Status.COMPLETED: frozenset({Status.RETURNED}),
     },

@@ -56,7 +56,7 @@ BEGIN
                 WHEN 'awaitingConfirmation' THEN NEW.status IN ('confirmed', 'canceled')
                 WHEN 'confirmed' THEN NEW.status IN ('manualReview', 'submitted', 'completed', 'rejected', 'canceled')
                 WHEN 'manualReview' THEN NEW.status IN ('confirmed', 'completed', 'rejected', 'canceled')
-                WHEN 'submitted' THEN NEW.status IN ('completed', 'rejected', 'unknown', 'canceled')
+                WHEN 'submitted' THEN NEW.status IN ('completed', 'rejected', 'unknown', 'canceled', 'manualReview')
                 WHEN 'unknown' THEN NEW.status IN ('submitted', 'completed', 'rejected', 'canceled')
                 WHEN 'completed' THEN NEW.status = 'returned'
                 ELSE false END

@@ -28,24 +28,28 @@ def unavailable() -> Refused:
     return Refused("The recipient's account cannot receive this transfer.", code="recipientUnavailable")
 
 
-def require_receiver(account_id: UUID, currency: str) -> Account:
-    """The client account of ours that receives; it stays as it is until the transaction ends.
-
-    Raises Refused `recipientUnavailable`.
-    """
+def receiver(account_id: UUID, currency: str) -> Account:
+    """The client account of ours that would receive. Raises Refused `recipientUnavailable`."""
     account = session().get(Account, account_id)
     if account is None or account.type != AccountType.CLIENT or account.currency != currency:
         raise unavailable()
-    # whoever freezes or opens accounts of an owner locks this row first
-    session().execute(
-        sa.select(AccountOwner.owner_id).where(AccountOwner.owner_id == account.owner_id).with_for_update(read=True)
-    )
     stopped = session().scalar(
         sa.select(AccountBalance.closed | AccountBalance.credits_frozen).where(AccountBalance.account_id == account_id)
     )
     if stopped is not False:
         raise unavailable()
     return account
+
+
+def receiver_that_stays(account_id: UUID, currency: str) -> Account:
+    """The same; nobody freezes it until the transaction ends, because whoever does locks its owner's row first."""
+    session().execute(
+        sa.select(AccountOwner.owner_id)
+        .join(Account, Account.owner_id == AccountOwner.owner_id)
+        .where(Account.id == account_id)
+        .with_for_update(read=True, of=AccountOwner)
+    )
+    return receiver(account_id, currency)
 
 
 def hold(transfer: Transfer, *, by: Actor) -> None:
@@ -55,7 +59,7 @@ def hold(transfer: Transfer, *, by: Actor) -> None:
     """
     if transfer.type == TransferType.INTERNAL:
         assert transfer.counter_account_id is not None  # create sees to it
-        creditor_id = require_receiver(transfer.counter_account_id, transfer.currency).id
+        creditor_id = receiver_that_stays(transfer.counter_account_id, transfer.currency).id
     else:
         assert transfer.type is not None
         account = session().get(Account, transfer.account_id)
@@ -106,7 +110,7 @@ def settle_inside(transfer: Transfer, *, by: Actor) -> Transfer:
     Raises Refused `recipientUnavailable`.
     """
     assert transfer.counter_account_id is not None
-    receiver = require_receiver(transfer.counter_account_id, transfer.currency)
+    to = receiver_that_stays(transfer.counter_account_id, transfer.currency)
     post(transfer, by=by)
     lifecycle.change_status(transfer, Status.COMPLETED, by=by, value_date=clock.calendar().today())
     account = session().get_one(Account, transfer.account_id)
@@ -118,8 +122,8 @@ def settle_inside(transfer: Transfer, *, by: Actor) -> Transfer:
             kind=Kind.INCOMING.value,
             status=Status.COMPLETED.value,
             type=TransferType.INTERNAL.value,
-            client_id=receiver.owner_id,
-            account_id=receiver.id,
+            client_id=to.owner_id,
+            account_id=to.id,
             counter_account_id=account.id,
             currency=transfer.currency,
             amount_minor=transfer.amount_minor,

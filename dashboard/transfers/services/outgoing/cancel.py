@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from dashboard.access.actor import Actor
-from dashboard.database import session
-from dashboard.transfers.models import StatusChange, Transfer
+from dashboard.transfers.models import Transfer
+from dashboard.transfers.queries.outgoing import RECALL, recall_requested_at
 from dashboard.transfers.services import lifecycle
 from dashboard.transfers.services.outgoing import booking, held, submitting
 from dashboard.transfers.services.outgoing.review import checked_reason
 from dashboard.transfers.vocabulary import Kind, Status
 
-RECALL = "recallRequested"
 BY_CLIENT, BY_HOUSE = "canceledByClient", "canceledByInstitution"
 _STOPPABLE = (Status.AWAITING_CONFIRMATION, Status.CONFIRMED, Status.MANUAL_REVIEW)
 _AT_PROVIDER = (Status.SUBMITTED, Status.UNKNOWN)
@@ -34,7 +31,7 @@ def cancel(transfer_id: UUID, *, reason: str | None, client_id: UUID | None = No
         return transfer
     end(transfer, code=code, reason=why, by=by)
     if transfer.client_id is None:
-        from dashboard.transfers.services.desk import returning  # type: ignore[attr-defined]
+        from dashboard.transfers.services.desk import returning
 
         returning.return_failed(transfer.id, code=code, by=by)
     return transfer
@@ -49,8 +46,5 @@ def end(transfer: Transfer, *, code: str, reason: str | None, by: Actor) -> None
 
 def _ask_back(transfer: Transfer, *, reason: str | None, by: Actor) -> None:
     """The provider may still execute it; asking twice is asking once."""
-    asked = session().scalar(
-        sa.select(sa.exists().where(StatusChange.transfer_id == transfer.id, StatusChange.code == RECALL))
-    )
-    if not asked:
+    if recall_requested_at(transfer.id) is None:
         lifecycle.note(transfer, code=RECALL, reason=reason, by=by)

@@ -67,7 +67,7 @@ def _receiver(rails: Rails, account: Account) -> UUID | None:
         return None
     if rails.own.id == account.id:
         raise Refused("The recipient's account is the account that pays.", code="sameAccount")
-    return booking.require_receiver(rails.own.id, account.currency).id
+    return booking.receiver(rails.own.id, account.currency).id
 
 
 def _check_form(amount_minor: int, currency: str, remittance: str) -> None:

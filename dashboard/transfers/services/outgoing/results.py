@@ -78,7 +78,7 @@ def executed(transfer: Transfer, *, provider_reference: str | None, by: Actor, c
     )  # fmt: skip
     held.left(transfer, by=by)
     if transfer.client_id is None:
-        from dashboard.transfers.services.desk import returning  # type: ignore[attr-defined]
+        from dashboard.transfers.services.desk import returning
 
         returning.return_completed(transfer.id, by=by)
 
@@ -94,7 +94,7 @@ def rejected(transfer: Transfer, *, code: str, reason: str | None, provider_refe
     )  # fmt: skip
     held.left(transfer, by=by)
     if transfer.client_id is None:
-        from dashboard.transfers.services.desk import returning  # type: ignore[attr-defined]
+        from dashboard.transfers.services.desk import returning
 
         returning.return_failed(transfer.id, code=code, by=by)
 

@@ -9,12 +9,26 @@ from dashboard.access.actor import Actor
 from dashboard.clients.folding import search_text
 from dashboard.database import new_id, session
 from dashboard.errors import Refused
-from dashboard.ledger.models import Account
-from dashboard.transfers.models import Transfer
+from dashboard.ledger.models import Account, BankAccount
+from dashboard.ledger.vocabulary import AccountType
+from dashboard.transfers.models import Provider, Transfer
 from dashboard.transfers.services import lifecycle, providers
 from dashboard.transfers.services.outgoing import booking, rails, submitting
 from dashboard.transfers.services.outgoing.create import end_to_end_id
 from dashboard.transfers.vocabulary import Kind, Status, TransferType
+
+
+def _way_back(suspense_account_id: UUID, type: TransferType, currency: str) -> tuple[str, UUID]:
+    """Provider and settlement account: the bank account whose suspense it lies on, else whoever carries the type."""
+    suspense = session().get_one(Account, suspense_account_id)
+    if suspense.bank_account_id is not None:
+        bank = session().get_one(BankAccount, suspense.bank_account_id)
+        carrier = session().get(Provider, bank.provider)
+        if carrier is not None and carrier.active:
+            return carrier.key, providers.of_bank_account(bank.id, AccountType.SETTLEMENT)
+    chosen = providers.for_transfer(type, currency, suspense)
+    settlement_id, _ = providers.settlement(chosen.key, currency)
+    return chosen.key, settlement_id
 
 
 def send_back(
@@ -34,13 +48,11 @@ def send_back(
     `amount_minor` is what is sent, `fee_minor` what the house keeps of the receipt. The receipt is locked. Raises
     Refused `noProvider`, `returnInside`.
     """
-    key = rails.key_of(creditor_account)
+    key = "".join(creditor_account.split()).upper()
     by_rails = rails.rails_for(key, receipt_transfer.currency)
     if by_rails.type is TransferType.INTERNAL:
         raise Refused("The payer's account is in this house: assign the money to it instead.", code="returnInside")
-    suspense = session().get_one(Account, suspense_account_id)
-    carrier = providers.for_transfer(by_rails.type, receipt_transfer.currency, suspense)
-    settlement_id, _ = providers.settlement(carrier.key, receipt_transfer.currency)
+    carrier, settlement_id = _way_back(suspense_account_id, by_rails.type, receipt_transfer.currency)
     transfer_id = new_id()
     text = " ".join(remittance.split())[:140]
     transfer = lifecycle.begin(
@@ -61,7 +73,7 @@ def send_back(
             counterparty_country=receipt_transfer.counterparty_country,
             remittance=text or None,
             end_to_end_id=end_to_end_id(transfer_id),
-            provider=carrier.key,
+            provider=carrier,
             related_id=receipt_transfer.id,
             search_text=search_text(creditor_name, key, text, end_to_end_id(transfer_id)),
             created_at=clock.now(),
