@@ -16,7 +16,6 @@ from dashboard.audit.models import AuditEvent
 from dashboard.clients.vocabulary import Scope
 from dashboard.database import session, transaction
 from dashboard.errors import Conflict, Refused
-from dashboard.ledger import numbers
 from dashboard.ledger.models import Payment
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import accounts, payments

@@ -125,7 +125,8 @@ def test_money_that_names_nobody_and_lacks_its_payer_is_taken_all_the_same(house
 
 def test_requests_are_found_by_filters_and_come_once(house: Bank, teller: Any) -> None:
     for number in range(5):
-        house.tell(house.credit(provider_reference=f"P-{number}", debtor_name=f"Payer {'even' if number % 2 else 'odd'}"))
+        name = f"Payer {'even' if number % 2 else 'odd'}"
+        house.tell(house.credit(provider_reference=f"P-{number}", debtor_name=name))
     house.tell(house.credit(currency="sek", provider_reference="P-sek"), source="camt.054")
     seen: list[str] = []
     cursor = ""

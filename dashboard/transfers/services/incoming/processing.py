@@ -72,26 +72,31 @@ def process(request: IncomingRequest, *, by: Actor, separate: bool = False, same
     """
     request.attempts += 1
     try:
+        # outside of what a refusal takes back: with it, the page finds what the request may mean
+        _place(request)
         with savepoint():
             _decide(request, separate=separate, same_as=same_as, by=by)
     except DomainError as refusal:
-        session().refresh(request, ["transfer_id", "linked_id", "state", "bank_account_id"])
+        session().refresh(request, ["transfer_id", "linked_id", "state"])
         _failed(request, refusal, by)
     except sa.exc.OperationalError:
         # the database is busy or gone: the whole telling is tried again
         raise
     except Exception:
-        session().refresh(request, ["transfer_id", "linked_id", "state", "bank_account_id"])
+        session().refresh(request, ["transfer_id", "linked_id", "state"])
         # a fault of ours: the request stays as received, and is taken up again
         log.exception("incoming request not processed", request=str(request.id))
     session().flush()
 
 
-def _decide(request: IncomingRequest, *, separate: bool, same_as: UUID | None, by: Actor) -> None:
+def _place(request: IncomingRequest) -> None:
     if request.amount_minor is None or request.currency is None:
         raise Refused(FAILURES["noAmount"][0], code="noAmount")
     request.bank_account_id = booking.bank_account_of(request)
     session().flush()
+
+
+def _decide(request: IncomingRequest, *, separate: bool, same_as: UUID | None, by: Actor) -> None:
     linking.take_turns(request)
     if same_as is not None and not request.reversal:
         _link_as_told(request, same_as, by)
