@@ -158,7 +158,11 @@ class MendForm(FlaskForm):
     amount = StringField(
         "Amount", filters=[_stripped], validators=[_plain, _at_most(40)], render_kw={"inputmode": "decimal"}
     )
-    currency = SelectField("Currency", choices=[("", "Choose"), *((code, code.upper()) for code in DECIMALS)])
+    currency = SelectField(
+        "Currency", choices=[("", "Choose"), *((code, code.upper()) for code in DECIMALS)], default="",
+        # not offered where the message told it; the service says which are known
+        validate_choice=False,
+    )  # fmt: skip
     creditor_account_number = StringField(
         "Creditor account", filters=[_stripped], validators=[_plain, _at_most(64)],
         description="The client's account number, as the payer meant it.",
