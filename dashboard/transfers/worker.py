@@ -89,11 +89,16 @@ class Worker:
         if claimed is None:
             return 0
         instructions = [each for transfer_id in claimed.transfer_ids if (each := self._last_look(transfer_id, claimed))]
+        with transaction():
+            # the looks may have taken long
+            renewed = sending.renew(claimed, lease_of=gateway.timing.lease)
+        ours = set(renewed.transfer_ids)
+        instructions = [each for each in instructions if each.transfer_id in ours]
         if instructions:
             if isinstance(gateway, Files):
-                self._publish_all(gateway, instructions, claimed)
+                self._publish_all(gateway, instructions, renewed)
             else:
-                self._submit(gateway, instructions, claimed)
+                self._submit(gateway, instructions, renewed)
         return len(claimed.transfer_ids)
 
     def _last_look(self, transfer_id: UUID, claimed: Claimed) -> Instruction | None:
