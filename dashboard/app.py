@@ -105,10 +105,10 @@ def create_app(configured: Settings | None = None) -> Flask:
     direct.install(app, chosen)
     clock.install(chosen.institution_country, chosen.zone)
     deadline.install(chosen.approval_business_hours)
+    clocks.install(chosen.resolve_business_days)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
-    clocks.install(chosen.resolve_business_days)
     numbers.install(chosen)
     owners.install(OWNERS)
     parents.install(transfer_of)

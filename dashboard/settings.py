@@ -18,9 +18,9 @@
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
 | TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
-| RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
 | MAIL_FROM | (none) | sender of these messages, `Bank <no-reply@bank.example>`; required with SMTP_URL |
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |

@@ -1,4 +1,4 @@
-"""Reading evidence: the timeline of one client."""
+"""Reading evidence: the timeline of one client, or of one object."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ def timeline(
         query = query.where(AuditEvent.actor_kind.in_(kinds))
     if actions:
         query = query.where(AuditEvent.action.in_(actions))
+    return _entries(query, sees_restricted=sees_restricted)
+
+
+def _entries(query: sa.Select[AuditEvent, AuditPayload], *, sees_restricted: bool) -> list[TimelineEntry]:
     entries = []
     for event, payload in session().execute(query):
         entries.append(
@@ -75,3 +79,15 @@ def timeline(
             )
         )
     return entries
+
+
+def of_object(object_type: str, object_id: UUID, *, sees_restricted: bool, limit: int = 100) -> list[TimelineEntry]:
+    """What happened to one object, newest first."""
+    query = (
+        sa.select(AuditEvent, AuditPayload)
+        .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
+        .where(AuditEvent.object_type == object_type, AuditEvent.object_id == object_id)
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    return _entries(query, sees_restricted=sees_restricted)

@@ -18,6 +18,9 @@ from dashboard.queues.models import QueueItem
 
 #: the request that answers each (queue, cause). A block still has to be looked at while its lifting is asked for
 ANSWERS = {("activation", "ready"): ACTIVATE, ("block-review", "review"): UNBLOCK}
+#: queues whose items any request about the same transfer answers: executing by hand, assigning, sending back, undoing
+OF_TRANSFERS = frozenset({"held-transfers", "unrecognized"})
+_ABOUT_TRANSFERS = "transfers."
 
 
 class Asked(NamedTuple):
@@ -39,19 +42,23 @@ def held() -> sa.ColumnElement[bool]:
     return sa.and_(QueueItem.queue == "activation", asked.exists())
 
 
+def _answers(item: QueueItem, kind: str) -> bool:
+    if item.queue in OF_TRANSFERS:
+        return kind.startswith(_ABOUT_TRANSFERS)
+    return ANSWERS.get((item.queue, item.cause)) == kind
+
+
 def asked_about(items: Sequence[QueueItem], actor: Actor) -> dict[UUID, Asked]:
     """The open request that answers an item, by the item's id, in one query."""
-    wanted = {item.object_id for item in items if (item.queue, item.cause) in ANSWERS}
+    wanted = {item.object_id for item in items if item.queue in OF_TRANSFERS or (item.queue, item.cause) in ANSWERS}
     if not wanted:
         return {}
     rows = session().execute(
         sa.select(
             ApprovalRequest.kind, ApprovalRequest.object_id, ApprovalRequest.maker_name, ApprovalRequest.maker_id
-        ).where(*_live(), ApprovalRequest.kind.in_(set(ANSWERS.values())), ApprovalRequest.object_id.in_(wanted))
+        ).where(*_live(), ApprovalRequest.object_id.in_(wanted))
     )
-    found = {(row.kind, row.object_id): Asked(row.maker_name, row.maker_id == actor.id) for row in rows}
-    return {
-        item.id: found[ANSWERS[item.queue, item.cause], item.object_id]
-        for item in items
-        if (item.queue, item.cause) in ANSWERS and (ANSWERS[item.queue, item.cause], item.object_id) in found
-    }
+    found: dict[UUID, list[tuple[str, Asked]]] = {}
+    for kind, object_id, name, maker_id in rows:
+        found.setdefault(object_id, []).append((kind, Asked(name, maker_id == actor.id)))
+    return {item.id: asked for item in items for kind, asked in found.get(item.object_id, []) if _answers(item, kind)}

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 from flask import g
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Permission
 from dashboard.approvals import queries as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.calendar import calendar
 from dashboard.database import session
 from dashboard.home.handed_over import held
-from dashboard.home.worklist import CLIENT_QUEUES, QUEUES
+from dashboard.home.worklist import QUEUES
 from dashboard.queues import queries
 from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import ItemFilter, QueueCount
@@ -28,6 +27,8 @@ Answer = TypeVar("Answer")
 
 FIRST_ITEMS = 5
 APPROVALS = "approvals"
+#: the queues that the rail counts
+RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized")
 #: the rail counts no further: beyond it the exact figure changes nothing for anybody
 RAIL_LIMIT = 1000
 
@@ -98,7 +99,7 @@ def _or_unknown(count: Callable[[], Answer]) -> Answer | None:
 
 def queues_of(actor: Actor) -> tuple[str, ...]:
     """The queues this role works."""
-    return CLIENT_QUEUES if actor.may(Permission.CLIENTS_REVIEW) else ()
+    return tuple(key for key, queue in QUEUES.items() if actor.may(queue.permission))
 
 
 def _by_urgency(line: Line) -> tuple[int, bool, float, str]:
@@ -125,7 +126,7 @@ def figures(actor: Actor) -> Figures:
 
 
 def rail_counts(actor: Actor) -> dict[str, int | None]:
-    """What the rail shows beside Clients and Approvals; cheap enough for every page."""
+    """What the rail shows beside its entries; cheap enough for every page."""
     if "rail_counts" not in g:
         kept: Figures | None = g.get("figures")
         counted: dict[str, int | None] = {}
@@ -133,10 +134,8 @@ def rail_counts(actor: Actor) -> dict[str, int | None]:
             if line.count:
                 counted[line.key] = line.count.total if line.key == APPROVALS else line.count.everybody
         if kept is None:
-            if "client-review" in queues_of(actor):
-                counted["client-review"] = (
-                    _or_unknown(lambda: queries.waiting("client-review", actor=actor, at_most=RAIL_LIMIT)) or 0
-                )
+            shown = [queue for queue in queues_of(actor) if queue in RAIL_QUEUES]
+            counted |= _or_unknown(lambda: queries.waiting_in(shown, actor=actor, at_most=RAIL_LIMIT)) or {}
             if approvals.may_decide_anything(actor):
                 waiting = _or_unknown(lambda: approvals.count_for(actor, calendar()))
                 counted[APPROVALS] = waiting.total if waiting else 0

@@ -41,6 +41,9 @@ def queue_url(key: str, **filters: Any) -> str:
     """The list behind a figure of a queue."""
     if key == APPROVALS:
         return url_for("approvals.index", view="me", **filters)
+    page = worklist.QUEUES[key].page
+    if page is not None and not filters:
+        return page
     return url_for("queues.show", queue=key, **filters)
 
 
@@ -71,7 +74,7 @@ def _due_rows(found: list[Due]) -> list[dict[str, object]]:
                     "queue": worklist.QUEUES[row.queue].one,
                     "about": row.about,
                     "why": row.why,
-                    "url": f"/clients/{row.client_id}",
+                    "url": row.url,
                 }
             )
         elif due.request is not None:

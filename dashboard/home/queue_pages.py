@@ -9,12 +9,14 @@ from uuid import UUID
 from flask import Blueprint, flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
-from dashboard.access.permissions import Permission
+from dashboard.access.permissions import EXPLAINED, ROLES, Permission, Role
 from dashboard.clients.calendar import calendar
 from dashboard.database import transaction
-from dashboard.errors import Conflict, NotFound
+from dashboard.errors import Conflict, Forbidden, NotFound
 from dashboard.home import handed_over, overview, worklist
+from dashboard.home.worklist import Queue
 from dashboard.queues import queries, services
 from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import ItemFilter
@@ -28,13 +30,32 @@ queues = Blueprint("queues", __name__, url_prefix="/queues")
 WHOSE = {"any": "All", "me": "Mine", "none": "Unassigned"}
 
 
+def _require(actor: Actor, queue: Queue) -> None:
+    """A queue belongs to those who may do its work. Raises Forbidden."""
+    if not actor.may(queue.permission):
+        label = EXPLAINED[queue.permission].label
+        raise Forbidden(
+            f"Your role ({ROLES[Role(actor.role)].label}) cannot {label[:1].lower()}{label[1:]}.",
+            details={"permission": queue.permission.value},
+        )
+
+
+def _own_item(item_id: UUID) -> None:
+    """Raises NotFound, Forbidden for an item of a queue of others."""
+    actor = current_actor()
+    if not overview.queues_of(actor):
+        raise Forbidden(f"No queue belongs to your role ({ROLES[Role(actor.role)].label}).")
+    _require(actor, worklist.QUEUES[queries.get(item_id, actor=actor).queue])
+
+
 @queues.get("/<queue>")
-@requires(Permission.CLIENTS_REVIEW)
+@requires(Permission.OWN_WORK)
 def show(queue: str) -> str:
     """One queue by due time; `who` me or none, `late=1`, `due=today` narrow it to the rows behind one figure."""
     if queue not in worklist.QUEUES:
         raise NotFound("There is no such queue.")
     actor = current_actor()
+    _require(actor, worklist.QUEUES[queue])
     who = request.args.get("who", "any")
     if who not in WHOSE:
         raise NotFound(f"“{who[:40]}” is none of the choices: any, me or none.")
@@ -112,9 +133,10 @@ def _told(item_id: UUID, refusal: Conflict) -> AnyResponse:
 
 
 @queues.post("/items/<uuid:item_id>/take")
-@requires(Permission.CLIENTS_REVIEW)
+@requires(Permission.OWN_WORK)
 def take(item_id: UUID) -> AnyResponse:
     """Make an item one's own."""
+    _own_item(item_id)
     try:
         with transaction():
             item = services.take(item_id, by=current_actor())
@@ -124,9 +146,10 @@ def take(item_id: UUID) -> AnyResponse:
 
 
 @queues.post("/items/<uuid:item_id>/release")
-@requires(Permission.CLIENTS_REVIEW)
+@requires(Permission.OWN_WORK)
 def release(item_id: UUID) -> AnyResponse:
     """Put an item back."""
+    _own_item(item_id)
     try:
         with transaction():
             item = services.release(item_id, by=current_actor())
@@ -136,16 +159,18 @@ def release(item_id: UUID) -> AnyResponse:
 
 
 @queues.post("/next")
-@requires(Permission.CLIENTS_REVIEW)
+@requires(Permission.OWN_WORK)
 def take_next() -> AnyResponse:
     """Open what is due first: a request for me, my own item, or the first unassigned one, which is mine then."""
     actor = current_actor()
+    if not overview.queues_of(actor):
+        raise Forbidden(f"No queue belongs to your role ({ROLES[Role(actor.role)].label}).")
     request_id = overview.next_request(actor)
     if request_id is not None:
         return go(url_for("approvals.show", request_id=request_id))
     with transaction():
         item = services.take_next(overview.queues_of(actor), by=actor, held=handed_over.held())
-    if item is None or item.client_id is None:
+    if item is None:
         flash("Nothing waits for you, and nothing waits unassigned.", "info")
         return go(url_for("home.show"))
-    return go(f"/clients/{item.client_id}")
+    return go(worklist.url_of(item))

@@ -11,14 +11,19 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.blocks import BlockView, as_seen
 from dashboard.clients.models import ClientBlock, ClientFlag
-from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity
+from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
+from dashboard.transfers.badges import check_label, money_of
+from dashboard.transfers.models import Transfer
+from dashboard.transfers.queries import history, transfers
+from dashboard.transfers.vocabulary import Cause
 
 
 class Queue(NamedTuple):
@@ -27,14 +32,26 @@ class Queue(NamedTuple):
     label: str
     one: str
     empty: str
+    #: who works it
+    permission: Permission = Permission.CLIENTS_REVIEW
+    #: the page that shows the whole queue best; None: the list of its items
+    page: str | None = None
 
 
 QUEUES = {
     "client-review": Queue("Client review", "Client review", "No client has an open doubt."),
     "activation": Queue("Activation", "Activation", "No client is ready to be activated."),
     "block-review": Queue("Block reviews", "Block review", "No block needs a review."),
-}
-CLIENT_QUEUES = tuple(QUEUES)
+    "held-transfers": Queue(
+        "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
+    ),
+    "unrecognized": Queue(
+        "Unrecognized money", "Unrecognized money", "All money that came in reached its client.",
+        Permission.TRANSFERS_ASSIGN, "/transfers/unrecognized",
+    ),
+}  # fmt: skip
+#: about a transfer rather than a client
+TRANSFERS, RECEIPTS = "transfer", "receipt"
 
 #: causes other than flags, in words
 CAUSES = {
@@ -43,6 +60,17 @@ CAUSES = {
     "review": "Review the block",
     "state-reason": "State the reason",
     "str-hold": "STR hold ends",
+    "contradiction": "The provider contradicts itself",
+    "halfTime": "Half of the time to settle is over",
+    "receivable": "Money was taken back that the client no longer has",
+}
+#: why money did not reach a client
+_RECEIPTS = {
+    Cause.NOT_RECOGNIZED.value: "Not recognized",
+    Cause.CREDIT_FROZEN.value: "The account takes no money now",
+    Cause.ACCOUNT_CLOSED.value: "The account is closed",
+    Cause.CURRENCY.value: "The account has another currency",
+    Cause.UNDONE.value: "Undone, to decide again",
 }
 
 
@@ -52,9 +80,11 @@ class WorkRow:
 
     id: UUID
     queue: str
-    client_id: UUID | None
+    #: where one works on it
+    url: str
     about: str
-    block: BlockView | None
+    #: more of what it is about, for this reader
+    detail: str | None
     why: str
     opened_at: datetime
     due_at: datetime
@@ -95,11 +125,46 @@ def _blocks(ids: Sequence[UUID], actor: Actor) -> dict[UUID, BlockView]:
     return {block.id: as_seen(block, sees_restricted=actor.sees_restricted) for block in stored}
 
 
-def _why(item: QueueItem, flags: dict[UUID, list[str]]) -> str:
+def url_of(item: QueueItem) -> str:
+    """Where an item is worked on."""
+    if item.object_type == RECEIPTS:
+        return f"/transfers/unrecognized/{item.object_id}"
+    if item.object_type == TRANSFERS:
+        return f"/transfers/{item.object_id}"
+    return f"/clients/{item.client_id}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    first, *rest = labels
+    return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
+
+
+def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[str]]) -> str:
     if item.cause == "flags" and item.client_id in flags:
-        first, *rest = flags[item.client_id]
-        return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
-    return CAUSES.get(item.cause, item.cause)
+        return _listed(flags[item.client_id])
+    if item.queue == "held-transfers" and item.cause == "review":
+        return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
+    return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
+
+
+def _doubts(transfer_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """Why transfers are held, in words."""
+    if not transfer_ids:
+        return {}
+    found = history.checks_of(transfer_ids)
+    return {one: [check_label(check.code) for check in history.failed(checks)] for one, checks in found.items()}
+
+
+def _transfers(ids: Sequence[UUID]) -> dict[UUID, Transfer]:
+    return {transfer.id: transfer for transfer in transfers.read(ids)}
+
+
+def _about_transfer(item: QueueItem, transfer: Transfer, client: str) -> tuple[str, str]:
+    """Whom it is about, and how much from or to whom."""
+    amount, other = str(money_of(transfer)), transfer.counterparty_name or "a party without a name"
+    if item.object_type == RECEIPTS:
+        return transfer.counterparty_name or "A payer without a name", amount
+    return client or other, f"{amount} {'from' if transfer.kind == 'incoming' else 'to'} {other}"
 
 
 def _asked(request: Asked | None) -> str | None:
@@ -111,25 +176,31 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most five queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most seven queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
     blocks = _blocks(about_blocks, actor)
     people = staff.names(item.assignee_id for item in items if item.assignee_id != actor.id)
     requests = asked_about(items, actor)
+    about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
+    doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
         mine = item.assignee_id is not None and item.assignee_id == actor.id
+        about, block = client.name if client else "", blocks.get(item.object_id)
+        detail = f"{block.scope_label} · {block.code_label}" if block else None
+        if item.object_id in about_transfers:
+            about, detail = _about_transfer(item, about_transfers[item.object_id], about)
         found.append(
             WorkRow(
                 id=item.id,
                 queue=item.queue,
-                client_id=item.client_id,
-                about=client.name if client else "",
-                block=blocks.get(item.object_id),
-                why=_why(item, flags),
+                url=url_of(item),
+                about=about,
+                detail=detail,
+                why=_why(item, flags, doubts),
                 opened_at=item.opened_at,
                 due_at=item.due_at,
                 assignee="you" if mine else people.get(item.assignee_id) if item.assignee_id else None,

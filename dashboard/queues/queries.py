@@ -99,16 +99,23 @@ def counts(
     return {queue: found.get(queue, QueueCount(queue, 0, 0, 0, 0, None, None)) for queue in queues}
 
 
-def waiting(queue: str, *, actor: Actor, at_most: int) -> int:
-    """How many items are open, whoever has them, counted no further than `at_most`: cheap on every page."""
-    some = (
-        sa.select(sa.literal(1))
-        .select_from(QueueItem)
-        .where(QueueItem.queue == queue, *_visible(actor))
-        .limit(at_most)
-        .subquery()
-    )
-    return session().scalar(sa.select(sa.func.count()).select_from(some)) or 0
+def waiting_in(queues: Sequence[str], *, actor: Actor, at_most: int) -> dict[str, int]:
+    """How many items are open in each, whoever has them, counted no further than `at_most`: one query, cheap on every
+    page."""
+    if not queues:
+        return {}
+    counted = []
+    for queue in queues:
+        some = (
+            sa.select(sa.literal(1))
+            .select_from(QueueItem)
+            .where(QueueItem.queue == queue, *_visible(actor))
+            .limit(at_most)
+            .subquery()
+        )
+        counted.append(sa.select(sa.literal(queue).label("queue"), sa.func.count()).select_from(some))
+    rows = session().execute(sa.union_all(*counted) if len(counted) > 1 else counted[0])
+    return {row[0]: row[1] for row in rows}
 
 
 def items(

@@ -274,9 +274,9 @@ def rail(page: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("role", "labels"),
     [
-        (Role.OFFICER, ["Home", "Clients", "Ledger", "Approvals"]),
-        (Role.TREASURER, ["Home", "Clients", "Ledger", "Approvals"]),
-        (Role.AUDITOR, ["Home", "Clients", "Ledger", "Approvals"]),
+        (Role.OFFICER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
+        (Role.TREASURER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
+        (Role.AUDITOR, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
         (Role.ADMIN, ["Home"]),
     ],
 )
@@ -289,7 +289,8 @@ def test_the_rail_counts_what_waits_for_this_person(signed_in: SignIn, officer: 
     client = client_with(officer, last_name="Saar")
     with transaction():
         clients.ask_to_activate(client.id, reason="papers seen", by=officer)
-    nothing = {"Home": "", "Clients": "", "Ledger": "", "Approvals": ""}
+    places = ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]
+    nothing = dict.fromkeys(places, "")
     assert dict(rail(signed_in(Role.OFFICER).get("/staff/me").text)) == nothing | {"Clients": "1"}
     assert dict(rail(signed_in(Role.SENIOR_OFFICER).get("/staff/me").text))["Approvals"] == "1"
     assert dict(rail(signed_in(Role.TREASURER).get("/staff/me").text)) == nothing
@@ -309,7 +310,7 @@ def test_the_error_page_stands_although_the_rail_cannot_count(
     def fail(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("SELECT", {}, Exception("the server went away"))
 
-    monkeypatch.setattr(queue_queries, "waiting", fail)
+    monkeypatch.setattr(queue_queries, "waiting_in", fail)
     answer = signed_in(Role.OFFICER).get("/no-such-page")
     assert answer.status_code == 404
     assert "There is no such page." in answer.text

@@ -73,7 +73,7 @@ def test_block_reviews_say_which_block_and_what_to_do(signed_in: SignIn, officer
 
 
 def test_an_unknown_queue_does_not_exist(signed_in: SignIn) -> None:
-    assert signed_in(Role.OFFICER).get("/queues/unrecognized").status_code == 404
+    assert signed_in(Role.OFFICER).get("/queues/nothing").status_code == 404
 
 
 @pytest.mark.parametrize("role", [Role.TREASURER, Role.ADMIN, Role.AUDITOR])

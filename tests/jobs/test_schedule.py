@@ -35,6 +35,8 @@ def test_the_table_says_what_runs_when() -> None:
     due = {name: job.when.get_next_fire_time(None, after) for name, job in JOBS.items()}
     assert due == {
         "expire-approvals": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "expire-transfers": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "sweep": datetime(2026, 3, 13, 9, 7, tzinfo=UTC),
         "check-balances": datetime(2026, 3, 14, 1, 40, tzinfo=UTC),
         "check-clients": datetime(2026, 3, 14, 4, 10, tzinfo=UTC),

@@ -74,8 +74,8 @@ def test_each_figure_counts_exactly_the_rows_it_opens(
         assert len(queries.items([QUEUE], actor=officer, calendar=calendar(), chosen=chosen)) == figure, chosen
     assert (count.late_mine, count.late_unassigned, count.total) == (1, 1, 6)
     # before anybody filters a queue shows a colleague's rows too, and so the rail counts them
-    assert queries.waiting(QUEUE, actor=officer, at_most=100) == count.everybody == 9
-    assert queries.waiting(QUEUE, actor=officer, at_most=4) == 4
+    assert queries.waiting_in([QUEUE], actor=officer, at_most=100)[QUEUE] == count.everybody == 9
+    assert queries.waiting_in([QUEUE], actor=officer, at_most=4)[QUEUE] == 4
 
 
 def test_what_would_tell_a_restricted_reason_is_neither_counted_nor_listed(officer: Actor, people: People) -> None:
@@ -83,7 +83,7 @@ def test_what_would_tell_a_restricted_reason_is_neither_counted_nor_listed(offic
     treasurer = people.actor(Role.TREASURER)
     assert queries.counts([QUEUE], actor=treasurer, calendar=calendar())[QUEUE].unassigned == 0
     assert queries.items([QUEUE], actor=treasurer, calendar=calendar(), chosen=ItemFilter()) == []
-    assert queries.waiting(QUEUE, actor=treasurer, at_most=9) == 0
+    assert queries.waiting_in([QUEUE], actor=treasurer, at_most=9)[QUEUE] == 0
     with transaction():
         assert services.take_next([QUEUE], by=treasurer) is None
     assert queries.counts([QUEUE], actor=officer, calendar=calendar())[QUEUE].unassigned == 1

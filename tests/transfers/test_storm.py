@@ -116,9 +116,8 @@ def test_in_a_storm_nothing_is_sent_or_credited_twice_and_nothing_is_lost(
         assert requests == Counter(each["reference"] for each in book["credits"])
         assert sum(statuses("incoming").values()) == COUNT
         moved: dict[Any, int] = defaultdict(int)
-        by_number = dict(
-            session().execute(sa.select(Account.number, Account.id).where(Account.owner_id.is_not(None))).tuples()
-        )
+        numbered = session().execute(sa.select(Account.number, Account.id).where(Account.owner_id.is_not(None)))
+        by_number: dict[str, Any] = {row.number: row.id for row in numbered}
         for each in book["credits"]:
             cents = round(float(each["amount"]) * 100)
             moved[settlement] -= cents

@@ -32,7 +32,10 @@ from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 
-TABS = {"overview": "Overview", "money": "Money", "related": "Related", "notes": "Notes", "timeline": "Timeline"}
+TABS = {
+    "overview": "Overview", "money": "Money", "transfers": "Transfers", "related": "Related", "notes": "Notes",
+    "timeline": "Timeline",
+}  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
 QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews"}
@@ -42,6 +45,8 @@ _TASKS = {
     ("block-review", "review"): "Review",
     ("block-review", "state-reason"): "State the reason",
     ("block-review", "str-hold"): "STR hold ends",
+    ("held-transfers", "review"): "Look at a held transfer",
+    ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
 }
 
 
@@ -90,13 +95,17 @@ def show(client_id: UUID) -> str:
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open notes of clients.")
     if tab == "money" and not actor.may(Permission.LEDGER_READ):
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open accounts and transactions.")
+    if tab == "transfers" and not actor.may(Permission.TRANSFERS_READ):
+        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open transfers.")
     head = head_of(client, actor=actor)
-    context = {"overview": _overview, "money": _money, "related": _related, "notes": _notes, "timeline": _timeline}[
-        tab
-    ](head, actor)
+    context = {
+        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere, "related": _related, "notes": _notes,
+        "timeline": _timeline,
+    }[tab](head, actor)  # fmt: skip
     hidden = {
         *([] if actor.sees_restricted else ["notes"]),
         *([] if actor.may(Permission.LEDGER_READ) else ["money"]),
+        *([] if actor.may(Permission.TRANSFERS_READ) else ["transfers"]),
     }
     shown = [key for key in TABS if key not in hidden]
     return render_template(
@@ -149,8 +158,8 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _money(head: Head, actor: Actor) -> dict[str, Any]:
-    """Accounts and transactions come from the ledger, by its addresses."""
+def _elsewhere(head: Head, actor: Actor) -> dict[str, Any]:
+    """What comes from the ledger or from transfers, by their addresses."""
     return {}
 
 
@@ -252,6 +261,9 @@ def _activation_of(head: Head, task: QueueItem) -> ApprovalRequest | None:
 def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str | None, bool]:
     """Where the task is done, for this reader; whether that is a dialog."""
     client_id = head.client.id
+    if task.object_type == "transfer":
+        # the same for everybody who may open transfers; what may be done with it is decided there
+        return f"/transfers/{task.object_id}", False
     if task.queue == "activation" and head.may_activate:
         return url_for("clients.activate", client_id=client_id), True
     if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:

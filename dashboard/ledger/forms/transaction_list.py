@@ -76,18 +76,21 @@ class TransactionQuery:
     @classmethod
     def read(cls, args: Mapping[str, str]) -> TransactionQuery:
         """From the query string. What it cannot mean becomes an error with the filter's name."""
-        reading = _Reading({name: args[name].strip() for name in LABELS if args.get(name, "").strip()})
+        reading = Reading({name: args[name].strip() for name in LABELS if args.get(name, "").strip()})
         chosen = reading.leaf()
         return cls(reading.values, chosen, args.get("cursor") or None, reading.errors)
 
 
-class _Reading:
-    def __init__(self, values: dict[str, str]) -> None:
+class Reading:
+    """Filters as typed, read one by one; what is wrong with each is collected. `labels`: what people call them."""
+
+    def __init__(self, values: dict[str, str], labels: Mapping[str, str] = LABELS) -> None:
         self.values = values
+        self.labels = labels
         self.errors: list[FilterError] = []
 
     def wrong(self, name: str, message: str) -> None:
-        self.errors.append(FilterError(name, LABELS[name], message))
+        self.errors.append(FilterError(name, self.labels[name], message))
 
     def known(self, name: str, choices: list[tuple[str, str]]) -> str | None:
         value = self.values.get(name)

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from dashboard.clients.folding import name_key
 from dashboard.database import session
 from dashboard.errors import NotFound
-from dashboard.transfers.models import Recipient
+from dashboard.money import Money
+from dashboard.transfers.models import Recipient, Transfer
+from dashboard.transfers.vocabulary import Kind, Status
 
 
 @dataclass(frozen=True)
@@ -88,4 +90,33 @@ def get(recipient_id: UUID, *, client_id: UUID | None) -> Recipient:
     )
     if found is None:
         raise NotFound("There is no such recipient.", code="recipientNotFound")
+    return found
+
+
+@dataclass(frozen=True)
+class Paid:
+    """Completed transfers to one account in one currency."""
+
+    money: Money
+    count: int
+
+
+def paid_to(client_id: UUID, account_keys: Sequence[str]) -> dict[str, list[Paid]]:
+    """What a client has paid to these accounts so far, in one query; each currency by itself."""
+    found: dict[str, list[Paid]] = {}
+    if not account_keys:
+        return found
+    rows = session().execute(
+        sa.select(Transfer.counterparty_key, Transfer.currency, sa.func.sum(Transfer.amount_minor), sa.func.count())
+        .where(
+            Transfer.counterparty_key.in_(account_keys),
+            Transfer.kind == Kind.OUTGOING.value,
+            Transfer.client_id == client_id,
+            Transfer.status == Status.COMPLETED.value,
+        )
+        .group_by(Transfer.counterparty_key, Transfer.currency)
+        .order_by(Transfer.currency)
+    )
+    for key, currency, total, count in rows:
+        found.setdefault(str(key), []).append(Paid(Money(int(total), currency), count))
     return found

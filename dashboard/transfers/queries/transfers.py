@@ -30,6 +30,7 @@ from dashboard.transfers.vocabulary import Kind, Status, TransferType
 REACH = 5_000
 MOST_WORDS = 8
 SHORTEST_WORD = 3
+LONGEST_REFERENCE = 140
 
 
 def trigrams_in(text: str) -> bool:
@@ -97,7 +98,7 @@ def _amounts(chosen: TransferFilter) -> list[sa.ColumnElement[bool]]:
     return [sa.or_(*(within(currency) for currency in DECIMALS))]
 
 
-def _edge_id(moment: datetime, *, last: bool) -> UUID:
+def edge_id(moment: datetime, *, last: bool) -> UUID:
     """The smallest or greatest identifier that can be made at a moment (UUIDv7: milliseconds first)."""
     milliseconds = max(int(moment.timestamp() * 1000), 0)
     return UUID(int=((milliseconds + 1) << 80) - 1 if last else milliseconds << 80)
@@ -189,9 +190,9 @@ def _period(chosen: TransferFilter) -> list[sa.ColumnElement[bool]]:
     """Identifiers are made by the clock, so a period of making is a range of them (as of `CLOCK_STEP`)."""
     found: list[sa.ColumnElement[bool]] = []
     if chosen.created_from is not None:
-        found.append(Transfer.id >= _edge_id(chosen.created_from - CLOCK_STEP, last=False))
+        found.append(Transfer.id >= edge_id(chosen.created_from - CLOCK_STEP, last=False))
     if chosen.created_before is not None:
-        found.append(Transfer.id <= _edge_id(chosen.created_before + CLOCK_STEP, last=True))
+        found.append(Transfer.id <= edge_id(chosen.created_before + CLOCK_STEP, last=True))
     return found
 
 
@@ -395,3 +396,24 @@ def related_to(transfer: Transfer) -> list[Transfer]:
 def latest_of_client(client_id: UUID, limit: int) -> list[Transfer]:
     """The last transfers of a client."""
     return find(TransferFilter(clients=(client_id,)), size=limit).rows
+
+
+def with_reference(text: str) -> list[UUID]:
+    """Transfers that have exactly this identifier, end-to-end id or reference of a provider; two at most: more than
+    one is a list."""
+    said = text.strip()
+    if not said or len(said) > LONGEST_REFERENCE:
+        return []
+    identifier = _as_uuid(said)
+    ways = [
+        sa.select(Transfer.id).where(Transfer.provider_reference == said),
+        sa.select(Transfer.id).where(Transfer.kind == Kind.OUTGOING.value, Transfer.end_to_end_id == said),
+        *([sa.select(Transfer.id).where(Transfer.id == identifier)] if identifier else []),
+    ]
+    return list(session().scalars(sa.select(sa.union(*ways).subquery().c.id).limit(2)))
+
+
+def any_of_amount(amount: Decimal) -> bool:
+    """Whether a transfer is of exactly this amount, in any currency."""
+    exactly = TransferFilter(amount_from=amount, amount_to=amount)
+    return session().scalar(sa.select(Transfer.id).where(*_amounts(exactly)).limit(1)) is not None
