@@ -282,7 +282,7 @@ class ProcessBody(OptionalBody):
             "examples": examples(
                 again=("Try again", {}),
                 account=("The account was written wrong", {
-                    "creditorAccountNumber": "LT121000011101001000", "comment": "The bank's letter of 13 March says so.",
+                    "creditorAccountNumber": "LT121000011101001000", "comment": "From the bank's letter.",
                 }),
                 amount=("The message told no amount", {
                     "amount": 1250.00, "currency": "eur", "comment": "From the statement of 13 March.",
