@@ -69,7 +69,7 @@ def find_incoming(query: RequestQuery) -> dict[str, Any]:
 
 @transfer_operations.post(
     "/internal/IncomingRequests/<uuid:requestId>/process", tags=SYSTEM, summary="Process a transfer manually",
-    description="Tries again, with corrections where the message lacked something; they stand beside what the bank sent."
+    description="Tries again, with corrections where the message lacked something; they stand beside what was sent."
     " What cannot be processed is 422 with the reason's code (`noAmount`, `noProviderAccount`, `possiblyBooked`,"
     " `severalOriginals` …), and the attempt is remembered. One that is processed or linked is 422 `alreadyProcessed`."
     " What was typed goes to a client only up to the amount that one person decides; above, to the desk.",
