@@ -90,6 +90,8 @@ class Supervisor:
             ],
         )
         self.scheduler = _Child("scheduler", [python, "-m", "dashboard.jobs"])
+        #: the simulator of a provider, where the demo has one
+        self.sandbox: _Child | None = None
 
     def run(self) -> None:
         """Start everything and keep it running. Raises _CannotStart with the reason when it does not come up."""
@@ -105,6 +107,7 @@ class Supervisor:
                 self._wait_until_ready()
                 # After the web: both import the same modules, and the web is what somebody waits for.
                 self._spawn(self.scheduler)
+                self._start_sandbox(signed_up)
                 self._welcome(signed_up)
                 self._watch()
             except _Stopped:
@@ -158,6 +161,21 @@ class Supervisor:
             self._command("loading demo data", "demo", "load", "--clients", str(DEMO_CLIENTS), "--seed", str(DEMO_SEED))
         email = f"{DEMO_SIGN_INS[0]}@demo.example"
         return self._ask("SELECT count(*) FROM staff_member WHERE email = %s", email) not in {None, "0"}
+
+    def _start_sandbox(self, signed_up: bool) -> None:
+        """The demo's transfers end by themselves; a taken port is said, and the house does without the simulator."""
+        settings = self.settings
+        if not signed_up or self._ask("SELECT 1 FROM provider WHERE key = 'sandbox' AND kind = 'sandbox'") is None:
+            return
+        reason = _why_port_is_closed("127.0.0.1", settings.sandbox_port)
+        if reason is not None:
+            _say(
+                f"countinghouse: port {settings.sandbox_port} {reason}: transfers by the sandbox wait;"
+                " set SANDBOX_PORT to a free one"
+            )
+            return
+        self.sandbox = _Child("sandbox provider", [sys.executable, "-m", "dashboard.transfers.simulator"])
+        self._spawn(self.sandbox)
 
     def _ask(self, question: str, *parameters: str) -> str | None:
         """The first column of the first row as text; None when there is no row, or no such table yet."""
@@ -234,9 +252,12 @@ class Supervisor:
         while not self.signals:
             now = time.monotonic()
             self._watch_database(now)
-            for child in (self.web, self.scheduler):
+            for child in self._children():
                 self._watch_child(child, now)
             time.sleep(TICK_SECONDS)
+
+    def _children(self) -> list[_Child]:
+        return [child for child in (self.sandbox, self.scheduler, self.web) if child is not None]
 
     def _watch_database(self, now: float) -> None:
         if self.server is None or now < self.server_retry_at or embedded.alive(self.server):
@@ -268,7 +289,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Scheduler and web first, so that nothing is cut off from its database in mid-work."""
-        processes = [child.process for child in (self.scheduler, self.web) if child.process is not None]
+        processes = [child.process for child in self._children() if child.process is not None]
         if self.signals and processes:
             _say("Stopping")
         _end(processes, lambda: self.signals > 1)

@@ -151,6 +151,7 @@ def _digest(path: Path) -> str:
 
 def _read(file: ProviderFile, path: Path, *, by: Actor, stop: threading.Event | None) -> str | None:
     """Why the file failed, or None. What was taken before it failed stays taken."""
+    resumed = file.entries > 0
     try:
         kind = reading.format_of(path)
         with transaction():
@@ -167,7 +168,7 @@ def _read(file: ProviderFile, path: Path, *, by: Actor, stop: threading.Event | 
     with transaction():
         state = session().get_one(ProviderFile, file.id, populate_existing=True)
         failed = int(state.failures.get("count", 0))
-    if told and failed == told and file.entries == 0:
+    if told and failed == told and not resumed:
         return "None of its entries could be taken."
     return None
 
@@ -184,8 +185,9 @@ def _guarded(steps: Iterator[None], stop: threading.Event | None) -> Iterator[No
 
 def _entries(file: ProviderFile, path: Path, by: Actor) -> Iterator[None]:
     seen: Counter[str] = Counter()
+    done = file.entries
     for entry in camt.entries(path):
-        again = entry.number <= file.entries
+        again = entry.number <= done
         try:
             told = booked.told(entry, provider=file.provider, seen=seen)
         except booked.NotTaken as error:
@@ -262,10 +264,11 @@ def _report(file: ProviderFile, report: Report, *, kind: str, body: str, by: Act
 
 def _statuses(file: ProviderFile, path: Path, by: Actor) -> Iterator[None]:
     single: set[str] = set()
+    done = file.entries
     for place, said in enumerate(statuses.statuses(path), 1):
         if said.report is not None:
             single.add(said.report.end_to_end_id)
-        if place <= file.entries:
+        if place <= done:
             continue
         problem = None
         try:

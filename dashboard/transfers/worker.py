@@ -43,6 +43,8 @@ SENDERS = 3
 #: inboxes are looked at this often
 INBOX_SECONDS = 1.0
 ASKED_AT_ONCE = 20
+#: what was asked about once is asked about soon again: its end may be lost as well
+SOON = timedelta(seconds=15)
 
 
 class Worker:
@@ -83,15 +85,20 @@ class Worker:
 
     def _send(self, gateway: Sandbox | Files) -> int:
         with transaction():
-            claimed = sending.claim(gateway.key, limit=gateway.batch)
+            claimed = sending.claim(gateway.key, limit=gateway.batch, lease_of=gateway.timing.lease)
         if claimed is None:
             return 0
         instructions = [each for transfer_id in claimed.transfer_ids if (each := self._last_look(transfer_id, claimed))]
+        with transaction():
+            # the looks may have taken long
+            renewed = sending.renew(claimed, lease_of=gateway.timing.lease)
+        ours = set(renewed.transfer_ids)
+        instructions = [each for each in instructions if each.transfer_id in ours]
         if instructions:
             if isinstance(gateway, Files):
-                self._publish_all(gateway, instructions, claimed)
+                self._publish_all(gateway, instructions, renewed)
             else:
-                self._submit(gateway, instructions, claimed)
+                self._submit(gateway, instructions, renewed)
         return len(claimed.transfer_ids)
 
     def _last_look(self, transfer_id: UUID, claimed: Claimed) -> Instruction | None:
@@ -128,7 +135,7 @@ class Worker:
         except Lost as error:
             self._lost(instructions, str(error))
         else:
-            self._told(gateway.key, instructions, reports)
+            self._told(gateway, instructions, reports)
 
     def _not_sent(self, instructions: Sequence[Instruction], error: str) -> None:
         for each in instructions:
@@ -144,7 +151,7 @@ class Worker:
                 sending.ask_soon(each.transfer_id, error=f"answer lost: {error}")
         log.warning("outbox", outcome="unknown", count=len(instructions), error=error)
 
-    def _told(self, key: str, instructions: Sequence[Instruction], reports: Sequence[Report]) -> None:
+    def _told(self, gateway: Sandbox, instructions: Sequence[Instruction], reports: Sequence[Report]) -> None:
         ids = {each.end_to_end_id: each.transfer_id for each in instructions}
         accepted = sorted(
             (each for each in reports if each.outcome is Outcome.ACCEPTED), key=lambda each: ids[each.end_to_end_id]
@@ -154,14 +161,16 @@ class Worker:
             # taken in the order of their ids: locks of several transfers at once
             with transaction():
                 for each in accepted:
-                    results.report(key, each, by=self.by)
-                sending.wait_for_news([ids[each.end_to_end_id] for each in accepted], ask_after=self.ask_after)
+                    results.report(gateway.key, each, by=self.by)
+                sending.wait_for_news(
+                    [ids[each.end_to_end_id] for each in accepted], ask_after=self._ask_after(gateway)
+                )
         except (DomainError, sa.exc.OperationalError):
             others = [*reports]
         for each in others:
             with transaction():
-                results.report(key, each, by=self.by)
-                sending.wait_for_news([ids[each.end_to_end_id]], ask_after=self.ask_after)
+                results.report(gateway.key, each, by=self.by)
+                sending.wait_for_news([ids[each.end_to_end_id]], ask_after=self._ask_after(gateway))
 
     # --- files -------------------------------------------------------------------------------------------------
 
@@ -287,7 +296,7 @@ class Worker:
                 told.outcome is Outcome.NOT_FOUND
                 and line is not None
                 and line.sent_at is not None
-                and clock.now() - line.sent_at < sending.NOT_FOUND_AFTER
+                and clock.now() - line.sent_at < gateway.timing.not_found_after
             )
             if not early:
                 results.report(gateway.key, told, by=self.by)
@@ -297,13 +306,12 @@ class Worker:
                                        "reference": told.provider_reference, "code": told.code}),
             )  # fmt: skip
             if told.outcome is Outcome.ACCEPTED:
-                sending.wait_for_news([transfer_id], ask_after=self._soon(line.sent_at if line else None))
+                sending.wait_for_news([transfer_id], ask_after=min(self._ask_after(gateway), SOON))
             else:
                 sending.ask_again(transfer_id)
 
-    def _soon(self, sent_at: object) -> timedelta:
-        # it was asked about because something was amiss: its end may be lost as well
-        return min(self.ask_after, timedelta(seconds=15)) if sent_at else self.ask_after
+    def _ask_after(self, gateway: Sandbox | Files) -> timedelta:
+        return gateway.timing.ask_after or self.ask_after
 
 
 def _bic(number: str) -> str | None:

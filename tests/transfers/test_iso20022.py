@@ -221,7 +221,8 @@ def test_balances_of_a_statement_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e "x">]><Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.054.001.08">'
+        '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e "x">]>'
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.054.001.08">'
         "<BkToCstmrDbtCdtNtfctn>&e;</BkToCstmrDbtCdtNtfctn></Document>",
         '<!DOCTYPE Document SYSTEM "file:///etc/passwd"><Document/>',
         "<Document><Unknown/></Document>", "no xml", "", ":20:STARTUMS", "<a>" * 100,

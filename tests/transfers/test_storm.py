@@ -16,6 +16,7 @@ import httpx
 import sqlalchemy as sa
 from flask import current_app
 
+from bench.house import House, Wanted, running, send_all
 from dashboard.access.permissions import Audience
 from dashboard.database import session, transaction
 from dashboard.ledger.models import Account, AccountBalance
@@ -25,7 +26,6 @@ from dashboard.transfers.services import providers
 from tests.conftest import Databases
 from tests.ledger.invariants import broken
 from tests.transfers.sending import PROVIDER, sending
-from tests.transfers.storm import House, Wanted, running, send_all
 
 COUNT = int(os.environ.get("STORM", "120"))
 CLIENTS = 6 if COUNT <= 1000 else 40
@@ -35,7 +35,7 @@ MANNERS = {
     "longest_seconds": 1.5, "hold_seconds": 1.6,
 }  # fmt: skip
 #: quicker than a real provider is given, so that what is lost is found out within the test
-TIMING = {"answerSeconds": 1.0, "leaseSeconds": 4, "notFoundSeconds": 2, "askSeconds": 4, "batch": 10}
+TIMING = {"answerSeconds": 1.0, "leaseSeconds": 5, "notFoundSeconds": 2, "askSeconds": 4, "batch": 10}
 FINAL = {"completed", "rejected"}
 #: the end is not known, and it says so
 WAITING = {"confirmed", "submitted", "unknown", "manualReview"}
@@ -116,9 +116,8 @@ def test_in_a_storm_nothing_is_sent_or_credited_twice_and_nothing_is_lost(
         assert requests == Counter(each["reference"] for each in book["credits"])
         assert sum(statuses("incoming").values()) == COUNT
         moved: dict[Any, int] = defaultdict(int)
-        by_number = dict(
-            session().execute(sa.select(Account.number, Account.id).where(Account.owner_id.is_not(None))).tuples()
-        )
+        numbered = session().execute(sa.select(Account.number, Account.id).where(Account.owner_id.is_not(None)))
+        by_number: dict[str, Any] = {row.number: row.id for row in numbered}
         for each in book["credits"]:
             cents = round(float(each["amount"]) * 100)
             moved[settlement] -= cents
@@ -135,8 +134,10 @@ def test_in_a_storm_nothing_is_sent_or_credited_twice_and_nothing_is_lost(
         assert broken() == []
         assert session().scalar(sa.select(sa.func.count()).where(Submission.state == "sending")) == 0
         twice = sum(each["received"] > 1 for each in known.values())
-        print(f"\nstorm: {COUNT} out and {COUNT} in, {seconds:.1f} s; {dict(statuses('outgoing'))};"
-              f" {dict(statuses('incoming'))}; handed over again {twice}, executed twice 0; {book['callbacks']}")  # fmt: skip
+        print(
+            f"\nstorm: {COUNT} out and {COUNT} in, {seconds:.1f} s; {dict(statuses('outgoing'))};"
+            f" {dict(statuses('incoming'))}; handed over again {twice}, executed twice 0; {book['callbacks']}"
+        )
 
 
 def _fees() -> dict[Any, int]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dashboard.transfers.providers.port import Instruction, NotSent, Report
+from dashboard.transfers.providers.port import Instruction, NotSent, Report, Timing
 
 STAGED = ".staged"
 
@@ -23,6 +23,7 @@ class Files:
         self.key = key
         self.batch = batch
         self.folder = folder
+        self.timing = Timing()
 
     def submit(self, instructions: Sequence[Instruction]) -> Sequence[Report]:
         """Files are staged and published (`services.sending`), never submitted at once."""

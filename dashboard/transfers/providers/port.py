@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -93,11 +93,22 @@ class Lost(Exception):
     """The answer is lost: the provider may have it. It is asked, and nothing is sent again before it says."""
 
 
+@dataclass(frozen=True)
+class Timing:
+    """Of one provider. `lease`: longer than any call lasts. `not_found_after`: a call may be on its way for so long,
+    and before it "not found" is no reason to send again. `ask_after` without news; None: the installation's."""
+
+    lease: timedelta = timedelta(seconds=60)
+    not_found_after: timedelta = timedelta(seconds=10)
+    ask_after: timedelta | None = None
+
+
 class Provider(Protocol):
     """A way to a bank. `batch` is the most instructions it takes at once."""
 
     key: str
     batch: int
+    timing: Timing
 
     def submit(self, instructions: Sequence[Instruction]) -> Sequence[Report]:
         """Hand instructions over, all or none of them. Raises NotSent, Lost."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Protocol
 
 from dashboard.settings import Settings
 from dashboard.transfers.providers.files import Files
+from dashboard.transfers.providers.port import Timing
 from dashboard.transfers.providers.sandbox.client import ANSWER_SECONDS, BATCH, Sandbox
 
 
@@ -27,4 +29,18 @@ def connected(row: Row, settings: Settings) -> Sandbox | Files:
         url,
         answer_seconds=float(row.settings.get("answerSeconds", ANSWER_SECONDS)),
         batch=int(row.settings.get("batch", BATCH)),
+        timing=_timing(row.settings),
     )
+
+
+def _timing(said: dict[str, Any]) -> Timing:
+    known = Timing()
+    return Timing(
+        lease=_seconds(said.get("leaseSeconds")) or known.lease,
+        not_found_after=_seconds(said.get("notFoundSeconds")) or known.not_found_after,
+        ask_after=_seconds(said.get("askSeconds")),
+    )
+
+
+def _seconds(said: Any) -> timedelta | None:
+    return timedelta(seconds=float(said)) if said is not None else None

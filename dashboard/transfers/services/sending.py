@@ -82,6 +82,19 @@ def claim(provider_key: str, *, limit: int, lease_of: timedelta = LEASE) -> Clai
     return Claimed(lease, until, found) if found else None
 
 
+def renew(claimed: Claimed, *, lease_of: timedelta) -> Claimed:
+    """The lease again in full, before the call; without the lines that somebody took back meanwhile."""
+    until = clock.now() + lease_of
+    kept = session().scalars(
+        sa.update(Submission)
+        .where(Submission.lease == claimed.lease, Submission.state == SubmissionState.SENDING.value)
+        .values(lease_until=until, next_at=until)
+        .returning(Submission.transfer_id)
+        .execution_options(synchronize_session=False)
+    )
+    return Claimed(claimed.lease, until, sorted(kept))
+
+
 def still_ours(transfer_id: UUID, lease: UUID) -> bool:
     """Whether nobody took the line back; asked under the transfer's lock, or as a look ahead."""
     return bool(

@@ -10,7 +10,7 @@ import httpx
 import simplejson
 
 from dashboard.money import Money, NotRepresentable
-from dashboard.transfers.providers.port import Credit, Instruction, Lost, NotSent, Outcome, Report
+from dashboard.transfers.providers.port import Credit, Instruction, Lost, NotSent, Outcome, Report, Timing
 
 BATCH = 20
 CONNECT_SECONDS = 2.0
@@ -30,9 +30,18 @@ class Malformed(Exception):
 class Sandbox:
     """One client for all threads of a process; connections are kept and shared."""
 
-    def __init__(self, key: str, url: str, *, answer_seconds: float = ANSWER_SECONDS, batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        key: str,
+        url: str,
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+        batch: int = BATCH,
+        timing: Timing | None = None,
+    ) -> None:
         self.key = key
         self.batch = batch
+        self.timing = timing or Timing()
         self.longest_seconds = CONNECT_SECONDS + answer_seconds
         self._http = httpx.Client(
             base_url=url,

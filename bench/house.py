@@ -1,4 +1,4 @@
-"""The whole house under fire: web, scheduler and simulator as processes of their own, and `kill -9`."""
+"""The whole house: web, scheduler and simulator as processes of their own, to be asked, measured and killed."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Wanted:
 def send_all(house: House, token: str, wanted: Sequence[Wanted], *, threads: int) -> dict[str, int]:
     """Ask for all of them, each with its idempotency key until it is answered; statuses with how often they came."""
     left, lock, answered = list(wanted), threading.Lock(), dict[str, int]()
-    random.Random(1).shuffle(left)  # noqa: S311
+    random.Random(1).shuffle(left)
 
     def work() -> None:
         with httpx.Client(base_url=house.address, timeout=20, trust_env=False) as http:
