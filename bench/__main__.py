@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import clients, ledger_reading, payments, transfers
+from bench import clients, ledger_reading, payments, suggestions, transfers
 from bench.server import started
 
 PARTS = {
@@ -16,6 +16,7 @@ PARTS = {
     "reading": (ledger_reading.run, "balances, statements and lists of the ledger at two sizes"),
     "transfers": (transfers.run, "outgoing transfers end to end against the sandbox, beside single payments"),
     "clients": (clients.run, "lists and searches of clients at two sizes"),
+    "suggestions": (suggestions.run, "whose unrecognized money is: how often it is right, and how long it takes"),
 }
 
 

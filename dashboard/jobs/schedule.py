@@ -24,11 +24,14 @@ from dashboard.ledger.vocabulary import CheckScope
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.services.desk import warning
+from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
 GRACE = timedelta(hours=6)
+#: incoming requests that one run takes up
+MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,17 @@ def expire_transfers(_settings: Settings) -> dict[str, int]:
     """Cancel outgoing transfers that nobody confirmed in time."""
     with transaction():
         return {"expired": expiry.expire_unconfirmed()}
+
+
+def finish_incoming(_settings: Settings) -> dict[str, int]:
+    """Take up incoming requests that a fault left as received, and finish reversals that the desk has carried out."""
+    finished = 0
+    for _ in range(MOST_AT_ONCE):
+        with transaction():
+            if not receiving.finish_waiting(by=system("incoming requests")):
+                break
+        finished += 1
+    return {"finished": finished}
 
 
 def sweep(settings: Settings) -> dict[str, int]:
@@ -94,6 +108,7 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
+    Job("finish-incoming", CronTrigger(minute="*", timezone=UTC), finish_incoming),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),

@@ -1139,6 +1139,7 @@ def upgrade() -> None:
         sa.Column("booked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("value_date", sa.Date(), nullable=True),
         sa.Column("missing_data", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("search_text", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.Text(), server_default="received", nullable=False),
         sa.Column("failure_code", sa.Text(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=True),
@@ -1217,6 +1218,16 @@ def upgrade() -> None:
         ["transfer_id"],
         unique=True,
         postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND reversal"),
+    )
+    op.create_index(
+        "ix_incoming_request_search",
+        "incoming_request",
+        [sa.literal_column("trigrams(search_text)")],
+        unique=False,
+        postgresql_using="gin",
+    )
+    op.create_index(
+        "ix_incoming_request_source", "incoming_request", ["source", sa.literal_column("id DESC")], unique=False
     )
     op.create_index(
         "ix_incoming_request_early",

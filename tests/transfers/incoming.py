@@ -82,7 +82,9 @@ def bank(*, key: str = "test-bank", by: Actor | None = None) -> Bank:
 
 
 def posted(account_id: UUID) -> int:
-    value = session().scalar(sa.select(sa.func.sum(AccountBalance.posted)).where(AccountBalance.account_id == account_id))
+    value = session().scalar(
+        sa.select(sa.func.sum(AccountBalance.posted)).where(AccountBalance.account_id == account_id)
+    )
     return int(value or 0)
 
 

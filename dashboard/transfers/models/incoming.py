@@ -52,6 +52,8 @@ class IncomingRequest(Base):
     value_date: Mapped[date | None]
     #: payer data that Reg. (EU) 2023/1113 Art. 4 asks for and the message lacks
     missing: Mapped[list[str]] = mapped_column("missing_data", server_default=sa.text("'{}'"))
+    #: folded words of names, numbers, remittance and references (clients.folding)
+    search_text: Mapped[str] = mapped_column(server_default="")
     state: Mapped[str] = mapped_column(server_default=RequestState.RECEIVED.value)
     failure_code: Mapped[str | None]
     failure: Mapped[str | None]
@@ -85,6 +87,8 @@ class IncomingRequest(Base):
         sa.Index("ix_incoming_request_references", "bank_references", postgresql_using="gin"),
         sa.Index("ix_incoming_request_early", "bank_account_id", "currency", "amount_minor",
                  postgresql_where=sa.text("state = 'waiting'")),
+        sa.Index("ix_incoming_request_search", sa.text("trigrams(search_text)"), postgresql_using="gin"),
+        sa.Index("ix_incoming_request_source", "source", sa.text("id DESC")),
         sa.Index("ix_incoming_request_credit", "bank_account_id", "currency", "amount_minor", "booked_at"),
     )  # fmt: skip
 

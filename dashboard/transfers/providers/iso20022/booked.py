@@ -104,6 +104,8 @@ def _credit(
         remittance=(detail.remittance if detail else None) or entry.information,
         end_to_end_id=end_to_end,
         references=references,
+        # details of a batch share it with an entry that sums them up
+        entry_reference=entry.servicer_reference,
         value_date=entry.value_date,
         # a credit that is reversed is booked as a debit; a reversed debit is money of ours coming back
         reversal=entry.reversal and not credit,

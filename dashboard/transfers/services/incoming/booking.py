@@ -11,13 +11,14 @@ import structlog
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.clients.folding import search_text
+from dashboard.clients.services import lock
 from dashboard.database import new_id, savepoint
 from dashboard.errors import DomainError, Refused
 from dashboard.ledger import numbers
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import payments
 from dashboard.ledger.vocabulary import AccountType, ParentType
-from dashboard.transfers.models import IncomingRequest, Transfer
+from dashboard.transfers.models import IncomingRequest, PayerRule, Transfer
 from dashboard.transfers.services import lifecycle, providers
 from dashboard.transfers.services.desk import opening, standing
 from dashboard.transfers.services.incoming.recognition import Recognized, recognize
@@ -75,6 +76,8 @@ def book(request: IncomingRequest, *, to_desk: bool, by: Actor) -> Transfer:
 
 
 def _to_client(request: IncomingRequest, named: Recognized, place: Place, by: Actor) -> Transfer:
+    # the client before the ledger, as everybody: a reversal in the same transaction would take them the other way round
+    lock.locked(named.client_id)
     transfer = _fresh(request, Status.COMPLETED, account_id=named.account_id)
     transfer.client_id = named.client_id
     transfer.ended_at = transfer.created_at
@@ -83,22 +86,24 @@ def _to_client(request: IncomingRequest, named: Recognized, place: Place, by: Ac
 
 
 def _to_suspense(request: IncomingRequest, cause: Cause, place: Place, by: Actor, *, by_rule: bool) -> Transfer:
+    rule = None
+    if cause is Cause.NOT_RECOGNIZED and by_rule:
+        rule = standing.rule_for(request.debtor_account, request.currency or "")
+        if rule is not None:
+            lock.locked(rule.client_id)
     transfer = _fresh(request, Status.UNRECOGNIZED, account_id=place.suspense_id)
     _pay(transfer, place.settlement_id, by)
     lifecycle.begin(transfer, by=by, code=cause.value)
     opening.open_receipt(
         transfer, cause=cause, suspense_account_id=place.suspense_id, booked_at=request.booked_at, by=by
     )
-    if cause is Cause.NOT_RECOGNIZED and by_rule:
-        _by_standing_rule(transfer)
+    if rule is not None:
+        _by_standing_rule(transfer, rule)
     return transfer
 
 
-def _by_standing_rule(transfer: Transfer) -> None:
+def _by_standing_rule(transfer: Transfer, rule: PayerRule) -> None:
     """Two people decided what happens to this payer's money; where that cannot be done now, it stays on suspense."""
-    rule = standing.rule_for(transfer.counterparty_key, transfer.currency)
-    if rule is None:
-        return
     try:
         with savepoint():
             standing.post_by_rule(transfer, rule, by=system("standing rule"))

@@ -15,16 +15,12 @@ from dashboard.clock import calendar
 from dashboard.database import savepoint, session
 from dashboard.errors import DomainError, Refused
 from dashboard.queues import services as queues
-from dashboard.transfers.models import (
-    DeskLimit,
-    IncomingCorrection,
-    IncomingLink,
-    IncomingRequest,
-    Transfer,
-)
+from dashboard.transfers.models import IncomingCorrection, IncomingLink, IncomingRequest, Transfer
 from dashboard.transfers.services import lifecycle
+from dashboard.transfers.services.desk import limits
 from dashboard.transfers.services.incoming import booking, linking, reversing
-from dashboard.transfers.vocabulary import Kind, RequestState
+from dashboard.transfers.services.outgoing import returned
+from dashboard.transfers.vocabulary import Kind, RequestState, Status, TransferType
 
 log = structlog.get_logger()
 
@@ -55,6 +51,10 @@ FAILURES: dict[str, tuple[str, str]] = {
         "The bank took the money back, and the client's account is closed.",
         "Book what the bank took by an adjusting payment.",
     ),
+    "returnTooEarly": (
+        "It gives back a transfer of ours that the provider has not reported as executed.",
+        "Process it again when the transfer is completed.",
+    ),
     "notReversible": (
         "The credit it names was a transfer of ours that came back.",
         "Ask the bank. An adjusting payment books what it says.",
@@ -72,26 +72,31 @@ def process(request: IncomingRequest, *, by: Actor, separate: bool = False, same
     """
     request.attempts += 1
     try:
+        # outside of what a refusal takes back: with it, the page finds what the request may mean
+        _place(request)
         with savepoint():
             _decide(request, separate=separate, same_as=same_as, by=by)
     except DomainError as refusal:
-        session().refresh(request, ["transfer_id", "linked_id", "state", "bank_account_id"])
+        session().refresh(request, ["transfer_id", "linked_id", "state"])
         _failed(request, refusal, by)
     except sa.exc.OperationalError:
         # the database is busy or gone: the whole telling is tried again
         raise
     except Exception:
-        session().refresh(request, ["transfer_id", "linked_id", "state", "bank_account_id"])
+        session().refresh(request, ["transfer_id", "linked_id", "state"])
         # a fault of ours: the request stays as received, and is taken up again
         log.exception("incoming request not processed", request=str(request.id))
     session().flush()
 
 
-def _decide(request: IncomingRequest, *, separate: bool, same_as: UUID | None, by: Actor) -> None:
+def _place(request: IncomingRequest) -> None:
     if request.amount_minor is None or request.currency is None:
         raise Refused(FAILURES["noAmount"][0], code="noAmount")
     request.bank_account_id = booking.bank_account_of(request)
     session().flush()
+
+
+def _decide(request: IncomingRequest, *, separate: bool, same_as: UUID | None, by: Actor) -> None:
     linking.take_turns(request)
     if same_as is not None and not request.reversal:
         _link_as_told(request, same_as, by)
@@ -126,19 +131,39 @@ def goes_to_desk(request: IncomingRequest) -> bool:
     )
     if typed is None:
         return False
-    limit = session().get(DeskLimit, request.currency)
-    return (request.amount_minor or 0) > (limit.two_people_above_minor if limit else 0)
+    return limits.needs_two(request.currency or "", request.amount_minor or 0)
 
 
 def _came_back(request: IncomingRequest, by: Actor) -> Transfer | None:
-    """The transfer of ours that this credit gives back; None where it names none of ours."""
+    """The return of a transfer of ours, booked; None where the credit gives back none, or more than was sent.
+
+    Raises Refused `returnTooEarly` while the provider has not said that it left: it may still say that it never did.
+    """
     if not request.returns:
         return None
     ours = session().scalar(
-        sa.select(Transfer).where(Transfer.end_to_end_id == request.returns, Transfer.kind == Kind.OUTGOING.value)
+        sa.select(Transfer.id).where(
+            Transfer.end_to_end_id == request.returns,
+            Transfer.kind == Kind.OUTGOING.value,
+            Transfer.provider == request.provider,
+            Transfer.currency == request.currency,
+        )
     )
     if ours is None:
         return None
+    first = lifecycle.locked(ours)
+    if first.status in (Status.REJECTED, Status.CANCELED, Status.RETURNED) or first.type == TransferType.INTERNAL:
+        # it is settled already: this is other money, and people find out whose
+        return None
+    if first.status != Status.COMPLETED:
+        raise Refused(FAILURES["returnTooEarly"][0], code="returnTooEarly", details={"transferId": str(first.id)})
+    assert request.amount_minor is not None
+    if request.amount_minor > first.amount_minor:
+        return None
+    return returned.came_back(
+        first, amount_minor=request.amount_minor, provider_reference=request.provider_reference,
+        booked_at=request.booked_at, by=by,
+    )  # fmt: skip
 
 
 def _reverse(request: IncomingRequest, same_as: UUID | None, by: Actor) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from dashboard import clock
 from dashboard.audit.services import plain
+from dashboard.clients.folding import search_text
 from dashboard.database import new_id
 from dashboard.ledger import numbers
 from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS
@@ -91,7 +92,7 @@ def read(credit: Credit, *, source: str, message_id: UUID | None) -> IncomingReq
     name = text(credit.debtor_name, LONGEST_NAME)
     bic = (text(credit.debtor_bic, LONGEST_ACCOUNT) or "").upper() or None
     country = (text(credit.debtor_country, LONGEST_ACCOUNT) or "").upper() or None
-    return IncomingRequest(
+    row = IncomingRequest(
         id=new_id(),
         provider=credit.provider,
         provider_reference=credit.provider_reference,
@@ -119,6 +120,16 @@ def read(credit: Credit, *, source: str, message_id: UUID | None) -> IncomingReq
         attempts=0,
         created_at=clock.now(),
     )
+    row.search_text = searchable(row)
+    return row
+
+
+def searchable(row: IncomingRequest) -> str:
+    """What a text in the list is looked for in."""
+    return search_text(
+        row.debtor_name, row.debtor_account, row.creditor_name, row.creditor_account, row.remittance,
+        row.provider_reference, row.end_to_end_id,
+    )  # fmt: skip
 
 
 def _of_entry(reference: str | None) -> str | None:
@@ -154,6 +165,7 @@ def unreadable(
         booked_at=booked_at or clock.now(), state=RequestState.RECEIVED.value, attempts=0, created_at=clock.now(),
         **fields,
     )  # fmt: skip
+    row.search_text = searchable(row)
     row.missing = [] if reversal else payer_data.missing(
         name=row.debtor_name, account=row.debtor_account, bic=row.debtor_bic, country=row.debtor_country
     )  # fmt: skip

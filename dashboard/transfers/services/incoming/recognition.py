@@ -13,7 +13,7 @@ from dashboard.ledger import numbers
 from dashboard.ledger.models import Account
 from dashboard.ledger.vocabulary import AccountStatus, AccountType
 from dashboard.transfers.models import IncomingRequest
-from dashboard.transfers.services.incoming import references
+from dashboard.transfers.services.incoming import remittance
 from dashboard.transfers.vocabulary import Cause
 
 
@@ -58,10 +58,10 @@ def _by_account(request: IncomingRequest) -> Account | None:
 def _by_reference(request: IncomingRequest) -> Account | None:
     """The account that all references in the text agree on, where one of them is live. Two clients' references, or
     two accounts, name nobody: a person looks."""
-    found = references.found_in(request.remittance)
+    found = remittance.found_in(request.remittance)
     today = clock.calendar().today()
     if len({reference.account_id for reference in found}) != 1:
         return None
-    if not any(references.is_live(reference, today) for reference in found):
+    if not any(remittance.is_live(reference, today) for reference in found):
         return None
     return session().get(Account, found[0].account_id, populate_existing=True)
