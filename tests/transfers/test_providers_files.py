@@ -222,7 +222,7 @@ def test_a_failed_file_is_read_again_and_takes_nothing_twice(
     assert "no bank account of the house" in page
     with transaction():
         accounts.register_bank_account(provider="north", name="South", number=south, currency="eur", by=BY)
-    assert browser.post(f"/transfers/providers/north/files/{file.id}/retry").status_code == 302
+    assert browser.post(f"/transfers/providers/north/files/{file.id}/retry").status_code == 303
     mended = read(settings)
     assert (mended.id, mended.state, mended.failures) == (file.id, "done", {})
     with transaction(), pytest.raises(Exception, match="Nothing of this file failed"):
