@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 
-from bench import clients, ledger_reading, payments
+from bench import clients, ledger_reading, payments, suggestions
 from bench.server import started
 
 PARTS = {
     "payments": (payments.run, "payments over HTTP and in batches beside what they are measured against"),
     "reading": (ledger_reading.run, "balances, statements and lists of the ledger at two sizes"),
     "clients": (clients.run, "lists and searches of clients at two sizes"),
+    "suggestions": (suggestions.run, "whose unrecognized money is: how often it is right, and how long it takes"),
 }
 
 

@@ -16,8 +16,8 @@ _FORMS = """uab ab vsi mb ii tub kub ou oue as sia ik ltd limited plc llp llc in
 FORMS = frozenset(_FORMS.split())
 #: words of payments that are nobody's name
 _COMMON = """invoice inv nr no number payment pay pmt transfer for from to of account acct ref reference order bill
-    faktura rechnung saskaita arve rekins mokejimas uz per sepa eur usd gbp rent loan deposit top up topup salary thank you
-    thanks client customer contract fee iban bic"""
+    faktura rechnung saskaita arve rekins mokejimas uz per sepa eur usd gbp rent loan deposit top up topup salary thank
+    you thanks client customer contract fee iban bic"""
 COMMON = frozenset(_COMMON.split())
 _TOKEN = re.compile(r"[^\W_](?:[^\W_]|['’‘ʼ`´](?=[^\W_]))*")
 _APOSTROPHES = str.maketrans("", "", "'’‘ʼ`´")

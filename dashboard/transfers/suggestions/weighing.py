@@ -36,8 +36,11 @@ MOST_SHOWN = 3
 
 def _by_number(told: Told, account: Account) -> Evidence | None:
     best: Evidence | None = None
+    whole = told.numbers.get(account.number)
+    if whole is not None:
+        return Evidence("accountNumber", "The account's number is told.", {"found": account.number}, (whole,))
     for number, mark in told.numbers.items():
-        if number == account.number or (len(number) >= 10 and account.number.endswith(number)):
+        if len(number) >= 10 and account.number.endswith(number):
             return Evidence("accountNumber", "The account's number is told.", {"found": number}, (mark,))
         if best is None and account.number.endswith(number):
             best = Evidence(
