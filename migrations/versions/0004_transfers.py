@@ -10,7 +10,7 @@ from dashboard.money import DECIMALS
 from migrations.guards import append_only, grant, never_deleted
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 #: status goes forward along FOLLOWING (dashboard.transfers.vocabulary), together with the ledger's payment
 TRANSFER_GUARD = """

@@ -23,7 +23,8 @@
   const move = (step) => {
     const rows = [...document.querySelectorAll('main tr.rec .open')].filter(seen);
     if (!rows.length) return;
-    const here = rows.indexOf(document.activeElement?.closest('tr.rec')?.querySelector('.open'));
+    const row = document.activeElement?.closest('tr.rec') ?? document.querySelector('main tr.rec[aria-current="true"]');
+    const here = rows.indexOf(row?.querySelector('.open'));
     const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, here + step))];
     next.focus({ focusVisible: true, preventScroll: true });
     next.closest('tr').scrollIntoView({ block: 'nearest' });

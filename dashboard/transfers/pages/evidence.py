@@ -180,7 +180,7 @@ def evidence_of(item: Item) -> Evidence:
                 grouped=numbers.in_groups(one.account_number),
                 currency=one.currency,
                 status=Cell(badge.word, role=badge.role) if badge else Cell(one.client_status.capitalize()),
-                against=[reason.text.rstrip(".") for reason in one.against],
+                against=[reason.text[:1].lower() + reason.text[1:].rstrip(".") for reason in one.against],
             )
         )
     return Evidence(shown, _rows(found.candidates, shown, item), _marks(found.candidates), found.rules_version)

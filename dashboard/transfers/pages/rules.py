@@ -37,9 +37,7 @@ def payer_rules() -> str:
         ended=ended,
         accounts=parties(rule.account_id for rule in found),
         states=STATES,
-        asked={
-            asked.object_id: asked.id for asked in queries.open_requests([rule.id for rule in found], [standing.KIND])
-        },
+        asked={one.object_id: one.id for one in waiting},
         in_groups=numbers.in_groups,
         may_assign=current_actor().may(Permission.TRANSFERS_ASSIGN),
     )

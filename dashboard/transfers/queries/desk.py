@@ -35,6 +35,8 @@ from dashboard.transfers.vocabulary import UNDECIDED, DispositionState, ReceiptS
 QUEUE = "unrecognized"
 #: cause of an item that is about a client's debt, not about a receipt
 CLAIM = "receivable"
+#: causes of items beside a receipt's own
+REMINDERS = (CLAIM, "halfTime")
 #: how long a decision of one's own stays in the list, with its Undo
 STAYS = timedelta(minutes=30)
 #: such rows at most
@@ -172,40 +174,34 @@ def _conditions(chosen: DeskFilter) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _item() -> Any:
-    """The open item of the queue for a receipt: one, whatever causes there are."""
-    return (
-        sa.select(QueueItem.id, QueueItem.assignee_id)
-        .where(
-            QueueItem.queue == QUEUE, QueueItem.object_id == Receipt.transfer_id, QueueItem.closed_at.is_(None),
-            QueueItem.cause != CLAIM,
-        )
-        .order_by(QueueItem.id)
-        .limit(1)
-        .lateral("item")
-    )  # fmt: skip
+#: the work item of a receipt: reminders about the same receipt have causes of their own
+_ITEM = sa.and_(
+    QueueItem.queue == QUEUE,
+    QueueItem.object_id == Receipt.transfer_id,
+    QueueItem.cause == Receipt.cause,
+    QueueItem.closed_at.is_(None),
+)
 
 
 def _listed(chosen: DeskFilter) -> Any:
-    item = _item()
     query: Any = (
         sa.select(
             Receipt.transfer_id, Receipt.currency, Receipt.amount_minor, Receipt.state, Receipt.cause,
             Receipt.booked_at, Receipt.allocate_by, Receipt.resolve_by, Transfer.created_at,
             Transfer.counterparty_name, Transfer.counterparty_account, Transfer.remittance,
-            Transfer.provider_reference, item.c.id, item.c.assignee_id, StaffMember.name,
+            Transfer.provider_reference, QueueItem.id, QueueItem.assignee_id, StaffMember.name,
         )
         .join(Transfer, Transfer.id == Receipt.transfer_id)
-        .outerjoin(item, sa.true())
-        .outerjoin(StaffMember, StaffMember.id == item.c.assignee_id)
+        .outerjoin(QueueItem, _ITEM)
+        .outerjoin(StaffMember, StaffMember.id == QueueItem.assignee_id)
         .where(*_conditions(chosen))
     )  # fmt: skip
     if chosen.whose == "me":
-        query = query.where(item.c.assignee_id == chosen.reader)
+        query = query.where(QueueItem.assignee_id == chosen.reader)
     elif chosen.whose == "none":
-        query = query.where(item.c.assignee_id.is_(None))
+        query = query.where(QueueItem.assignee_id.is_(None))
     elif chosen.whose == "own":
-        query = query.where(sa.or_(item.c.assignee_id == chosen.reader, item.c.assignee_id.is_(None)))
+        query = query.where(sa.or_(QueueItem.assignee_id == chosen.reader, QueueItem.assignee_id.is_(None)))
     return query
 
 
@@ -292,27 +288,27 @@ def next_after(chosen: DeskFilter, place: Key | None) -> UUID | None:
 
 
 def sums(reader: UUID | None) -> Sums:
-    """All that waits, currency by currency."""
-    item = _item()
-    rows = session().execute(
+    """All that waits, currency by currency, and how much of it is whose: each counted by itself, never row by row."""
+    work = sa.select(
+        sa.func.count().filter(QueueItem.assignee_id == reader).label("mine"),
+        sa.func.count().filter(QueueItem.assignee_id.is_(None)).label("unassigned"),
+    ).where(QueueItem.queue == QUEUE, QueueItem.closed_at.is_(None), QueueItem.cause.not_in(REMINDERS))
+    whose = work.subquery()
+    by_currency = (
         sa.select(
             Receipt.currency,
-            sa.func.sum(Receipt.remaining_minor),
-            sa.func.sum(Receipt.amount_minor),
-            sa.func.count(),
-            sa.func.count().filter(Receipt.allocate_by < clock.now()),
-            sa.func.count().filter(item.c.assignee_id == reader),
-            sa.func.count().filter(item.c.assignee_id.is_(None)),
+            sa.func.sum(Receipt.amount_minor).label("amount"),
+            sa.func.count().label("items"),
+            sa.func.count().filter(Receipt.allocate_by < clock.now()).label("late"),
         )
-        .outerjoin(item, sa.true())
         .where(_undecided())
         .group_by(Receipt.currency)
+        .subquery()
     )
-    currencies, mine, unassigned = [], 0, 0
-    for currency, _remaining, amount, items, late, own, free in rows:
-        currencies.append(CurrencySum(Money(int(amount), currency), items, late))
-        mine, unassigned = mine + own, unassigned + free
-    return Sums(sorted(currencies, key=lambda one: (-one.items, one.money.currency)), mine, unassigned)
+    rows = session().execute(sa.select(by_currency, whose).join(whose, sa.true())).all()
+    found = [CurrencySum(Money(int(row.amount), row.currency), row.items, row.late) for row in rows]
+    mine, unassigned = (rows[0].mine, rows[0].unassigned) if rows else (0, 0)
+    return Sums(sorted(found, key=lambda one: (-one.items, one.money.currency)), mine, unassigned)
 
 
 def last_incoming() -> LastFile | None:
@@ -411,14 +407,13 @@ class Item:
 
 def item(transfer_id: UUID) -> Item:
     """Raises NotFound `receiptNotFound`, also for a transfer that never was unrecognized."""
-    item_of = _item()
     found = (
         session()
         .execute(
-            sa.select(Receipt, Transfer, item_of.c.id, item_of.c.assignee_id, StaffMember.name)
+            sa.select(Receipt, Transfer, QueueItem.id, QueueItem.assignee_id, StaffMember.name)
             .join(Transfer, Transfer.id == Receipt.transfer_id)
-            .outerjoin(item_of, sa.true())
-            .outerjoin(StaffMember, StaffMember.id == item_of.c.assignee_id)
+            .outerjoin(QueueItem, _ITEM)
+            .outerjoin(StaffMember, StaffMember.id == QueueItem.assignee_id)
             .where(Receipt.transfer_id == transfer_id)
             .execution_options(populate_existing=True)
         )
