@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PATH = "/internal/Payments"
 #: a longer body has fields that the quick way does not know
 _LONGEST = 1024
-_CALL = "SELECT by_id, said FROM pay_at_once(" + ", ".join(["%s"] * 17) + ")"
+_CALL = "SELECT by_id, said FROM pay_at_once(" + ", ".join(f"${number}" for number in range(1, 18)) + ")"
 #: the database puts its own times in their place
 _TIMES = Times(moment="@moment@", booked="@booked@")
 
