@@ -144,7 +144,8 @@ def test_plain_payments_hear_in_columns_what_they_hear_as_orders(book: Book, see
 
 ODD: list[Any] = [
     None, True, 1, 1.5, "", "x", [], {}, Decimal("1e999999"), Decimal("0.001"), Decimal("1.10"), Decimal("-1"), 0,
-    10**16, 10**14, Decimal("1e14"), Decimal("1.0000000000000000000000000000001"), "EUR", "eur", "jpy", "bhd", "transfer",
+    10**16, 10**14, Decimal("1e14"),
+    Decimal("1.0000000000000000000000000000001"), "EUR", "eur", "jpy", "bhd", "transfer",
     "adjustingPayment", "paymentRequest", str(uuid4()), str(uuid4()).upper(), uuid4().hex, f"{{{uuid4()}}}",
     f"{uuid4()}\n", f"{str(uuid4())[:-1]},", f",{str(uuid4())[:-1]}", f"{str(uuid4())[:-1]}İ",
 ]  # fmt: skip
