@@ -9,7 +9,7 @@ from flask import Response
 
 from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
-from dashboard.database import new_ids
+from dashboard.database import hyphened, new_ids
 from dashboard.errors import DomainError, FieldError, Invalid
 from dashboard.ledger.api.blueprint import SYSTEM, ledger_operations
 from dashboard.ledger.dto import BatchAnswer
@@ -44,10 +44,7 @@ _DONE = json.dumps(_item(0, "", None)).replace('"index": 0', '"index": %d').repl
 
 def _written(orders: PlainOrders, refused: Mapping[int, Outcome]) -> str:
     """The answer as text: identifiers are put into their place, and only what was refused is thought about."""
-    items = [
-        _DONE % (index, f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}")
-        for index, one in enumerate(orders.ids)
-    ]
+    items = [_DONE % (index, hyphened(one)) for index, one in enumerate(orders.ids)]
     for index, outcome in refused.items():
         items[index] = json.dumps(_item(index, None, checking.refusal(outcome, orders.order(index))))
     done = len(items) - len(refused)
