@@ -9,15 +9,78 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
 from flask import Flask, current_app
+from psycopg import pq
+from psycopg.adapt import Transformer
 
 from dashboard.database import db, engine_options, session, step_down, transaction
 from dashboard.settings import Settings
 
 Row = tuple[Any, ...]
+
+
+class _Line:
+    """One connection, with the statements that it knows by a name.
+
+    Statements are sent through libpq itself: what a cursor does around one costs more than the statement's own way
+    there and back. Parameters go as text, and the database reads them as what the statement says they are.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+        self.names: dict[str, bytes] = {}
+        self.reader = Transformer(connection)
+
+    def one(self, statement: str, parameters: Sequence[Any]) -> Row | None:
+        server = self.connection.pgconn
+        name = self.names.get(statement)
+        if name is None:
+            name = b"direct_%d" % len(self.names)
+            self._checked(server.prepare(name, statement.encode()))
+            self.names[statement] = name
+        sent: list[Any] = [_as_text(value) for value in parameters]
+        result = self._checked(server.exec_prepared(name, sent))
+        self.reader.set_pgresult(result)
+        return self.reader.load_row(0, tuple) if result.ntuples else None
+
+    def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
+        if result.status in _FINE:
+            return result
+        if self.connection.pgconn.status != pq.ConnStatus.OK and not result.error_field(pq.DiagnosticField.SQLSTATE):
+            # the server went away without a word
+            raise psycopg.OperationalError(result.get_error_message())
+        raise psycopg.errors.error_from_result(result)
+
+    @property
+    def gone(self) -> bool:
+        return self.connection.closed or self.connection.broken
+
+
+_FINE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+#: what a prepared statement says after its tables or functions were made anew, or behind a pool that mixes sessions
+_STALE = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSqlStatementName)
+
+
+def _as_text(value: Any) -> bytes | None:
+    """A parameter as the database reads it. Raises psycopg.DataError for a text that it cannot hold."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.encode()
+        if b"\0" in text:
+            raise psycopg.DataError("PostgreSQL text cannot hold NUL")
+        return text
+    if isinstance(value, UUID):
+        return value.hex.encode()
+    if isinstance(value, bytes):
+        return b"\\x" + value.hex().encode()
+    if type(value) is int:
+        return b"%d" % value
+    raise TypeError(f"{type(value).__name__} does not go the short way")
 
 
 class Lane:
@@ -26,31 +89,36 @@ class Lane:
     def __init__(self, url: str, options: str) -> None:
         self.url = url
         self.options = options
-        self.idle: deque[psycopg.Connection[Row]] = deque()
+        self.idle: deque[_Line] = deque()
 
-    def _connect(self) -> psycopg.Connection[Row]:
-        connection = psycopg.connect(self.url, options=self.options, application_name="countinghouse", autocommit=True)
+    def _connect(self) -> _Line:
+        connection = psycopg.connect(
+            self.url, options=self.options, application_name="countinghouse", client_encoding="utf8", autocommit=True
+        )
         step_down(connection)
-        return connection
+        return _Line(connection)
 
     def one(self, statement: str, parameters: Sequence[Any]) -> Row | None:
         """Run the statement and give its only row. Raises psycopg.Error; a connection that broke is forgotten, with
         all the others that the same server held."""
         try:
-            connection = self.idle.pop()
+            line = self.idle.pop()
         except IndexError:
-            connection = self._connect()
+            line = self._connect()
         try:
-            return connection.execute(statement, parameters).fetchone()  # type: ignore[arg-type]
+            return line.one(statement, parameters)
+        except _STALE:
+            line.connection.close()
+            raise
         finally:
-            if connection.closed or connection.broken:
+            if line.gone:
                 self.idle.clear()
             else:
-                self.idle.append(connection)
+                self.idle.append(line)
 
     def close(self) -> None:
         while self.idle:
-            self.idle.pop().close()
+            self.idle.pop().connection.close()
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -66,7 +134,8 @@ def _in_transaction() -> bool:
 
 
 def one(statement: str, parameters: Sequence[Any]) -> Row | None:
-    """The statement's only row, committed. Within an open transaction of this thread it takes part in that instead.
+    """The only row of the statement, whose parameters are $1, $2 and so on, committed. Within an open transaction of
+    this thread it takes part in that instead.
 
     Raises psycopg.Error.
     """
@@ -74,7 +143,7 @@ def one(statement: str, parameters: Sequence[Any]) -> Row | None:
         with transaction():
             driver = session().connection().connection.driver_connection
             assert driver is not None  # a checked-out connection has one
-            return driver.execute(statement, parameters).fetchone()  # type: ignore[no-any-return]
+            return psycopg.RawCursor(driver).execute(statement, parameters).fetchone()  # type: ignore[no-any-return]
     lane: Lane = current_app.extensions["countinghouse.lane"]
     return lane.one(statement, parameters)
 

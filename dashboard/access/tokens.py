@@ -124,7 +124,7 @@ def authenticate(header: str | None) -> Actor | None:
 _KNOWN = """
 SELECT id, name, audience, scopes, owner_id, client_id, partner,
        last_used_at IS NULL OR last_used_at < now() - interval '1 minute'
-FROM api_token WHERE secret_hash = %s AND revoked_at IS NULL AND expires_at > now()
+FROM api_token WHERE secret_hash = $1 AND revoked_at IS NULL AND expires_at > now()
 """
 
 

@@ -56,6 +56,10 @@ class BankAccount(Base):
     )
 
 
+#: what the index of names holds: trigrams, and currency, type and status as words that no trigram can be
+ALIAS_WORDS = "trigrams(lower(alias)) || ARRAY['=' || currency, '=' || type, '=' || status]"
+
+
 class Account(Base):
     __tablename__ = "account"
 
@@ -96,7 +100,7 @@ class Account(Base):
         sa.Index("ix_account_created_at", "created_at"),
         sa.Index("ix_account_system", "id", postgresql_where=sa.text("owner_id IS NULL")),
         sa.Index("ix_account_provider", "provider", "id", postgresql_where=sa.text("provider IS NOT NULL")),
-        sa.Index("ix_account_alias", sa.text("trigrams(lower(alias))"), postgresql_using="gin",
+        sa.Index("ix_account_alias", sa.text(f"({ALIAS_WORDS})"), postgresql_using="gin",
                  postgresql_where=sa.text("alias IS NOT NULL")),
         # an account is found by the last characters of its number
         sa.Index("ix_account_number_end", sa.text("reverse(number) text_pattern_ops")),

@@ -6,7 +6,7 @@ and writes balances, payments, transactions, state history and audit events (mig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
-from dashboard.database import constraint_of, new_id, new_ids, session
+from dashboard.database import constraint_of, new_hex_ids, new_id, session
 from dashboard.errors import Conflict, Refused
 from dashboard.ledger.vocabulary import MAIN_PURPOSE, SLOTS, ParentType, PaymentState
 
@@ -71,20 +71,55 @@ class Moved:
     moment: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class PlainOrders:
+    """Payments of one transaction each that have nothing but what is required, in columns: thousands of them are
+    moved without an object for each. Identifiers are hexadecimal digits, hyphens or not, in lower case; `parent_types`
+    are values of ParentType without `adjustingPayment`. Only `reading.plain_orders` makes them: they are checked."""
+
+    ids: Sequence[str]
+    transaction_ids: Sequence[str]
+    parent_types: Sequence[str]
+    parent_ids: Sequence[str]
+    debtor_ids: Sequence[str]
+    creditor_ids: Sequence[str]
+    currencies: Sequence[str]
+    amounts: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def order(self, index: int) -> Order:
+        """One of them by itself."""
+        leg = Leg(
+            UUID(self.debtor_ids[index]), UUID(self.creditor_ids[index]), self.amounts[index], self.currencies[index],
+            None, UUID(self.transaction_ids[index]),
+        )  # fmt: skip
+        parent = UUID(self.parent_ids[index])
+        return Order(ParentType(self.parent_types[index]), parent, (leg,), id=UUID(self.ids[index]))
+
+
 class ParentTaken(Conflict):
     """Another transaction made the same parent's payment at this very moment. Trying again tells which."""
 
     code = "paymentExists"
 
 
-_CALL = sa.text(
-    "SELECT payments, codes, culprits, rooms, others, booked, moment FROM move_money("
+_MOVE = (
+    "move_money("
     ":to, :all, :follows, pg_backend_pid() % :slots,"
     " CAST(:ids AS uuid[]), CAST(:types AS text[]), CAST(:parents AS uuid[]), CAST(:purposes AS text[]),"
     " CAST(:same AS int[]), CAST(:dates AS date[]), CAST(:reverses AS uuid[]), CAST(:last AS int[]),"
     " CAST(:t_payments AS int[]), CAST(:t_ids AS uuid[]), CAST(:t_debtors AS uuid[]), CAST(:t_creditors AS uuid[]),"
     " CAST(:t_currencies AS text[]), CAST(:t_amounts AS bigint[]), CAST(:t_descriptions AS text[]),"
     " :reason, CAST(:events AS uuid[]), :by_kind, :by_id, :by_name, :by_role, :by_address, :by_request)"
+)
+_CALL = sa.text(f"SELECT payments, codes, culprits, rooms, others, booked, moment FROM {_MOVE}")
+#: arrays of nothing but NULLs are not sent, let alone read
+_CALL_PLAIN = sa.text(
+    "SELECT CASE WHEN refused THEN codes END AS codes, CASE WHEN refused THEN culprits END AS culprits,"
+    " CASE WHEN refused THEN rooms END AS rooms, CASE WHEN refused THEN others END AS others"
+    f" FROM (SELECT *, cardinality(array_remove(codes, NULL)) > 0 AS refused FROM {_MOVE}) AS moved"
 )
 
 
@@ -110,7 +145,10 @@ def _nullable(values: Sequence[Any]) -> str | None:
     return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
 
 
-def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values: Any) -> Moved:
+def _execute(
+    statement: sa.TextClause, to: PaymentState, by: Actor, reason: str | None, count: int, **values: Any
+) -> Any:
+    """The only row. Raises ParentTaken, Refused `balanceOutOfRange`."""
     parameters: dict[str, Any] = dict.fromkeys(
         (
             "types", "parents", "purposes", "same", "dates", "reverses", "last", "t_payments", "t_ids", "t_debtors",
@@ -119,13 +157,13 @@ def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values:
     )  # fmt: skip
     parameters.update(
         to=to.value, all=False, follows=False, slots=SLOTS, reason=reason,
-        events=_uuids(new_ids(count)),
+        events=_array(new_hex_ids(count)),
         by_kind=by.kind, by_id=by.id, by_name=by.name, by_role=by.role, by_address=by.address,
         by_request=by.request_id,
     )  # fmt: skip
     parameters.update(values)
     try:
-        row = session().execute(_CALL, parameters).one()
+        return session().execute(statement, parameters).one()
     except sa.exc.IntegrityError as error:
         if constraint_of(error) in {"uq_payment_parent", "uq_payment_reversal"}:
             raise ParentTaken("A payment for this parent was made at the same moment.") from None
@@ -136,6 +174,10 @@ def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values:
         if getattr(error.orig, "sqlstate", None) != _OUT_OF_RANGE:
             raise
         raise Refused(_TOO_LARGE, code="balanceOutOfRange") from None
+
+
+def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values: Any) -> Moved:
+    row = _execute(_CALL, to, by, reason, count, **values)
     if row.payments is None:
         return Moved([], None, None)
     outcomes = [
@@ -147,12 +189,11 @@ def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values:
     return Moved(outcomes, row.booked, row.moment)
 
 
-def _same(orders: Sequence[Order]) -> list[int]:
-    """For each order the ordinal (from 1) of the one before it with the same parent and purpose, or 0."""
-    last: dict[tuple[str, UUID, str], int] = {}
+def _same(keys: Iterable[Hashable]) -> list[int]:
+    """For each parent and purpose the ordinal (from 1) of the one before it that is the same, or 0."""
+    last: dict[Hashable, int] = {}
     found = []
-    for ordinal, order in enumerate(orders, 1):
-        key = (order.parent_type, order.parent_id, order.purpose)
+    for ordinal, key in enumerate(keys, 1):
         found.append(last.get(key, 0))
         last[key] = ordinal
     return found
@@ -183,7 +224,7 @@ def create(
         types=_array(order.parent_type.value for order in orders),
         parents=_uuids(order.parent_id for order in orders),
         purposes=[order.purpose for order in orders],
-        same=_array(_same(orders)),
+        same=_array(_same((order.parent_type, order.parent_id, order.purpose) for order in orders)),
         dates=_nullable([order.value_date for order in orders]),
         reverses=_nullable([order.reverses_id for order in orders]),
         last=_array(last),
@@ -195,6 +236,38 @@ def create(
         t_amounts=_array(leg.amount_minor for _, leg in legs),
         t_descriptions=descriptions if any(descriptions) else None,
     )  # fmt: skip
+
+
+def create_plain(orders: PlainOrders, *, by: Actor, all_or_none: bool) -> dict[int, Outcome]:
+    """Post many plain payments; gives the outcomes of those that were refused, by their place from 0.
+
+    Raises ParentTaken.
+    """
+    count = len(orders)
+    ordinals = _array(range(1, count + 1))
+    row = _execute(
+        _CALL_PLAIN, PaymentState.POSTED, by, None, count, all=all_or_none,
+        ids=_array(orders.ids),
+        types=_array(orders.parent_types),
+        parents=_array(orders.parent_ids),
+        purposes=[MAIN_PURPOSE] * count,
+        same=_array(_same(zip(orders.parent_types, orders.parent_ids, strict=True))),
+        last=ordinals,
+        t_payments=ordinals,
+        t_ids=_array(orders.transaction_ids),
+        t_debtors=_array(orders.debtor_ids),
+        t_creditors=_array(orders.creditor_ids),
+        t_currencies=_array(orders.currencies),
+        t_amounts=_array(orders.amounts),
+    )  # fmt: skip
+    if row.codes is None:
+        return {}
+    found = zip(row.codes, row.culprits, row.rooms, row.others, strict=True)
+    return {
+        index: Outcome(UUID(orders.ids[index]), code, culprit, room, other)
+        for index, (code, culprit, room, other) in enumerate(found)
+        if code is not None
+    }
 
 
 def advance(payment_ids: Iterable[UUID], to: PaymentState, *, by: Actor, reason: str | None = None) -> Moved:

@@ -60,7 +60,11 @@ def _integer(token: str) -> int:
 
 def loads(text: str | bytes, **_kwargs: Any) -> Any:
     """Raises ValueError for what is no JSON, NaN and Infinity included."""
-    return simplejson.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
+    return _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
+
+
+#: made once: that costs as much as reading a short document
+_DECODER = simplejson.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
 
 
 class ExactJSON(JSONProvider):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
@@ -17,6 +21,16 @@ QUIET = ("static", "web.htmx", "health.healthz", "health.readyz")
 _GIVEN = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
+@cache
+def _encoder(default: Callable[[Any], Any]) -> json.JSONEncoder:
+    """Made once: `json.dumps` would make one for each line."""
+    return json.JSONEncoder(ensure_ascii=False, default=default)
+
+
+def _line(event: Any, default: Callable[[Any], Any]) -> str:
+    return _encoder(default).encode(event)
+
+
 def configure() -> None:
     """JSON lines on standard error."""
     structlog.configure(
@@ -24,7 +38,7 @@ def configure() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

@@ -166,7 +166,7 @@ def test_a_failure_of_ours_keeps_nothing_and_the_next_try_does_it(case: Case, mo
     with monkeypatch.context() as patched:
         patched.setattr(idempotency, "remember", fail)
         # the quick way has no such place: here it is only that the usual one is taken
-        patched.setattr("dashboard.ledger.api.quick.plain_order", lambda _document: None)
+        patched.setattr("dashboard.ledger.api.quick.plain_orders", lambda _items: None)
         assert case.ask("once").status_code == 500
     assert case.done() == 0
     assert count(IdempotencyKey) == keys

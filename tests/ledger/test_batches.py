@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dashboard.access.actor import system
 from dashboard.database import db, session, transaction
 from dashboard.errors import DomainError, Invalid
 from dashboard.ledger.models import AccountBalance, Payment
 from dashboard.ledger.moving import LARGEST_BATCH, Leg, Order
+from dashboard.ledger.reading import plain_order, plain_orders
 from dashboard.ledger.services import accounts, payments
 from dashboard.ledger.vocabulary import ParentType
 from tests.ledger.conftest import Book
@@ -93,6 +99,92 @@ def test_a_batch_says_of_each_payment_what_it_would_have_heard_alone(book: Book,
     assert {None, "paymentExists", "insufficientFunds", "debtorFrozen", "creditorFrozen", "debtorClosed",
             "creditorClosed", "creditorNotFound", "sameAccount", "debtorCurrencyMismatch",
             "creditorCurrencyMismatch"} <= set(expected)  # fmt: skip
+
+
+def document(order: Order) -> dict[str, Any]:
+    """The order as an item of a batch, its identifiers in capitals: they mean the same."""
+    [leg] = order.legs
+    return {
+        "parentId": str(order.parent_id).upper(), "parentType": order.parent_type.value,
+        "debtorAccountId": str(leg.debtor_id).upper(), "creditorAccountId": str(leg.creditor_id).upper(),
+        "currency": leg.currency, "amount": Decimal(leg.amount_minor).scaleb(-2),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("all_or_none", [False, True])
+@pytest.mark.parametrize("seed", [7, 8])
+def test_plain_payments_hear_in_columns_what_they_hear_as_orders(book: Book, seed: int, all_or_none: bool) -> None:
+    town = Town(book)
+    before = balances()
+    items = [
+        document(order)
+        for order in town.orders(random.Random(seed), 400)
+        if len(order.legs) == 1 and order.legs[0].debtor_id != order.legs[0].creditor_id
+    ]
+    plain = plain_orders(items)
+    assert plain is not None
+    orders = [plain.order(index) for index in range(len(plain))]
+    expected = town.oracle.batch(orders, all_or_none=all_or_none)
+    with transaction():
+        refused = payments.batch_of_plain(plain, all_or_none=all_or_none, by=system())
+    assert [refused[index].code if index in refused else None for index in range(len(orders))] == expected
+    assert balances() == (
+        before if all_or_none else {i: (one.posted, one.held) for i, one in town.oracle.accounts.items()}
+    )
+    assert broken() == []
+    for index, outcome in refused.items():
+        assert outcome.payment_id == orders[index].id
+        assert outcome.code != "paymentExists" or outcome.other_id is not None
+        assert (outcome.room is not None) == (outcome.code == "insufficientFunds")
+    if not all_or_none:
+        assert {None, "paymentExists", "insufficientFunds", "debtorFrozen", "creditorFrozen", "debtorClosed"} <= set(
+            expected
+        )
+
+
+ODD: list[Any] = [
+    None, True, 1, 1.5, "", "x", [], {}, Decimal("1e999999"), Decimal("0.001"), Decimal("1.10"), Decimal("-1"), 0,
+    10**16, 10**14, Decimal("1e14"),
+    Decimal("1.0000000000000000000000000000001"), "EUR", "eur", "jpy", "bhd", "transfer",
+    "adjustingPayment", "paymentRequest", str(uuid4()), str(uuid4()).upper(), uuid4().hex, f"{{{uuid4()}}}",
+    f"{uuid4()}\n", f"{str(uuid4())[:-1]},", f",{str(uuid4())[:-1]}", f"{str(uuid4())[:-1]}İ",
+]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(
+                ["parentId", "parentType", "debtorAccountId", "creditorAccountId", "currency", "amount", "other"]
+            ),
+            st.sampled_from(ODD),
+            max_size=2,
+        ),
+        max_size=3,
+    )
+)
+def test_columns_take_just_the_items_that_are_plain_one_by_one(changes: list[dict[str, Any]]) -> None:
+    items = [
+        {
+            "parentId": str(uuid4()), "parentType": "transfer", "debtorAccountId": str(uuid4()),
+            "creditorAccountId": str(uuid4()), "currency": "eur", "amount": Decimal("12.34"),
+        } | change
+        for change in changes
+    ]  # fmt: skip
+    alone = [plain_order(item) for item in items]
+    plain = plain_orders(items)
+    if plain is None:
+        assert not items or any(
+            one is None
+            or one.parent_type is ParentType.ADJUSTING_PAYMENT
+            or one.legs[0].debtor_id == one.legs[0].creditor_id
+            for one in alone
+        )
+        return
+    for index, one in enumerate(alone):
+        assert one is not None
+        assert replace(plain.order(index), id=one.id, legs=()) == replace(one, legs=())
+        assert replace(plain.order(index).legs[0], id=one.legs[0].id) == one.legs[0]
 
 
 def alone(order: Order) -> str | None:

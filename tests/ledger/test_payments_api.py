@@ -61,6 +61,31 @@ def test_a_batch_answers_for_every_item_and_each_stands_on_its_own(book: Book, t
     assert book.balance(taker) == (600, 0)
 
 
+def test_a_batch_of_plain_payments_answers_like_one_that_must_be_looked_at(book: Book, teller: Any) -> None:
+    rich, poor, taker = book.account(100_000), book.account(100), book.account()
+    items = [
+        body_of(book, debtorAccountId=str(rich), creditorAccountId=str(taker)),
+        body_of(book, debtorAccountId=str(poor), creditorAccountId=str(taker), amount=1.01),
+        body_of(book, debtorAccountId=str(rich), creditorAccountId=str(uuid4())),
+    ]
+    plain = teller.call("POST", "/internal/Payments/batch", json={"payments": items})
+    again = [item | {"parentId": str(uuid4())} for item in items]
+    again[0]["description"] = "Rent"
+    usual = teller.call("POST", "/internal/Payments/batch", json={"payments": again})
+
+    def read(answer: Any, asked: list[dict[str, Any]]) -> Any:
+        assert (answer.status_code, answer.content_type) == (200, "application/json")
+        said = simplejson.loads(answer.text, use_decimal=True)
+        assert list(said) == ["done", "refused", "items"]
+        made = teller.call("GET", f"/internal/Payments/{said['items'][0]['paymentId']}")
+        assert made.json["parentId"] == asked[0]["parentId"]
+        said["items"][0]["paymentId"] = None
+        return said
+
+    assert read(plain, items) == read(usual, again)
+    assert list(plain.json["items"][0]) == list(usual.json["items"][0])
+
+
 def test_all_or_nothing_does_nothing_when_one_is_refused(book: Book, teller: Any) -> None:
     rich, taker = book.account(1_000), book.account()
     items = [

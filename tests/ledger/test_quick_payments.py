@@ -64,7 +64,7 @@ def test_both_ways_answer_alike(
     asked: dict[str, Any], teller: Any, ways: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quickly = warmed(teller).call("POST", PATH, json=asked)
-    monkeypatch.setattr(quick, "plain_order", lambda _document: None)
+    monkeypatch.setattr(quick, "plain_orders", lambda _items: None)
     usually = teller.call("POST", PATH, json=asked | {"parentId": str(uuid4())})
     assert ways == [True]
     assert (quickly.status_code, usually.status_code) == (200, 200)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 
 from dashboard.database import session
 from dashboard.ledger import numbers, owners
-from dashboard.ledger.models import Account, AccountBalance, BankAccount
+from dashboard.ledger.models import ALIAS_WORDS, Account, AccountBalance, BankAccount
 from dashboard.ledger.queries.accounts import AccountView, balances_of
 from dashboard.ledger.queries.filters import trigrams_in
 from dashboard.ledger.vocabulary import AccountStatus
@@ -108,16 +108,20 @@ class _Way(NamedTuple):
     passes: sa.ColumnElement[bool]
 
 
-def _by_alias(text: str) -> _Way:
-    """The text in the account's name, by its trigrams; one too short for that is a house account's whole one."""
+def _by_alias(text: str, chosen: ListFilter) -> _Way:
+    """The text in the account's name, by its trigrams; one too short for that is a house account's whole one.
+
+    The index knows currency, type and status as well: a name that a hundred thousand share costs what is left of it.
+    """
     alias = sa.func.lower(Account.alias, type_=sa.Text())
     grams = trigrams_in(text)
     if not grams:
         whole = [Account.owner_id.is_(None), alias == text.lower()]
         return _Way(whole, sa.and_(*whole))
-    cut = sa.func.trigrams(alias, type_=postgresql.ARRAY(sa.Text))
     has = alias.contains(text.lower(), autoescape=True)
-    indexed = cut.contains(sa.cast(grams, postgresql.ARRAY(sa.Text)))
+    words = [*grams, *(f"={word}" for word in (chosen.currency, chosen.type, chosen.status) if word)]
+    named = sa.literal_column(f"({ALIAS_WORDS})", type_=postgresql.ARRAY(sa.Text))
+    indexed = named.contains(sa.cast(words, postgresql.ARRAY(sa.Text)))
     return _Way([Account.alias.is_not(None), indexed, has], has)
 
 
@@ -136,12 +140,13 @@ def _ways(asked: Wanted) -> list[_Way]:
     if asked.owner_ids:
         owned = Account.owner_id.in_(asked.owner_ids)
         ways.append(_Way([owned], owned))
-    return ways if asked.exact else [*ways, _by_alias(asked.text)]
+    return ways if asked.exact else [*ways, _by_alias(asked.text, asked.chosen)]
 
 
 def _gathered(asked: Wanted) -> sa.CTE:
-    """Ids of all accounts that the text means, gathered before anything is ordered."""
-    found = [sa.select(Account.id).where(*way.found) for way in _ways(asked)]
+    """Ids of all accounts of the list that the text means, gathered before anything is ordered."""
+    narrow = _narrowing(asked.chosen)
+    found = [sa.select(Account.id).where(*way.found, *narrow) for way in _ways(asked)]
     return sa.union(*found).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
@@ -157,6 +162,20 @@ def _word(name: str, value: str) -> sa.BindParameter[str]:
     return sa.bindparam(name, value, literal_execute=True)
 
 
+def _narrowing(chosen: ListFilter) -> list[sa.ColumnElement[bool]]:
+    """What must hold of the account itself."""
+    where: list[sa.ColumnElement[bool]] = []
+    if chosen.type:
+        where.append(Account.type == _word("type_word", chosen.type))
+    if chosen.currency:
+        where.append(Account.currency == _word("currency_word", chosen.currency))
+    if chosen.status:
+        where.append(Account.status == _word("status_word", chosen.status))
+    if chosen.provider:
+        where.append(Account.provider == chosen.provider)
+    return where
+
+
 def _query(asked: Wanted) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
     """All that pass, and the column that orders them."""
     chosen = asked.chosen
@@ -167,14 +186,7 @@ def _query(asked: Wanted) -> tuple[sa.Select[Any], sa.ColumnElement[Any]]:
         # the first condition names the partial index of frozen accounts
         frozen = sa.and_(FROZEN["any"], FROZEN[chosen.frozen])
         query = query.join(AccountBalance, sa.and_(key == Account.id, AccountBalance.slot == 0)).where(frozen)
-    if chosen.type:
-        query = query.where(Account.type == _word("type_word", chosen.type))
-    if chosen.currency:
-        query = query.where(Account.currency == _word("currency_word", chosen.currency))
-    if chosen.status:
-        query = query.where(Account.status == _word("status_word", chosen.status))
-    if chosen.provider:
-        query = query.where(Account.provider == chosen.provider)
+    query = query.where(*_narrowing(chosen))
     return query, key
 
 

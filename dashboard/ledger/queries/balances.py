@@ -14,6 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard import clock
 from dashboard.database import session
 from dashboard.ledger.models import Account, AccountBalance, BusinessDay
 
@@ -76,34 +77,58 @@ def now(account_ids: Iterable[UUID]) -> dict[UUID, AccountSum]:
     return {row[0]: AccountSum(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows}
 
 
-def _summing(until: str) -> sa.TextClause:
-    """The latest snapshot of each account, and its movements after it on either side up to `until`.
+_BOUNDS = """
+    SELECT coalesce(CAST(:since AS timestamptz), '-infinity') AS since,
+           coalesce(CAST(:day AS date), '-infinity') AS day,
+           CAST(:moment AS timestamptz) AS moment, coalesce(CAST(:last AS date), 'infinity') AS last,
+           coalesce(CAST(:until AS timestamptz), 'infinity') AS until OFFSET 0"""
+
+
+def _sides(*where: str) -> str:
+    """What an account's movements sum up to on either side.
 
     The bounds come from a subquery that the planner cannot look into. By its statistics of yesterday nothing is
     booked today, so with the values in sight the indexes of dates alone would look cheaper than they are, for each
     account anew; without them the index of account and posted time always wins.
     """
-    sides = " ".join(
+    return " ".join(
         "LEFT JOIN LATERAL (SELECT sum(t.amount_minor) AS amount FROM ledger_transaction t"
-        f" WHERE t.{side}_account_id = a.id AND t.state = 'posted' AND t.posted_at >= k.since"
-        f" AND t.booking_date > k.day AND {until}) AS {side} ON true"
+        f" WHERE t.{side}_account_id = a.id AND t.state = 'posted' AND t.booking_date > k.day"
+        f" AND {' AND '.join(where)}) AS {side} ON true"
         for side in ("creditor", "debtor")
     )
+
+
+def _summing(until: str) -> sa.TextClause:
+    """The latest snapshot of each account, and its movements after it up to `until`."""
     return sa.text(
         "SELECT a.id, a.number, a.currency,"
         " coalesce(snap.posted, 0) + coalesce(creditor.amount, 0) - coalesce(debtor.amount, 0) AS posted"
-        " FROM account a CROSS JOIN ("
-        "   SELECT coalesce(CAST(:since AS timestamptz), '-infinity') AS since,"
-        "     coalesce(CAST(:day AS date), '-infinity') AS day,"
-        "     CAST(:moment AS timestamptz) AS moment, CAST(:last AS date) AS last OFFSET 0"
-        " ) AS k LEFT JOIN LATERAL (SELECT b.posted FROM daily_balance b"
+        f" FROM account a CROSS JOIN ({_BOUNDS}) AS k"
+        " LEFT JOIN LATERAL (SELECT b.posted FROM daily_balance b"
         "   WHERE b.account_id = a.id AND b.day <= k.day ORDER BY b.day DESC LIMIT 1) AS snap ON true"
-        f" {sides} WHERE a.id = ANY (:ids)"
+        f" {_sides('t.posted_at >= k.since', until)} WHERE a.id = ANY (:ids)"
+    )
+
+
+def _counting_back(stands: str) -> sa.TextClause:
+    """What `stands` later, without the movements between the moment and then. Movements of days that had ended by the
+    moment belong to it in any case, whatever the clock said: so both ways give the same."""
+    return sa.text(
+        "SELECT a.id, a.number, a.currency,"
+        " coalesce(later.posted, 0) - coalesce(creditor.amount, 0) + coalesce(debtor.amount, 0) AS posted"
+        f" FROM account a CROSS JOIN ({_BOUNDS}) AS k LEFT JOIN LATERAL ({stands}) AS later ON true"
+        f" {_sides('t.posted_at > k.moment', 't.posted_at <= k.until', 't.booking_date <= k.last')}"
+        " WHERE a.id = ANY (:ids)"
     )
 
 
 _AT = _summing("t.posted_at <= k.moment")
 _AT_END_OF = _summing("t.booking_date <= k.last")
+_BACK_FROM_NOW = _counting_back("SELECT sum(b.posted) AS posted FROM account_balance b WHERE b.account_id = a.id")
+_BACK_FROM_END = _counting_back(
+    "SELECT b.posted FROM daily_balance b WHERE b.account_id = a.id AND b.day <= k.last ORDER BY b.day DESC LIMIT 1"
+)
 
 
 def _summed(
@@ -112,17 +137,43 @@ def _summed(
     base: _Base,
     moment: datetime | None = None,
     last: date | None = None,
+    until: datetime | None = None,
 ) -> dict[UUID, AccountSum]:
     since = base.closed_at - CLOCK_STEP if base.closed_at else None
     rows = session().execute(
-        statement, {"ids": list(set(account_ids)), "since": since, "day": base.day, "moment": moment, "last": last}
-    )
+        statement,
+        {
+            "ids": list(set(account_ids)), "since": since, "day": base.day, "moment": moment, "last": last,
+            "until": until,
+        },
+    )  # fmt: skip
     return {row.id: AccountSum(row.id, row.number, row.currency, int(row.posted), None) for row in rows}
 
 
 def at(account_ids: Iterable[UUID], moment: datetime) -> dict[UUID, AccountSum]:
-    """What was posted at or before the moment; `held` is not known. Unknown accounts are left out."""
-    return _summed(_AT, account_ids, _base(BusinessDay.closed_at <= moment), moment=moment)
+    """What was posted at or before the moment; `held` is not known. Unknown accounts are left out.
+
+    Counted from the nearer side: on from the last day that had ended by then, or back from the end of the next one,
+    or from what is stored now.
+    """
+    base = _base(BusinessDay.closed_at <= moment)
+    later = (
+        session()
+        .execute(
+            sa.select(BusinessDay.day, BusinessDay.closed_at)
+            .where(BusinessDay.snapshot_at.is_not(None), BusinessDay.closed_at > moment)
+            .order_by(BusinessDay.day)
+            .limit(1)
+        )
+        .first()
+    )
+    ends = later.closed_at if later else clock.now()
+    if base.closed_at is not None and moment - base.closed_at < ends - moment:
+        return _summed(_AT, account_ids, base, moment=moment)
+    if later is None:
+        return _summed(_BACK_FROM_NOW, account_ids, base, moment=moment)
+    until = later.closed_at + CLOCK_STEP
+    return _summed(_BACK_FROM_END, account_ids, base, moment=moment, last=later.day, until=until)
 
 
 def at_end_of(account_ids: Iterable[UUID], day: date) -> dict[UUID, AccountSum]:
@@ -153,20 +204,15 @@ class Totals:
 
 
 def totals(*, currency: str | None = None, account_type: str | None = None) -> Totals:
-    """Sums per currency and account type: the last closed day, what was booked and opened since, and what is held.
+    """Sums per currency and account type, exact and equal to the sum over all accounts, of which only those of the
+    house are read: what clients have is what the house has not, as all posted balances of a currency sum up to zero.
 
-    Exact, and equal to the sum over all accounts, which are not read.
+    How many accounts there are is counted from the last closed day on.
     """
     base = _base()
-    booked = "AND t.booking_date > :day" if base.day else ""
-    moved = " UNION ALL ".join(
-        f"SELECT t.{side}_account_id AS account_id, {sign}sum(t.amount_minor) AS amount FROM ledger_transaction t"
-        f" WHERE t.state = 'posted' {booked}{' AND t.currency = :currency' if currency else ''} GROUP BY 1"
-        for side, sign in (("creditor", ""), ("debtor", "-"))
-    )
     kind = (" AND a.currency = :currency" if currency else "") + (" AND a.type = :account_type" if account_type else "")
     snapshot = (
-        "SELECT s.currency, s.account_type AS type, s.accounts, s.posted, 0 AS held FROM daily_total s"
+        "SELECT s.currency, s.account_type AS type, s.accounts, 0 AS posted, 0 AS held FROM daily_total s"
         " WHERE s.day = :day"
         + (" AND s.currency = :currency" if currency else "")
         + (" AND s.account_type = :account_type" if account_type else "")
@@ -175,19 +221,27 @@ def totals(*, currency: str | None = None, account_type: str | None = None) -> T
         else ""
     )
     opened = "a.created_at > :closed_at" if base.day else "true"
+    one_type = " WHERE h.type = :account_type" if account_type else ""
     statement = sa.text(
-        "SELECT p.currency, p.type, sum(p.accounts) AS accounts, sum(p.posted) AS posted, sum(p.held) AS held,"
+        "WITH house AS MATERIALIZED ("
+        " SELECT a.currency, a.type, sum(b.posted) AS posted"
+        " FROM account a JOIN account_balance b ON b.account_id = a.id"
+        f" WHERE a.owner_id IS NULL{' AND a.currency = :currency' if currency else ''} GROUP BY 1, 2"
+        ") SELECT p.currency, p.type, sum(p.accounts) AS accounts, sum(p.posted) AS posted, sum(p.held) AS held,"
         " statement_timestamp() AS as_of FROM ("
         f"{snapshot}"
-        f" SELECT a.currency, a.type, 0, sum(m.amount), 0 FROM ({moved}) AS m JOIN account a ON a.id = m.account_id"
-        f" WHERE true{kind} GROUP BY 1, 2"
+        " SELECT h.currency, h.type, 0, h.posted, 0 FROM ("
+        "   SELECT * FROM house UNION ALL SELECT currency, 'client', -sum(posted) FROM house GROUP BY 1"
+        f" ) AS h{one_type}"
         " UNION ALL"
         " SELECT a.currency, a.type, 0, 0, sum(t.amount_minor) FROM ledger_transaction t"
         f" JOIN account a ON a.id = t.debtor_account_id WHERE t.state = 'pending' AND a.type = 'client'{kind}"
         " GROUP BY 1, 2"
         " UNION ALL"
         f" SELECT a.currency, a.type, count(*), 0, 0 FROM account a WHERE {opened}{kind} GROUP BY 1, 2"
-        ") AS p (currency, type, accounts, posted, held) GROUP BY p.currency, p.type ORDER BY p.currency, p.type"
+        ") AS p (currency, type, accounts, posted, held) GROUP BY p.currency, p.type"
+        # the house may have accounts in a currency in which no client has one
+        " HAVING sum(p.accounts) > 0 ORDER BY p.currency, p.type"
     )
     rows = session().execute(
         statement,

@@ -89,7 +89,7 @@ def numbers_at_once(
     debtor, creditor = _numbers.get(debtor_id), _numbers.get(creditor_id)
     if debtor is None or creditor is None:
         row = one(
-            "SELECT d.number, c.number FROM account d, account c WHERE d.id = %s AND c.id = %s",
+            "SELECT d.number, c.number FROM account d, account c WHERE d.id = $1 AND c.id = $2",
             (debtor_id, creditor_id),
         )
         if row is None:

@@ -15,7 +15,7 @@ from dashboard.database import new_id, session
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.ledger import moving
 from dashboard.ledger.models import LedgerTransaction, Payment
-from dashboard.ledger.moving import Leg, Moved, Order
+from dashboard.ledger.moving import Leg, Moved, Order, Outcome, PlainOrders
 from dashboard.ledger.services import orders as checking
 from dashboard.ledger.vocabulary import ParentType, PaymentState
 
@@ -127,16 +127,26 @@ def fail(payment_id: UUID, *, by: Actor, reason: str) -> None:
     _advanced(payment_id, PaymentState.ERROR, by, reason)
 
 
+def _check_size(count: int) -> None:
+    if not count:
+        raise Invalid.one("payments", "A batch has at least one payment.", "tooShort")
+    if count > moving.LARGEST_BATCH:
+        raise Invalid.one("payments", f"A batch has at most {moving.LARGEST_BATCH:,} payments.", "tooLong")
+
+
 def batch(orders: Sequence[Order], *, all_or_none: bool, by: Actor) -> Moved:
     """Post up to 10,000 payments, each decided as if it had come alone, in the order given.
 
     `all_or_none`: one refusal refuses all (their code is `notDone`). Raises Invalid, Conflict.
     """
-    if not orders:
-        raise Invalid.one("payments", "A batch has at least one payment.", "tooShort")
-    if len(orders) > moving.LARGEST_BATCH:
-        raise Invalid.one("payments", f"A batch has at most {moving.LARGEST_BATCH:,} payments.", "tooLong")
+    _check_size(len(orders))
     return moving.create(orders, PaymentState.POSTED, by=by, all_or_none=all_or_none)
+
+
+def batch_of_plain(orders: PlainOrders, *, all_or_none: bool, by: Actor) -> dict[int, Outcome]:
+    """The same for payments in columns; gives those that were refused, by their place from 0."""
+    _check_size(len(orders))
+    return moving.create_plain(orders, by=by, all_or_none=all_or_none)
 
 
 def _reversing(leg: LedgerTransaction) -> str:
