@@ -8,12 +8,15 @@ from flask.cli import AppGroup
 from dashboard.access.actor import system
 from dashboard.errors import DomainError, Invalid
 from dashboard.transfers.exchange_commands import rates_command
+from dashboard.transfers.simulator.command import sandbox_command
 from dashboard.transfers.vocabulary import TransferType
 
 transfer_commands = AppGroup("transfers", help="Transfers and providers.")
 provider_commands = AppGroup("provider", help="Banks and payment providers.")
 transfer_commands.add_command(provider_commands)
 transfer_commands.add_command(rates_command)
+
+__all__ = ["sandbox_command", "transfer_commands"]
 
 CARRIED = [type.value for type in TransferType if type is not TransferType.INTERNAL]
 
@@ -119,25 +122,3 @@ def activate_command(key: str, off: bool) -> None:
     except DomainError as error:
         raise _refused(error) from None
     click.echo(f"{key} is {'inactive' if off else 'active'}.")
-
-
-@click.command("sandbox-provider")
-@click.option("--port", type=click.IntRange(1, 65535), help="Default: SANDBOX_PORT.")
-@click.option("--seed", default=1, show_default=True, help="What it does wrong is drawn from it.")
-@click.option("--callback", help="Default: this installation on PORT, as provider sandbox.")
-@click.option("--late", type=click.FloatRange(0, 1), help="Share of answers that come too late.")
-@click.option("--rejected", type=click.FloatRange(0, 1), help="Share of instructions that are rejected.")
-@click.option("--twice", type=click.FloatRange(0, 1), help="Share of callbacks that come twice.")
-@click.option("--swapped", type=click.FloatRange(0, 1), help="Share of callbacks that come out of order.")
-@click.option("--lost", type=click.FloatRange(0, 1), help="Share of callbacks that never come.")
-@click.option("--longest-seconds", type=float, help="Until an instruction is executed.")
-@click.option("--hold-seconds", type=float, help="How late a late answer is.")
-def sandbox_command(port: int | None, seed: int, callback: str | None, **manners: float | None) -> None:
-    """A payment provider for trying and testing, in this process, until it is ended."""
-    from flask import current_app
-
-    from dashboard.settings import Settings
-    from dashboard.transfers.simulator.serving import run
-
-    settings: Settings = current_app.extensions["countinghouse.settings"]
-    run(settings, port=port, callback=callback, seed=seed, **manners)

@@ -23,6 +23,7 @@ from dashboard.access.actor import Actor, system
 from dashboard.database import session, transaction
 from dashboard.errors import DomainError
 from dashboard.settings import Settings
+from dashboard.transfers import inbox
 from dashboard.transfers.models import Provider as ProviderRow
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.providers.files import Files
@@ -30,7 +31,7 @@ from dashboard.transfers.providers.iso20022 import payments as pain
 from dashboard.transfers.providers.port import Instruction, Lost, NotSent, Outcome, Report
 from dashboard.transfers.providers.registry import connected
 from dashboard.transfers.providers.sandbox.client import Sandbox, as_json
-from dashboard.transfers.services import files, providers, sending
+from dashboard.transfers.services import providers, sending
 from dashboard.transfers.services.outgoing import results, submitting
 from dashboard.transfers.services.sending import Claimed, LeftBehind
 from dashboard.web.logs import log
@@ -165,9 +166,9 @@ class Worker:
     # --- files -------------------------------------------------------------------------------------------------
 
     def _publish_all(self, gateway: Files, instructions: Sequence[Instruction], claimed: Claimed) -> None:
-        batches: dict[tuple[str, str], list[Instruction]] = defaultdict(list)
+        batches: dict[tuple[object, ...], list[Instruction]] = defaultdict(list)
         for each in instructions:
-            batches[each.currency, each.type.value].append(each)
+            batches[each.currency, each.type.value, each.requested_on].append(each)
         for batch in batches.values():
             try:
                 self._publish(gateway, batch, claimed)
@@ -216,7 +217,7 @@ class Worker:
             ids = sending.published(file_id)
             found = session().execute(sa.select(Transfer.id, Transfer.end_to_end_id).where(Transfer.id.in_(ids)))
             for _, end_to_end_id in sorted(found):
-                results.report(key, Report(end_to_end_id, Outcome.ACCEPTED), by=self.by)
+                results.report(key, Report(end_to_end_id or "", Outcome.ACCEPTED), by=self.by)
             sending.wait_for_news(ids, ask_after=sending.FILES_AGAIN)
 
     # --- after a worker that ended in the midst of it -------------------------------------------------------------
@@ -334,7 +335,7 @@ def start(app: Flask, stop: threading.Event) -> list[threading.Thread]:
     worker = Worker(settings)
 
     def inboxes() -> int:
-        return files.read_inboxes(settings.instance_path, by=system("inbox"), stop=stop)
+        return inbox.read_inboxes(settings.instance_path, by=system("inbox"), stop=stop)
 
     threads = [
         threading.Thread(target=_loop, args=(app, stop, worker.work_once, IDLE_SECONDS, "outbox"), daemon=True)

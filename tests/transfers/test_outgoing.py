@@ -300,6 +300,8 @@ def test_accepted_keeps_it_submitted_and_clears_an_unknown_one(house: Sending) -
     house.tell(made, Outcome.ACCEPTED, provider_reference="SB-9")
     assert (house.fresh(made).status, house.fresh(made).provider_reference) == ("submitted", "SB-9")
     house.lost(made)
+    assert house.fresh(made).status == "submitted", "it has been heard of since"
+    house.tell(made, Outcome.UNKNOWN)
     assert house.fresh(made).status == "unknown"
     house.tell(made, Outcome.ACCEPTED)
     assert house.fresh(made).status == "submitted" and house.line(made).state == "sent"  # type: ignore[union-attr]

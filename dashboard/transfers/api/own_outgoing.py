@@ -165,7 +165,7 @@ def confirm_outgoing(path: TransferPath, body: CodeBody) -> dict[str, Any]:
 
 @transfer_operations.put(
     "/v2/Transfers/outgoing/<uuid:transferId>/confirm", tags=FRONT_OFFICE,
-    summary="Confirm an outgoing transfer with its code (v2)", description=CONFIRM, operation_id="confirmOutgoingV2",
+    summary="Confirm an outgoing transfer (v2)", description=CONFIRM, operation_id="confirmOutgoingV2",
     responses={200: TransferEnvelope, **STEP_V2},
 )  # fmt: skip
 @enveloped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from dashboard.settings import Settings
@@ -11,9 +10,11 @@ from dashboard.transfers.providers.sandbox.client import ANSWER_SECONDS, BATCH, 
 
 
 class Row(Protocol):
+    """A provider's row, as far as it matters here."""
+
     key: str
     kind: str
-    settings: Mapping[str, Any]
+    settings: dict[str, Any]
 
 
 def connected(row: Row, settings: Settings) -> Sandbox | Files:

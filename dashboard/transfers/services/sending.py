@@ -52,14 +52,14 @@ class LeftBehind:
 
 def backoff(tries: int) -> timedelta:
     """2 seconds, 4, 8 … 5 minutes, each a quarter more or less, so that not all come back at once."""
-    wait = min(FIRST_WAIT * 2 ** min(max(tries - 1, 0), 20), LONGEST_WAIT)
+    wait: timedelta = min(FIRST_WAIT * (1 << min(max(tries - 1, 0), 20)), LONGEST_WAIT)
     return wait * random.uniform(0.75, 1.25)  # noqa: S311
 
 
-def claim(provider_key: str, *, limit: int) -> Claimed | None:
+def claim(provider_key: str, *, limit: int, lease_of: timedelta = LEASE) -> Claimed | None:
     """Take up to so many waiting lines, the longest due first; None where nothing is due."""
     moment = clock.now()
-    lease, until = new_id(), moment + LEASE
+    lease, until = new_id(), moment + lease_of
     due = (
         sa.select(Submission.transfer_id)
         .where(
@@ -85,9 +85,7 @@ def claim(provider_key: str, *, limit: int) -> Claimed | None:
 def still_ours(transfer_id: UUID, lease: UUID) -> bool:
     """Whether nobody took the line back; asked under the transfer's lock, or as a look ahead."""
     return bool(
-        session().scalar(
-            sa.select(sa.true()).where(Submission.transfer_id == transfer_id, Submission.lease == lease)
-        )
+        session().scalar(sa.select(sa.true()).where(Submission.transfer_id == transfer_id, Submission.lease == lease))
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.settings import load
-from dashboard.transfers.simulator.serving import run
+from dashboard.transfers.simulator.command import sandbox_command
 
 if __name__ == "__main__":
-    run(load())
+    sandbox_command()

@@ -48,10 +48,11 @@ class Simulator:
         request.max_content_length = LARGEST_BODY
         try:
             endpoint, values = self._paths.bind_to_environ(environ).match()
-            response = getattr(self, endpoint)(request, **values)
+            response: Response = getattr(self, endpoint)(request, **values)
         except HTTPException as error:
             response = _json({"error": error.name}, error.code or 500)
-        return response(environ, start)
+        answer: Iterable[bytes] = response(environ, start)
+        return answer
 
     # --- what is asked -----------------------------------------------------------------------------------------
 
@@ -132,7 +133,9 @@ class Simulator:
 
 
 def _is_instruction(body: Any) -> bool:
-    return isinstance(body, dict) and isinstance(body.get("endToEndId"), str) and "amount" in body and "currency" in body
+    return (
+        isinstance(body, dict) and isinstance(body.get("endToEndId"), str) and "amount" in body and "currency" in body
+    )
 
 
 def _read(request: Request) -> dict[str, Any]:
@@ -165,7 +168,7 @@ def serve(*, port: int, callback: str, secret: str, path: Path, manners: Manners
     probe.listen(128)
     server = make_server("127.0.0.1", port, simulator, threaded=True, request_handler=_Quiet, fd=probe.fileno())
     simulator.start()
-    print(f"Sandbox provider on http://127.0.0.1:{port}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"Sandbox provider on http://127.0.0.1:{port}\n")
     try:
         server.serve_forever()
     finally:

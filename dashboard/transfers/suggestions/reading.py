@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from dashboard.transfers.suggestions.gathering import gather
 from dashboard.transfers.suggestions.saying import Suggestions
+from dashboard.transfers.suggestions.told import read_receipt
+from dashboard.transfers.suggestions.weighing import weigh
 
 
 def candidates(transfer_id: UUID) -> Suggestions:
     """The three accounts that most speaks for. Raises NotFound `transferNotFound`."""
-    return Suggestions(transfer_id, ())
+    told = read_receipt(transfer_id)
+    best, looked_at = weigh(told, gather(told))
+    return Suggestions(transfer_id, best, looked_at)

@@ -14,7 +14,7 @@ from dashboard.transfers.providers.port import Credit, Outcome, Report
 
 #: sub-families of bank transaction codes that say: this comes back
 _RETURNS = frozenset({"RRTN", "RPCR", "RIMB"})
-LONGEST_REFERENCE = 200
+LONGEST_REFERENCE = 90
 
 
 class NotTaken(Exception):
@@ -129,10 +129,8 @@ def _references(entry: Entry, detail: Detail | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in ordered if each))
 
 
-def _own_reference(
-    entry: Entry, detail: Detail | None, place: int, raw: dict[str, Any], seen: Counter[str]
-) -> str:
-    """The provider's reference of this credit, the same each time it is told in this format.
+def _own_reference(entry: Entry, detail: Detail | None, place: int, raw: dict[str, Any], seen: Counter[str]) -> str:
+    """The provider's reference of this credit, the same each time it is told.
 
     The bank's own reference, then the transaction's; without any, a digest of what is told. One that repeats in a
     file is numbered.
@@ -145,10 +143,11 @@ def _own_reference(
     if base is None:
         known = repr(sorted((key, repr(value)) for key, value in raw.items()))
         base = hashlib.sha256(known.encode()).hexdigest()[:32]
-    kind = entry.statement.format + ("-reversal" if entry.reversal and not entry.credit else "")
-    reference = f"{kind}:{base}"[:LONGEST_REFERENCE]
-    seen[reference] += 1
-    return reference if seen[reference] == 1 else f"{reference}#{seen[reference]}"
+    reference = base[:LONGEST_REFERENCE]
+    # a reversal carries the reference of what it reverses
+    place_of = f"{entry.reversal and not entry.credit} {reference}"
+    seen[place_of] += 1
+    return reference if seen[place_of] == 1 else f"{reference}#{seen[place_of]}"
 
 
 def _raw(entry: Entry, detail: Detail | None, amount: Decimal | None) -> dict[str, Any]:

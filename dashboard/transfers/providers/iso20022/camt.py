@@ -25,11 +25,14 @@ from dashboard.transfers.providers.iso20022.reading import (
     moment,
     text,
     walk,
+    written,
 )
 
 FORMATS = ("camt.052", "camt.053", "camt.054")
 #: parts of an entry that are read; a batch of more is a file nobody could have meant
 MOST_DETAILS = 100_000
+#: how much of an entry is kept as it was written
+MOST_SOURCES, LONGEST_SOURCE = 50, 100_000
 _STATEMENTS = ("Stmt", "Ntfctn", "Rpt")
 _REFERENCES = (
     "MsgId", "AcctSvcrRef", "PmtInfId", "InstrId", "EndToEndId", "UETR", "TxId", "MndtId", "ChqNb", "ClrSysRef",
@@ -111,6 +114,8 @@ class Entry:
     information: str | None
     details: tuple[Detail, ...]
     problem: str | None = None
+    #: the entry as the bank wrote it, cut where it is very long
+    source: str | None = None
 
 
 def entries(path: Path) -> Iterator[Entry]:
@@ -121,6 +126,7 @@ def entries(path: Path) -> Iterator[Entry]:
     statement = Statement(kind, None, None, None, None)
     message_id: str | None = None
     details: list[Detail] = []
+    sources: list[str] = []
     count = number = 0
     asked = frozenset({"GrpHdr", "Acct", "Bal", "TxDtls", "Ntry"})
     for name, element in walk(path, asked):
@@ -143,15 +149,25 @@ def entries(path: Path) -> Iterator[Entry]:
             count += 1
             if count <= MOST_DETAILS:
                 details.append(_detail(element, credit=_is_credit(parent.getparent() if parent is not None else None)))
+            if count <= MOST_SOURCES:
+                sources.append(written(element))
             drop(element)
         elif name == "Ntry" and above in _STATEMENTS:
             number += 1
-            yield _entry(element, number, statement, tuple(details), count)
-            details, count = [], 0
+            sources.insert(0, written(element))
+            yield _entry(element, number, statement, tuple(details), count, "\n".join(sources)[:LONGEST_SOURCE])
+            details, sources, count = [], [], 0
             drop(element)
 
 
-def _entry(element: etree._Element, number: int, statement: Statement, details: tuple[Detail, ...], count: int) -> Entry:
+def _entry(
+    element: etree._Element,
+    number: int,
+    statement: Statement,
+    details: tuple[Detail, ...],
+    count: int,
+    source: str,
+) -> Entry:
     amount, currency = _amount(child(element, "Amt"))
     credit = _is_credit(element)
     codes = child(element, "BkTxCd")
@@ -178,6 +194,7 @@ def _entry(element: etree._Element, number: int, statement: Statement, details: 
         information=text(element, "AddtlNtryInf"),
         details=details,
         problem=_problem(amount, currency, credit, details, count, int(told) if told and told.isdecimal() else None),
+        source=source,
     )
 
 

@@ -118,12 +118,16 @@ def walk(path: Path, ends: frozenset[str]) -> Iterator[tuple[str, etree._Element
 
 
 def drop(element: etree._Element) -> None:
-    """Forget a complete element and what stood before it beside it, so that memory stays constant."""
+    """Forget a complete element and those of its kind right before it, so that memory stays constant."""
     parent = element.getparent()
     element.clear()
-    if parent is not None:
-        while element.getprevious() is not None:
-            del parent[0]
+    while parent is not None and (before := element.getprevious()) is not None and before.tag == element.tag:
+        parent.remove(before)
+
+
+def written(element: etree._Element) -> str:
+    """The element as it stands in the file."""
+    return etree.tostring(element, encoding="unicode", with_tail=False)
 
 
 def format_of(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from dashboard.transfers.providers.iso20022.reading import Unreadable, children, drop, format_of, text, walk
+from dashboard.transfers.providers.iso20022.reading import Unreadable, children, drop, format_of, text, walk, written
 from dashboard.transfers.providers.port import Outcome, Report
 
 #: what each status means to us. PART says nothing of a single transfer, ACWC is taken as accepted.
@@ -38,6 +38,8 @@ class Said:
     report: Report | None = None
     message_id: str | None = None
     payment_id: str | None = None
+    #: as the bank wrote it
+    source: str = ""
 
 
 def statuses(path: Path) -> Iterator[Said]:
@@ -55,7 +57,7 @@ def statuses(path: Path) -> Iterator[Said]:
             status = text(element, "GrpSts")
             if status is not None and original is not None:
                 code, reason = _reason(element)
-                above = Said(status, code, reason, message_id=original)
+                above = Said(status, code, reason, message_id=original, source=written(element))
         elif name == "TxInfAndSts":
             end_to_end, status = text(element, "OrgnlEndToEndId"), text(element, "TxSts")
             if status is not None:
@@ -64,13 +66,13 @@ def statuses(path: Path) -> Iterator[Said]:
                 report = None
                 if end_to_end is not None and outcome is not None:
                     report = Report(end_to_end, outcome, text(element, "AcctSvcrRef"), code, reason)
-                yield Said(status, code, reason, report=report)
+                yield Said(status, code, reason, report=report, source=written(element))
             drop(element)
         else:
             status, part = text(element, "PmtInfSts"), text(element, "OrgnlPmtInfId")
             if status is not None and part is not None:
                 code, reason = _reason(element)
-                yield Said(status, code, reason, message_id=original, payment_id=part)
+                yield Said(status, code, reason, message_id=original, payment_id=part, source=written(element)[:2000])
             drop(element)
     if above is not None:
         yield above

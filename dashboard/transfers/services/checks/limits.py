@@ -31,29 +31,29 @@ def _finding(code: Check, limit: int | None, measured: int, detail: dict[str, ob
 
 def _since(case: Case, start: datetime) -> tuple[int, dict[str, object]]:
     """What the client has sent since then, this transfer included, and the rows behind it."""
-    rows = (
-        session()
-        .execute(
-            sa.select(Transfer.id, Transfer.amount_minor)
-            .where(
-                Transfer.kind == Kind.OUTGOING.value,
-                Transfer.client_id == case.transfer.client_id,
-                Transfer.currency == case.transfer.currency,
-                Transfer.confirmed_at >= start,
-                Transfer.status.not_in([Status.CANCELED.value, Status.REJECTED.value]),
-                Transfer.id != case.transfer.id,
-            )
-            .order_by(Transfer.id.desc())
+    sent = (
+        Transfer.kind == Kind.OUTGOING.value,
+        Transfer.client_id == case.transfer.client_id,
+        Transfer.currency == case.transfer.currency,
+        Transfer.confirmed_at >= start,
+        Transfer.status.not_in([Status.CANCELED.value, Status.REJECTED.value]),
+        Transfer.id != case.transfer.id,
+    )
+    count, total = (
+        session().execute(
+            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Transfer.amount_minor), 0)).where(*sent)
         )
-        .all()
+    ).one()
+    newest = session().scalars(
+        sa.select(Transfer.id).where(*sent).order_by(Transfer.confirmed_at.desc(), Transfer.id.desc()).limit(MOST_NAMED)
     )
     detail: dict[str, object] = {
         "riskLevel": case.client.risk_level,
         "since": start.astimezone(UTC).isoformat(),
-        "count": len(rows),
-        "transferIds": [str(row.id) for row in rows[:MOST_NAMED]],
+        "count": count,
+        "transferIds": [str(each) for each in newest],
     }
-    return sum(row.amount_minor for row in rows) + case.transfer.amount_minor, detail
+    return int(total) + case.transfer.amount_minor, detail
 
 
 def per_transfer(case: Case) -> Finding:

@@ -14,7 +14,7 @@ from dashboard.database import session
 from dashboard.errors import Refused
 from dashboard.transfers.models import Screening
 from dashboard.transfers.services.desk import positions
-from dashboard.transfers.vocabulary import ScreeningResult
+from dashboard.transfers.vocabulary import UNDECIDED, ReceiptState, ScreeningResult
 
 LONGEST_NAME = 100
 
@@ -22,10 +22,13 @@ LONGEST_NAME = 100
 def screen(
     transfer_id: UUID, *, list_name: str, list_version: str, result: ScreeningResult, note: str | None, by: Actor
 ) -> Screening:
-    """Record what a search said; a false positive says why it is one. Raises NotFound, Refused, Invalid, Forbidden."""
+    """Record what a search said; anything but clear takes a note. Also while a second person is waited for: what they
+    would approve has changed then. Raises NotFound, Refused, Invalid, Forbidden."""
     by.require(Permission.TRANSFERS_ASSIGN)
     _, receipt = positions.locked(transfer_id)
-    positions.require_open(receipt)
+    if ReceiptState(receipt.state) not in UNDECIDED:
+        raise Refused(f"This money is {receipt.state} already.", code="invalidState",
+                      details={"state": receipt.state})  # fmt: skip
     said = (note or "").strip() or None
     if result is not ScreeningResult.CLEAR or said:
         said = positions.text_of(said, "note")

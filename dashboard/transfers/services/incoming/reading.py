@@ -52,8 +52,10 @@ def account(value: str | None) -> str | None:
 
 def says_something(reference: str | None) -> bool:
     """Whether it can tell one credit from another."""
-    return bool(reference) and len(reference or "") >= SHORTEST_REFERENCE and (
-        (reference or "").upper() not in _NO_REFERENCE and set(reference or "") - set("0-. /") != set()
+    return (
+        bool(reference)
+        and len(reference or "") >= SHORTEST_REFERENCE
+        and ((reference or "").upper() not in _NO_REFERENCE and set(reference or "") - set("0-. /") != set())
     )
 
 

@@ -116,8 +116,10 @@ def _told_again(known: IncomingRequest, fresh: IncomingRequest, by: Actor) -> In
     if known.body_hash == fresh.body_hash:
         return known
     differs = differences(known, fresh)
-    if known.source != fresh.source and not set(differs) & {"currency", "amount"} and not linking.contradict(
-        known, fresh
+    if (
+        known.source != fresh.source
+        and not set(differs) & {"currency", "amount"}
+        and not linking.contradict(known, fresh)
     ):
         # a statement names the entry as the notification did, in other words: the same credit
         audit.record(
@@ -138,9 +140,9 @@ _COMPARED = {
 
 def differences(known: IncomingRequest, fresh: IncomingRequest) -> list[str]:
     """Which fields another telling says otherwise."""
-    return [
-        name for name, column in _COMPARED.items() if getattr(known, column) != getattr(fresh, column)
-    ] or ["message"]
+    return [name for name, column in _COMPARED.items() if getattr(known, column) != getattr(fresh, column)] or [
+        "message"
+    ]
 
 
 def contradicted(refusal: DifferentBody, *, credit: Credit | None, source: str, by: Actor) -> None:
@@ -168,12 +170,8 @@ def finish_waiting(*, by: Actor) -> bool:
         .outerjoin(Transfer, Transfer.id == IncomingRequest.transfer_id)
         .where(
             sa.or_(
-                sa.and_(
-                    IncomingRequest.state == RequestState.RECEIVED.value, IncomingRequest.attempts < MOST_ATTEMPTS
-                ),
-                sa.and_(
-                    IncomingRequest.state == RequestState.WAITING.value, Transfer.status == Status.REVERSED.value
-                ),
+                sa.and_(IncomingRequest.state == RequestState.RECEIVED.value, IncomingRequest.attempts < MOST_ATTEMPTS),
+                sa.and_(IncomingRequest.state == RequestState.WAITING.value, Transfer.status == Status.REVERSED.value),
             )
         )
         .order_by(IncomingRequest.id)

@@ -152,5 +152,3 @@ def revoke(reference_id: UUID, *, by: Actor) -> None:
         session().flush()
         audit.record("reference.revoked", by=by, object_type="client_reference", object_id=known.id,
                      client_id=known.client_id)  # fmt: skip
-
-

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.approvals import services as approvals
+from dashboard.database import session
 from dashboard.queues import services as queues
+from dashboard.queues.models import QueueItem
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.services import lifecycle
 from dashboard.transfers.vocabulary import Status
@@ -37,3 +41,19 @@ def left(transfer: Transfer, *, by: Actor) -> None:
     """The transfer went on another way: nobody need look any more, and an open request has nothing to decide."""
     queues.close_items(QUEUE, object_id=transfer.id, by=by, cause=REVIEW)
     approvals.close_as_stale(EXECUTE, transfer.id)
+
+
+def contradicted(transfer: Transfer) -> bool:
+    """Whether something that a provider said against what is booked waits for a person."""
+    return bool(
+        session().scalar(
+            sa.select(
+                sa.exists().where(
+                    QueueItem.queue == QUEUE,
+                    QueueItem.object_id == transfer.id,
+                    QueueItem.cause == CONTRADICTION,
+                    QueueItem.closed_at.is_(None),
+                )
+            )
+        )
+    )

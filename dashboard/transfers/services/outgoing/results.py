@@ -11,7 +11,6 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.database import session
-from dashboard.queues.models import QueueItem
 from dashboard.transfers.models import Submission, Transfer
 from dashboard.transfers.providers.port import Outcome, Report
 from dashboard.transfers.services import lifecycle
@@ -50,7 +49,7 @@ def report(provider: str, told: Report, *, by: Actor) -> Transfer | None:
             _contradicts(transfer, told, by=by)
         return transfer
     line = submitting.locked_line(transfer.id)
-    if submitting.certainly_not_sent(line) and told.outcome is not Outcome.NOT_FOUND:
+    if submitting.certainly_not_sent(line) and told.outcome not in {Outcome.NOT_FOUND, Outcome.UNKNOWN}:
         # it waits for its next try, and the provider has it after all: what it says counts
         _keep(line, SubmissionState.SENT)
     if told.outcome is Outcome.EXECUTED:
@@ -61,7 +60,7 @@ def report(provider: str, told: Report, *, by: Actor) -> Transfer | None:
     elif told.outcome is Outcome.ACCEPTED:
         _accepted(transfer, line, told, by=by)
     elif told.outcome is Outcome.UNKNOWN:
-        submitting.lost(transfer.id, by=by)
+        submitting.nobody_knows(transfer, line, by=by)
     else:
         _not_found(transfer, line, told, by=by)
     return transfer
@@ -138,16 +137,9 @@ def _not_found(transfer: Transfer, line: Submission | None, told: Report, *, by:
 
 def _contradicts(transfer: Transfer, told: Report, *, by: Actor) -> None:
     """Nothing moves; a person looks. The same said again is one piece of work."""
-    known = session().scalar(
-        sa.select(QueueItem.id).where(
-            QueueItem.queue == held.QUEUE,
-            QueueItem.object_id == transfer.id,
-            QueueItem.cause == held.CONTRADICTION,
-            QueueItem.closed_at.is_(None),
-        )
-    )
+    known = held.contradicted(transfer)
     held.put_in_queue(transfer, cause=held.CONTRADICTION)
-    if known is not None:
+    if known:
         return
     audit.record(
         "transfer.contradicted",

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from dashboard.access.actor import Actor
 from dashboard.clients.services.lock import locked as locked_client
-from dashboard.errors import Invalid
+from dashboard.errors import Invalid, NotFound
+from dashboard.queues import services as queues
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.services import checks, lifecycle
 from dashboard.transfers.services.outgoing import booking, held, submitting
@@ -48,4 +49,18 @@ def release(transfer_id: UUID, *, reason: str, by: Actor) -> Transfer:
     held.left(transfer, by=by)
     lifecycle.change_status(transfer, Status.CONFIRMED, by=by, code="released", reason=why)
     go_on(transfer, by=by)
+    return transfer
+
+
+def settle_contradiction(transfer_id: UUID, *, reason: str, by: Actor) -> Transfer:
+    """A person has cleared with the provider what it said against what is booked; money moves by other verbs only.
+
+    Raises NotFound, also where there is nothing to clear, Invalid (no reason).
+    """
+    why = checked_reason(reason)
+    transfer = lifecycle.locked(transfer_id, kind=Kind.OUTGOING)
+    if not held.contradicted(transfer):
+        raise NotFound("Nothing contradicts this transfer.", code="noContradiction")
+    queues.close_items(held.QUEUE, object_id=transfer.id, by=by, cause=held.CONTRADICTION)
+    lifecycle.note(transfer, code="contradictionSettled", reason=why, by=by)
     return transfer

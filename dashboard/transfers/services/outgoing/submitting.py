@@ -161,10 +161,16 @@ def about_to_send(transfer_id: UUID, *, by: Actor) -> Instruction | None:
 
 
 def lost(transfer_id: UUID, *, by: Actor) -> None:
-    """The provider's answer is lost: it is asked, and nothing is sent again before it says. Nothing happens where
-    the end is known meanwhile."""
+    """The provider's answer to our call is lost: it is asked, and nothing is sent again before it says. Nothing happens
+    where the provider has said something meanwhile."""
     transfer = lifecycle.locked(transfer_id, kind=Kind.OUTGOING)
     line = locked_line(transfer_id)
+    if line is not None and line.state == SubmissionState.SENDING:
+        nobody_knows(transfer, line, by=by)
+
+
+def nobody_knows(transfer: Transfer, line: Submission | None, *, by: Actor) -> None:
+    """Ask the provider again. Both are locked; nothing happens where the end is known, or nothing was sent."""
     if transfer.status != Status.SUBMITTED or line is None or certainly_not_sent(line):
         return
     _put(line, SubmissionState.UNKNOWN, next_at=clock.now() + wait_after(line.attempts))

@@ -1,0 +1,281 @@
+"""Which accounts anything speaks for. Every look goes by an index and has an end: no table is walked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dashboard import clock
+from dashboard.clients.folding import trigrams_of
+from dashboard.clients.models import Client
+from dashboard.database import session
+from dashboard.ledger.models import Account, AccountBalance
+from dashboard.ledger.vocabulary import AccountType
+from dashboard.transfers.models import ClientReference, Disposition, PayerRule, Transfer
+from dashboard.transfers.suggestions.likeness import FORMS
+from dashboard.transfers.suggestions.told import Told
+from dashboard.transfers.vocabulary import DispositionState, Kind, Status
+
+#: accounts that end alike: a number that more of them share names nobody
+MOST_ALIKE = 20
+#: clients of one look by name
+MOST_NAMED = 25
+#: clients that are weighed
+MOST_CLIENTS = 80
+#: transfers of one payer that are looked back at
+MOST_PAST = 500
+#: phrases of a message that are looked for
+MOST_PHRASES = 14
+MOST_ACCOUNTS = 300
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a payer's money became before, for one client."""
+
+    times: int
+    last: datetime
+
+
+@dataclass
+class Gathered:
+    """Rows of the accounts and clients found, and what was found of the payer."""
+
+    accounts: dict[UUID, Account] = field(default_factory=dict)
+    clients: dict[UUID, Client] = field(default_factory=dict)
+    frozen: set[UUID] = field(default_factory=set)
+    references: dict[UUID, list[ClientReference]] = field(default_factory=dict)
+    expected: dict[UUID, list[ClientReference]] = field(default_factory=dict)
+    past: dict[UUID, Past] = field(default_factory=dict)
+    undone: set[UUID] = field(default_factory=set)
+    ruled: set[UUID] = field(default_factory=set)
+
+
+def gather(told: Told) -> Gathered:
+    """Everything that is weighed about one receipt."""
+    found = Gathered()
+    account_ids = set(_by_number(told))
+    client_ids: list[UUID] = []
+    for reference in _references(told):
+        into = found.references if reference.reference_key in told.references else found.expected
+        into.setdefault(reference.account_id, []).append(reference)
+        account_ids.add(reference.account_id)
+    _past(told, found)
+    client_ids += found.past
+    if told.payer_key:
+        rule = session().scalar(
+            sa.select(PayerRule).where(
+                PayerRule.payer_key == told.payer_key, PayerRule.currency == told.currency, PayerRule.state == "active"
+            )
+        )
+        if rule is not None:
+            account_ids.add(rule.account_id)
+            found.ruled.add(rule.account_id)
+    client_ids += _by_name(told)
+    _rows(told, found, account_ids, list(dict.fromkeys(client_ids))[:MOST_CLIENTS])
+    return found
+
+
+def _end_range(end: str) -> tuple[str, str]:
+    """Between which reversed numbers those with this end lie."""
+    turned = end[::-1]
+    return turned, turned[:-1] + chr(ord(turned[-1]) + 1)
+
+
+def _by_number(told: Told) -> Iterable[UUID]:
+    """Accounts whose number, or its end, was told."""
+    ends = set(told.numbers)
+    # of a whole number with a wrong letter the end is often right
+    ends |= {number[-8:] for number in told.numbers if len(number) >= 12}
+    if not ends:
+        return
+    turned = sa.func.reverse(Account.number)
+    looks = []
+    for end in sorted(ends, key=len, reverse=True):
+        low, high = _end_range(end)
+        looks.append(
+            sa.select(sa.literal(end).label("told"), Account.id)
+            .where(turned.op("~>=~")(low), turned.op("~<~")(high), Account.type == AccountType.CLIENT.value)
+            .limit(MOST_ALIKE + 1)
+            .subquery()
+            .select()
+        )
+    by_end: dict[str, list[UUID]] = {}
+    for end, account_id in session().execute(sa.union_all(*looks)):
+        by_end.setdefault(end, []).append(account_id)
+    for ids in by_end.values():
+        if len(ids) <= MOST_ALIKE:
+            yield from ids
+
+
+def _references(told: Told) -> Sequence[ClientReference]:
+    """References in the text, and those whose payer was asked for exactly so much."""
+    today = clock.calendar().today()
+    live = [
+        ClientReference.revoked_at.is_(None),
+        sa.or_(ClientReference.expires_on.is_(None), ClientReference.expires_on >= today),
+    ]
+    named = sa.select(ClientReference.id).where(ClientReference.reference_key.in_(list(told.references)), *live)
+    asked = (
+        sa.select(ClientReference.id)
+        .where(ClientReference.currency == told.currency, ClientReference.expected_minor == told.amount_minor, *live)
+        .limit(MOST_ALIKE + 1)
+    )
+    expected = session().scalars(asked).all()
+    # an amount that many are asked for says nothing
+    wanted = set(expected) if len(expected) <= MOST_ALIKE else set()
+    if told.references:
+        wanted |= set(session().scalars(named.limit(MOST_ALIKE)))
+    if not wanted:
+        return []
+    return session().scalars(sa.select(ClientReference).where(ClientReference.id.in_(wanted))).all()
+
+
+def _past(told: Told, found: Gathered) -> None:
+    if not told.payer_key:
+        return
+    rows = (
+        sa.select(Transfer.client_id, Transfer.created_at)
+        .where(
+            Transfer.counterparty_key == told.payer_key,
+            Transfer.kind == Kind.INCOMING.value,
+            Transfer.client_id.is_not(None),
+            Transfer.status == Status.COMPLETED.value,
+            Transfer.id != told.transfer_id,
+        )
+        .limit(MOST_PAST)
+        .subquery()
+    )
+    grouped = (
+        sa.select(rows.c.client_id, sa.func.count(), sa.func.max(rows.c.created_at))
+        .group_by(rows.c.client_id)
+        .order_by(sa.func.max(rows.c.created_at).desc())
+        .limit(MOST_NAMED)
+    )
+    for client_id, times, last in session().execute(grouped):
+        found.past[client_id] = Past(times, last)
+    found.undone = set(
+        session().scalars(
+            sa.select(Disposition.client_id)
+            .join(Transfer, Transfer.id == Disposition.transfer_id)
+            .where(
+                Transfer.counterparty_key == told.payer_key,
+                Transfer.kind == Kind.INCOMING.value,
+                Disposition.state == DispositionState.UNDONE.value,
+                Disposition.client_id.is_not(None),
+            )
+            .limit(MOST_PAST)
+        )
+    ) - {None}  # type: ignore[assignment]
+
+
+def _phrases(told: Told) -> list[tuple[str, ...]]:
+    """Names that the message may hold: whole ones first, then neighbours in the text, then long words alone."""
+    creditor = tuple(word.text for word in told.creditor if word.text not in FORMS)
+    whole = [name for name in (creditor, told.payer) if name]
+    words = [word.text for word in told.words if word.text not in FORMS and len(word.text) > 1]
+    pairs = [(one, other) for one, other in pairwise(words) if len(one) > 2 or len(other) > 2]
+    alone = [(word,) for word in sorted(words, key=len, reverse=True) if len(word) >= 5]
+    return list(dict.fromkeys([*whole, *pairs, *alone]))[:MOST_PHRASES]
+
+
+def _halves(word: str) -> list[str]:
+    """Parts of a word of which one is right when a letter is wrong."""
+    if len(word) < 6:
+        return [word[:3]] if len(word) >= 4 else []
+    middle = len(word) // 2
+    return [word[:middle], word[middle:]]
+
+
+def _grams(parts: Iterable[str]) -> list[str]:
+    return sorted({gram for part in parts if len(part) >= 3 for gram in trigrams_of(part)})
+
+
+def _named(grams: Sequence[str]) -> sa.Select[Any]:
+    """Clients whose text has these trigrams: gathered by the index first (OFFSET 0 keeps the limit from making the
+    planner walk the table), then cut."""
+    trigrams = sa.func.trigrams(Client.search_text, type_=postgresql.ARRAY(sa.Text))
+    hits = (
+        sa.select(Client.id)
+        .where(trigrams.contains(sa.cast(list(grams), postgresql.ARRAY(sa.Text))))
+        .offset(0)
+        .subquery()
+    )
+    return sa.select(hits.c.id).limit(MOST_NAMED).subquery().select()
+
+
+def _by_key(phrase: Sequence[str]) -> sa.Select[Any]:
+    """Clients whose folded name begins with these words: one walk down a tree."""
+    begins = " ".join(phrase)
+    return (
+        sa.select(Client.id)
+        .where(Client.name_key >= begins, Client.name_key < begins + "\x7f")
+        .order_by(Client.name_key, Client.id)
+        .limit(MOST_NAMED)
+        .subquery()
+        .select()
+    )
+
+
+def _looks(phrases: Sequence[tuple[str, ...]]) -> list[sa.Select[Any]]:
+    looks: list[sa.Select[Any]] = []
+    for phrase in phrases:
+        looks.append(_by_key(phrase))
+        if len(phrase) == 2:
+            looks.append(_by_key((phrase[1], phrase[0])))
+    return looks
+
+
+def _ids(looks: Sequence[sa.Select[Any]]) -> list[UUID]:
+    return list(dict.fromkeys(session().scalars(sa.union_all(*looks)))) if looks else []
+
+
+def _by_name(told: Told) -> list[UUID]:
+    """Clients whose name the message may hold: as it is written, then with its words in any order, then mistyped."""
+    phrases = _phrases(told)
+    found = _ids(_looks(phrases))
+    pairs = [phrase for phrase in phrases if len(phrase) >= 2][:6]
+    found += _ids([_named(grams) for phrase in pairs if len(grams := _grams(phrase)) > 2])
+    single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6][:2]
+    fuzzy: list[Sequence[str]] = [(word[: len(word) - 2],) for word in single]
+    for phrase in pairs[:4]:
+        one, other = phrase[0], phrase[-1]
+        fuzzy += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
+    found += _ids([_named(grams) for parts in fuzzy if len(grams := _grams(parts)) > 2])
+    return list(dict.fromkeys(found))
+
+
+def _rows(told: Told, found: Gathered, account_ids: set[UUID], client_ids: Sequence[UUID]) -> None:
+    """Accounts that were named, and of clients that were named those in the money's currency, else one other."""
+    query = sa.select(Account).where(Account.type == AccountType.CLIENT.value)
+    rows = list(session().scalars(query.where(Account.id.in_(account_ids)))) if account_ids else []
+    if client_ids:
+        rows += session().scalars(query.where(Account.owner_id.in_(client_ids)).limit(MOST_ACCOUNTS)).all()
+    by_client: dict[UUID, list[Account]] = {}
+    for account in dict.fromkeys(rows):
+        if account.owner_id is not None:
+            by_client.setdefault(account.owner_id, []).append(account)
+    for owned in by_client.values():
+        fitting = [account for account in owned if account.currency == told.currency]
+        for account in owned:
+            if account.id in account_ids or account in fitting or (not fitting and account is owned[0]):
+                found.accounts[account.id] = account
+    if by_client:
+        found.clients = {
+            client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(by_client)))
+        }
+    if found.accounts:
+        found.frozen = set(
+            session().scalars(
+                sa.select(AccountBalance.account_id).where(
+                    AccountBalance.account_id.in_(found.accounts), AccountBalance.credits_frozen
+                )
+            )
+        )
