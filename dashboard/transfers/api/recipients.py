@@ -84,7 +84,8 @@ def list_recipients(query: RecipientQuery) -> dict[str, Any]:
 
 
 @transfer_operations.get(
-    "/v2/Recipients", tags=FRONT_OFFICE, summary="Recipients by filters (v2: cursor paging)", description="Newest first.",
+    "/v2/Recipients", tags=FRONT_OFFICE, summary="Recipients by filters (v2: cursor paging)",
+    description="Newest first.",
     operation_id="listRecipientsV2", responses={200: RecipientList, **documented_errors(404)},
 )  # fmt: skip
 @api_requires(Audience.FRONTOFFICE, Permission.TRANSFERS_OWN)
