@@ -68,6 +68,31 @@ OPERATIONS = {
     ("POST", "/v2/internal/Payments/{paymentId}/pend"): "Same as POST /internal/Payments/{id}/pend",
     ("POST", "/v2/internal/Payments/{paymentId}/post"): "Same as POST /internal/Payments/{id}/post",
     ("POST", "/v2/internal/Payments/{paymentId}/cancel"): "Same as POST /internal/Payments/{id}/cancel",
+    ("GET", "/Recipients"): "Recipients by filters",
+    ("GET", "/v2/Recipients"): "Recipients by filters (v2: cursor paging)",
+    ("POST", "/Recipients"): "Add a recipient",
+    ("GET", "/Recipients/{recipientId}"): "Recipient details",
+    ("GET", "/v2/Recipients/{recipientId}"): "Recipient details (v2)",
+    ("PUT", "/Recipients/{recipientId}/visibility"): "Show or hide a recipient",
+    ("GET", "/Transfers"): "Own transfers by filters",
+    ("GET", "/v2/Transfers"): "Own transfers by filters (v2: cursor paging)",
+    ("GET", "/Transfers/{transferId}"): "Transfer details",
+    ("GET", "/v2/Transfers/{transferId}"): "Transfer details (v2)",
+    ("GET", "/Transfers/outgoing/{transferId}"): "Outgoing transfer details",
+    ("GET", "/Transfers/incoming/{transferId}"): "Incoming transfer details",
+    ("GET", "/Transfers/foreign-exchange/{transferId}"): "FX transfer details",
+    ("GET", "/v2/Transfers/outgoing/{transferId}"): "Outgoing transfer details (v2)",
+    ("GET", "/v2/Transfers/incoming/{transferId}"): "Incoming transfer details (v2)",
+    ("GET", "/v2/Transfers/foreign-exchange/{transferId}"): "FX transfer details (v2)",
+    ("POST", "/internal/Recipients"): "Add a recipient for a client",
+    ("GET", "/internal/Transfers"): "Transfers of all kinds by filters",
+    ("GET", "/internal/Transfers/outgoing/{transferId}"): "Outgoing transfer details",
+    ("GET", "/internal/Transfers/incoming/{transferId}"): "Incoming transfer details",
+    ("GET", "/internal/Transfers/foreign-exchange/{transferId}"): "FX transfer details",
+    ("GET", "/internal/Transfers/outgoing"): "Outgoing transfers by filters",
+    ("GET", "/internal/Transfers/incoming"): "Incoming transfers by filters",
+    ("GET", "/internal/Transfers/foreign-exchange"): "FX transfers by filters",
+    ("POST", "/internal/integration/Recipients"): "Add a system recipient",
     ("POST", "/Confirmations"): "Generate a new confirmation code for a transfer",
     ("POST", "/Transfers/outgoing"): "Create an outgoing transfer",
     ("PUT", "/Transfers/outgoing/{transferId}/confirm"): "Confirm an outgoing transfer with its code",
@@ -86,6 +111,9 @@ OPERATIONS = {
 }
 #: what the documents do not show; their own descriptions say so
 ADDITIONS = {
+    ("GET", "/internal/References"),
+    ("POST", "/internal/References"),
+    ("POST", "/internal/References/{referenceId}/revoke"),
     ("POST", "/Documents"),
     ("POST", "/Transfers/foreign-exchange/quotes"),
     ("POST", "/internal/Payments/batch"),
@@ -95,7 +123,7 @@ ADDITIONS = {
     ("GET", "/internal/BackgroundJob/{jobId}"),
 }
 #: examples of these name accounts, payments and transfers that are not here
-OF_OTHERS = ("ccount", "ayment", "ransfer", "ocument", "ecipient", "eference")
+OF_OTHERS = ("ccount", "ayment", "ransfer", "ocument", "ecipient", "eference", "onfirmation")
 ENVELOPED = {
     key
     for key in OPERATIONS
@@ -183,7 +211,9 @@ def test_every_documented_example_works(document: dict[str, Any], machine: Calla
             audience = audience_of(path)
             caller = machine(audience, **({"client_id": UUID(made)} if audience is Audience.FRONTOFFICE else {}))
             text = caller.client.application.json.dumps(body)
-            known = dict.fromkeys(("clientId", "paymentId", "accountId", "id", "jobId", "transferId"), made)
+            known = dict.fromkeys(
+                ("clientId", "paymentId", "accountId", "id", "jobId", "transferId", "recipientId", "referenceId"), made
+            )
             answer = caller.call(method, path.format(**known), data=text, content_type="application/json")
             # an example names accounts and payments that are not here; read and understood it is all the same
             right = {200, 202, 404, 422} if any(w in path for w in OF_OTHERS) else {200}

@@ -77,7 +77,7 @@ def list_own_transfers(query: OwnTransferQuery) -> dict[str, Any]:
 
 
 @transfer_operations.get(
-    "/v2/Transfers", tags=FRONT_OFFICE, summary="Own transfers by filters, paged by cursor", description=OWN,
+    "/v2/Transfers", tags=FRONT_OFFICE, summary="Own transfers by filters (v2: cursor paging)", description=OWN,
     operation_id="listOwnTransfersV2", responses={200: TransferList, **READ},
 )  # fmt: skip
 @api_requires(Audience.FRONTOFFICE, Permission.TRANSFERS_OWN)
@@ -96,7 +96,7 @@ def read_own_transfer(path: TransferPath) -> dict[str, Any]:
 
 @transfer_operations.get(
     "/v2/Transfers/<uuid:transferId>", tags=FRONT_OFFICE,
-    summary="Same as GET /Transfers/{transferId}, in the result envelope",
+    summary="Transfer details (v2)",
     operation_id="readOwnTransferV2", responses={200: TransferEnvelope, **READ_V2},
 )  # fmt: skip
 @enveloped
@@ -116,7 +116,7 @@ def read_own_outgoing(path: TransferPath) -> dict[str, Any]:
 
 @transfer_operations.get(
     "/v2/Transfers/outgoing/<uuid:transferId>", tags=FRONT_OFFICE,
-    summary="Same as GET /Transfers/outgoing/{transferId}, in the result envelope",
+    summary="Outgoing transfer details (v2)",
     operation_id="readOwnOutgoingV2", responses={200: TransferEnvelope, **READ_V2},
 )  # fmt: skip
 @enveloped
@@ -136,7 +136,7 @@ def read_own_incoming(path: TransferPath) -> dict[str, Any]:
 
 @transfer_operations.get(
     "/v2/Transfers/incoming/<uuid:transferId>", tags=FRONT_OFFICE,
-    summary="Same as GET /Transfers/incoming/{transferId}, in the result envelope",
+    summary="Incoming transfer details (v2)",
     operation_id="readOwnIncomingV2", responses={200: TransferEnvelope, **READ_V2},
 )  # fmt: skip
 @enveloped
@@ -156,7 +156,7 @@ def read_own_exchange(path: TransferPath) -> dict[str, Any]:
 
 @transfer_operations.get(
     "/v2/Transfers/foreign-exchange/<uuid:transferId>", tags=FRONT_OFFICE,
-    summary="Same as GET /Transfers/foreign-exchange/{transferId}, in the result envelope",
+    summary="FX transfer details (v2)",
     operation_id="readOwnExchangeV2", responses={200: TransferEnvelope, **READ_V2},
 )  # fmt: skip
 @enveloped

@@ -84,7 +84,8 @@ def list_recipients(query: RecipientQuery) -> dict[str, Any]:
 
 
 @transfer_operations.get(
-    "/v2/Recipients", tags=FRONT_OFFICE, summary="Recipients by filters, paged by cursor", description="Newest first.",
+    "/v2/Recipients", tags=FRONT_OFFICE, summary="Recipients by filters (v2: cursor paging)",
+    description="Newest first.",
     operation_id="listRecipientsV2", responses={200: RecipientList, **documented_errors(404)},
 )  # fmt: skip
 @api_requires(Audience.FRONTOFFICE, Permission.TRANSFERS_OWN)
@@ -112,7 +113,7 @@ def read_recipient(path: RecipientPath) -> dict[str, Any]:
 
 @transfer_operations.get(
     "/v2/Recipients/<uuid:recipientId>", tags=FRONT_OFFICE,
-    summary="Same as GET /Recipients/{recipientId}, in the result envelope",
+    summary="Recipient details (v2)",
     operation_id="readRecipientV2", responses={200: RecipientEnvelope, **documented_errors(404, enveloped=True)},
 )  # fmt: skip
 @enveloped
@@ -144,7 +145,7 @@ def add_client_recipient(body: ClientRecipientBody) -> dict[str, Any]:
 
 
 @transfer_operations.post(
-    "/internal/integration/Recipients", tags=INTEGRATION, summary="Add a recipient of the house",
+    "/internal/integration/Recipients", tags=INTEGRATION, summary="Add a system recipient",
     description=CHECKED, operation_id="addSystemRecipient", responses={200: RecipientDto, **CHANGES},
 )  # fmt: skip
 @api_requires(Audience.SYSTEM, Permission.TRANSFERS_WRITE)
