@@ -32,8 +32,8 @@ STATE_LABELS = {
 }
 STATES = [("", "Any"), *((state.value, label) for state, label in STATE_LABELS.items())]
 SOURCES = [
-    ("", "Any"), ("api", "API"), ("sandbox", "Sandbox"), ("camt.054", "Notification (camt.054)"),
-    ("camt.053", "Statement (camt.053)"),
+    ("", "Any"), ("api", "API"), ("sandbox", "Sandbox"), ("camt.054", "camt.054"),
+    ("camt.053", "camt.053"),
 ]  # fmt: skip
 MARKS = [("", "Any"), ("reversal", "Reversals"), ("credit", "Credits"), ("lacking", "Payer data missing")]
 LABELS = {
