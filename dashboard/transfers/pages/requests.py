@@ -182,7 +182,7 @@ def process_request(request_id: UUID) -> Any:
             state, failure = done.state, done.failure
     except DomainError as refusal:
         show_errors(form, refusal)
-        return _shown(queries.get(request_id), form, status=400 if isinstance(refusal, Invalid) else refusal.status)
+        return _shown(queries.get(request_id), form, status=422 if isinstance(refusal, Invalid) else refusal.status)
     if state == RequestState.FAILED:
         flash(f"Not processed: {failure}", "stop")
     elif state == RequestState.WAITING:
@@ -205,7 +205,7 @@ def clear_request(request_id: UUID) -> Any:
             clearing.clear_up(request_id, reason=form.reason.data, by=current_actor())
     except DomainError as refusal:
         show_errors(form, refusal)
-        return _shown(known, MendForm(formdata=None), clear=form, status=refusal.status)
+        return _shown(known, MendForm(formdata=None), clear=form, status=422 if isinstance(refusal, Invalid) else refusal.status)
     flash("Cleared up. The first telling stands.", "ok")
     return go(url_for("transfers.request_page", request_id=request_id))
 
