@@ -98,7 +98,7 @@ def test_an_officer_mends_what_the_message_lacked(house: Bank, officer: FlaskCli
         ({"amount": "12,50", "currency": "eur"}, "Say why"),
     ):
         refused = officer.post(f"{path}/process", data=said)
-        assert refused.status_code == 400, said
+        assert refused.status_code == 422, said
         assert wrong in refused.text, said
     done = officer.post(
         f"{path}/process",

@@ -205,7 +205,9 @@ def clear_request(request_id: UUID) -> Any:
             clearing.clear_up(request_id, reason=form.reason.data, by=current_actor())
     except DomainError as refusal:
         show_errors(form, refusal)
-        return _shown(known, MendForm(formdata=None), clear=form, status=422 if isinstance(refusal, Invalid) else refusal.status)
+        return _shown(
+            known, MendForm(formdata=None), clear=form, status=422 if isinstance(refusal, Invalid) else refusal.status
+        )
     flash("Cleared up. The first telling stands.", "ok")
     return go(url_for("transfers.request_page", request_id=request_id))
 
@@ -221,9 +223,7 @@ def _choices(row: IncomingRequest, doubtful: list[IncomingRequest]) -> list[tupl
     return found
 
 
-def _shown(
-    row: IncomingRequest, form: MendForm, *, clear: ClearForm | None = None, status: int = 200
-) -> Response:
+def _shown(row: IncomingRequest, form: MendForm, *, clear: ClearForm | None = None, status: int = 200) -> Response:
     open_ = row.state in (RequestState.FAILED, RequestState.WAITING, RequestState.RECEIVED)
     related = queries.related(row)
     transfer = session().get(Transfer, row.transfer_id) if row.transfer_id else None
