@@ -104,7 +104,7 @@ BEGIN
            AND (OLD.status = 'manualReview' OR OLD.status = 'confirmed' AND NEW.type IS DISTINCT FROM 'internal')
            AND NOT EXISTS (
                SELECT 1 FROM approval_request r WHERE r.id = NEW.execute_approval_id AND r.state = 'approved'
-               AND r.kind = 'transfers.execute' AND r.object_id = NEW.id) THEN
+               AND r.kind = 'transfers.execute' AND r.object_id = NEW.id AND r.payload ->> 'outcome' = 'executed') THEN
             RAISE EXCEPTION 'executing by hand needs two people'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_executed_by_two';
         END IF;

@@ -154,7 +154,8 @@ def test_incoming_money_does_not_change_its_owner_by_the_way(asking: Asking, sta
 
 def test_incoming_money_that_no_payment_booked_is_no_transfer(asking: Asking, standing: Standing) -> None:
     values = {"id": new_id(), "kind": "incoming", "status": "completed", "type": None, "client": standing.client,
-              "account": standing.account, "amount": 500, "payment": None, "reference": None, "payer": None}  # fmt: skip
+              "account": standing.account, "amount": 500, "payment": None, "reference": None,
+              "payer": None}  # fmt: skip
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as refusal:
         asking.connection.execute(TRANSFER.encode(), values)
     assert refusal.value.diag.constraint_name == "transfer_agrees_with_ledger"
@@ -311,7 +312,8 @@ def test_a_transfer_is_not_paid_by_another_payment_or_a_smaller_one(asking: Aski
 def test_money_that_somebody_else_got_is_nobodys_incoming_transfer(asking: Asking, standing: Standing) -> None:
     paid = standing.payment(standing.settlement, standing.account, 500, new_id())
     values = {"id": new_id(), "kind": "incoming", "status": "completed", "type": None, "client": standing.client,
-              "account": standing.account, "amount": 500, "payment": paid, "reference": None, "payer": None}  # fmt: skip
+              "account": standing.account, "amount": 500, "payment": paid, "reference": None,
+              "payer": None}  # fmt: skip
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as refusal:
         asking.connection.execute(TRANSFER.encode(), values)
     assert refusal.value.diag.constraint_name == "transfer_payment_is_its_own"
@@ -319,7 +321,8 @@ def test_money_that_somebody_else_got_is_nobodys_incoming_transfer(asking: Askin
 
 def test_the_house_sends_nothing_but_returns(asking: Asking, standing: Standing) -> None:
     values = {"id": new_id(), "kind": "outgoing", "status": "awaitingConfirmation", "type": "sepa", "client": None,
-              "account": standing.suspense, "amount": 500, "payment": None, "reference": uuid4().hex, "payer": None}  # fmt: skip
+              "account": standing.suspense, "amount": 500, "payment": None, "reference": uuid4().hex,
+              "payer": None}  # fmt: skip
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as refusal:
         asking.connection.execute(TRANSFER.encode(), values)
     assert refusal.value.diag.constraint_name == "transfer_of_house_is_a_return"
