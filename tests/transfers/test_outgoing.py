@@ -16,8 +16,7 @@ from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import session, transaction
 from dashboard.errors import DomainError, Invalid, NotFound, Refused
 from dashboard.ledger.models import LedgerTransaction, Payment
-from dashboard.ledger.services import payments
-from dashboard.ledger.services import accounts
+from dashboard.ledger.services import accounts, payments
 from dashboard.money import Money
 from dashboard.queues.models import QueueItem
 from dashboard.settings import Settings
