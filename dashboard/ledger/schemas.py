@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from dashboard.errors import FieldError, Invalid
 from dashboard.ledger.moving import LARGEST_BATCH, LONGEST_PAYMENT, Leg, Order
+from dashboard.ledger.services.orders import refuse_reserved
 from dashboard.ledger.vocabulary import MAIN_PURPOSE, ParentType
 from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money, NotRepresentable
 from dashboard.web.api import Body, Boolean, DateGuard, NoControl, NumberGuard, TextGuard, examples
@@ -185,10 +186,12 @@ def order_of(body: PaymentBody | DraftBody) -> Order:
                 errors += error.errors
         if errors:
             raise Invalid([FieldError(e.field, e.message, e.rule) for e in errors[:100]])
-    return Order(
+    order = Order(
         parent_type=body.parent_type,
         parent_id=body.parent_id,
         purpose=body.purpose,
         value_date=body.value_date,
         legs=legs,
     )
+    refuse_reserved(order)
+    return order

@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 import sqlalchemy as sa
+from lxml import etree
 
 from dashboard.access.actor import Actor
 from dashboard.database import db, session, transaction
@@ -165,6 +166,11 @@ def _read(file: ProviderFile, path: Path, *, by: Actor, stop: threading.Event | 
         told = sum(1 for _ in _guarded(steps, stop))
     except reading.Unreadable as error:
         return str(error)
+    except (ValueError, ArithmeticError, RecursionError, etree.LxmlError) as error:
+        # whatever a file does to its reader, the next one is read
+        session().rollback()
+        log.exception("inbox file not readable", provider=file.provider, file=str(file.id))
+        return f"The file could not be read ({type(error).__name__})."
     with transaction():
         state = session().get_one(ProviderFile, file.id, populate_existing=True)
         failed = int(state.failures.get("count", 0))
@@ -213,7 +219,7 @@ def _take(file: ProviderFile, entry: camt.Entry, told: list[booked.Told], by: Ac
             failures.append(error.message)
         except DomainError as error:
             failures.append(error.message)
-        except (sa.exc.IntegrityError, sa.exc.DataError, ValueError, AssertionError) as error:
+        except (sa.exc.IntegrityError, sa.exc.DataError, ValueError, ArithmeticError, AssertionError) as error:
             session().rollback()
             failures.append(f"An unexpected error ({type(error).__name__}).")
     with transaction():

@@ -22,6 +22,28 @@ CREATE FUNCTION transfer_agrees(p_status text, p_paid text) RETURNS boolean LANG
         WHEN p_status IN ('rejected', 'canceled') THEN p_paid IS NULL OR p_paid IN ('canceled', 'error')
         ELSE p_paid IS NULL END
 $$;
+CREATE FUNCTION transfer_is_paid_by(t transfer, p_payment uuid) RETURNS boolean LANGUAGE sql STABLE
+    SET search_path = pg_catalog, public, pg_temp AS $$
+    -- the receiver's side of an internal transfer shares the payment of the payer's
+    SELECT coalesce((
+        SELECT bool_and(p.parent_id = CASE WHEN t.kind = 'incoming' AND t.type = 'internal' THEN t.related_id
+                                           ELSE t.id END)
+               AND CASE t.kind
+                   WHEN 'outgoing' THEN
+                       bool_or(x.position = 1 AND x.amount_minor = t.amount_minor)
+                       AND sum(x.amount_minor) FILTER (WHERE x.debtor_account_id = t.account_id
+                                                       AND x.currency = t.currency) = t.amount_minor + t.fee_minor
+                   WHEN 'incoming' THEN
+                       bool_or(x.creditor_account_id = t.account_id AND x.currency = t.currency
+                               AND x.amount_minor = t.amount_minor)
+                   ELSE
+                       sum(x.amount_minor) FILTER (WHERE x.debtor_account_id = t.account_id
+                                                   AND x.currency = t.currency) = t.amount_minor
+                       AND sum(x.amount_minor) FILTER (WHERE x.creditor_account_id = t.counter_account_id
+                                                       AND x.currency = t.counter_currency) = t.counter_minor
+                   END
+        FROM payment p JOIN ledger_transaction x ON x.payment_id = p.id WHERE p.id = p_payment), false)
+$$;
 CREATE FUNCTION transfer_guard() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -40,6 +62,13 @@ BEGIN
            OR NEW.counterparty_key IS DISTINCT FROM OLD.counterparty_key
            OR NEW.related_id IS DISTINCT FROM OLD.related_id
            OR NEW.remittance IS DISTINCT FROM OLD.remittance
+           -- to whom, and by which way: what the client saw is what is sent
+           OR NEW.counterparty_account IS DISTINCT FROM OLD.counterparty_account
+           OR NEW.counterparty_name IS DISTINCT FROM OLD.counterparty_name
+           OR NEW.counterparty_bic IS DISTINCT FROM OLD.counterparty_bic
+           OR NEW.counter_account_id IS DISTINCT FROM OLD.counter_account_id
+           OR NEW.type IS DISTINCT FROM OLD.type
+           OR (OLD.provider IS NOT NULL AND NEW.provider IS DISTINCT FROM OLD.provider)
            OR (OLD.end_to_end_id IS NOT NULL AND NEW.end_to_end_id IS DISTINCT FROM OLD.end_to_end_id)
            -- incoming money changes its owner only together with its status
            OR ((NEW.kind <> 'incoming' OR NEW.status = OLD.status)
@@ -75,13 +104,19 @@ BEGIN
            AND (OLD.status = 'manualReview' OR OLD.status = 'confirmed' AND NEW.type IS DISTINCT FROM 'internal')
            AND NOT EXISTS (
                SELECT 1 FROM approval_request r WHERE r.id = NEW.execute_approval_id AND r.state = 'approved'
-               AND r.kind = 'transfers.execute' AND r.object_id = NEW.id) THEN
+               AND r.kind = 'transfers.execute' AND r.object_id = NEW.id AND r.payload ->> 'outcome' = 'executed') THEN
             RAISE EXCEPTION 'executing by hand needs two people'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_executed_by_two';
         END IF;
     END IF;
     IF NEW.payment_id IS NOT NULL THEN
         SELECT p.state INTO paid FROM payment p WHERE p.id = NEW.payment_id;
+    END IF;
+    -- a transfer is paid by a payment of its own, of its amount and between its accounts, not by just any
+    IF NEW.payment_id IS NOT NULL AND (TG_OP = 'INSERT' OR OLD.payment_id IS NULL)
+       AND NOT transfer_is_paid_by(NEW, NEW.payment_id) THEN
+        RAISE EXCEPTION 'the payment is of something else'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_payment_is_its_own';
     END IF;
     -- what people read and what the ledger holds never part
     IF NOT transfer_agrees(NEW.status, paid)
@@ -97,6 +132,23 @@ CREATE TRIGGER transfer_begins BEFORE INSERT ON transfer FOR EACH ROW
                OR NEW.kind = 'incoming' AND NEW.status IN ('completed', 'unrecognized')
                OR NEW.kind = 'foreignExchange' AND NEW.status = 'completed'))
     EXECUTE FUNCTION begins_at_the_beginning();
+"""
+
+#: the house sends nothing of its own: what leaves suspense is a return that the desk decided about
+HOUSE_ONLY_RETURNS = """
+CREATE FUNCTION house_only_returns() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM disposition d WHERE d.return_transfer_id = NEW.id AND d.transfer_id = NEW.related_id
+                   AND d.kind = 'return' AND d.payment_id = NEW.payment_id) THEN
+        RAISE EXCEPTION 'the house sends back what it received, and nothing else'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_of_house_is_a_return';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER transfer_of_house_is_a_return AFTER INSERT ON transfer
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.kind = 'outgoing' AND NEW.client_id IS NULL)
+    EXECUTE FUNCTION house_only_returns();
 """
 
 #: whoever moves a transfer's payment by the ledger alone finds the transfer in the way, at the latest at the commit
@@ -208,7 +260,8 @@ BEGIN
     IF NEW.state = 'posted' THEN
         IF desk_needs_two(NEW.currency, NEW.amount_minor) AND NOT (
             EXISTS (SELECT 1 FROM approval_request r WHERE r.id = NEW.approval_id AND r.state = 'approved'
-                    AND r.kind = 'transfers.' || NEW.kind AND r.object_id = NEW.transfer_id)
+                    AND r.kind = 'transfers.' || NEW.kind AND r.object_id = NEW.transfer_id
+                    AND r.payload ->> 'dispositionId' = NEW.id::text)
             OR EXISTS (SELECT 1 FROM payer_rule p WHERE p.id = NEW.rule_id AND p.state = 'active'
                        AND NEW.kind = 'assign' AND p.account_id = NEW.account_id)
             OR NEW.kind = 'assign' AND NEW.made_by_kind = 'token' AND EXISTS (
@@ -237,12 +290,25 @@ BEGIN
             RAISE EXCEPTION 'money goes back after a screening without a hit'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'disposition_return_is_screened';
         END IF;
+        -- all of it, and only to where it came from
+        IF NEW.kind = 'return' AND NOT EXISTS (
+            SELECT 1 FROM transfer b JOIN transfer t ON t.id = b.related_id JOIN receipt r ON r.transfer_id = t.id
+            WHERE b.id = NEW.return_transfer_id AND t.id = NEW.transfer_id AND b.payment_id = NEW.payment_id
+              AND b.kind = 'outgoing' AND b.account_id = r.suspense_account_id AND b.currency = NEW.currency
+              AND b.amount_minor + b.fee_minor = NEW.amount_minor
+              AND (t.counterparty_account IS NULL
+                   OR b.counterparty_account = upper(regexp_replace(t.counterparty_account, '\\s', '', 'g')))) THEN
+            RAISE EXCEPTION 'money goes back whole, to where it came from'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'disposition_returns_to_the_payer';
+        END IF;
     END IF;
     IF NEW.state = 'undone' AND (
         NOT EXISTS (SELECT 1 FROM payment p WHERE p.id = NEW.undo_payment_id AND p.state = 'posted')
         OR (NEW.receivable_minor > 0 OR desk_needs_two(NEW.currency, NEW.amount_minor)) AND NOT EXISTS (
             SELECT 1 FROM approval_request r WHERE r.id = NEW.undo_approval_id AND r.state = 'approved'
-            AND r.kind IN ('transfers.undo', 'transfers.receivable') AND r.object_id = NEW.transfer_id)
+            AND r.object_id = NEW.transfer_id
+            AND (r.kind = 'transfers.undo' AND r.payload ->> 'dispositionId' = NEW.id::text
+                 OR r.kind = 'transfers.receivable' AND r.payload ->> 'accountId' = NEW.account_id::text))
         -- the bank took the credit back: both the assignment and the credit are reversed whole
         AND NOT (NEW.receivable_minor = 0 AND EXISTS (
             SELECT 1 FROM payment u WHERE u.id = NEW.undo_payment_id AND u.reverses_id = NEW.payment_id
@@ -319,23 +385,47 @@ CREATE TRIGGER incoming_request_guard BEFORE UPDATE ON incoming_request
 #: the adjusting payments of the desk: approved under the transfer's id, or an undo within the limit of one person
 ADJUSTING_BEFORE = "OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent)"
 ADJUSTING_AFTER = """OR r.kind = 'ledger.opening-balances' AND r.object_id = w.parent
-                           OR r.kind LIKE 'transfers.%' AND r.object_id = w.parent))
+                           OR r.kind IN ('transfers.undo', 'transfers.receivable') AND r.object_id = w.parent))
                   AND NOT EXISTS (
                     SELECT 1 FROM disposition x
                     WHERE x.payment_id = w.reverses AND x.kind = 'assign' AND x.state = 'posted'
                       AND NOT desk_needs_two(x.currency, x.amount_minor)"""
 
 
+#: what lies on suspense leaves it by a decision of the desk, or by its return: not by just any payment
+NOT_DEBITED = "a_types[d] IN ('opening', 'receivable', 'income', 'expense') THEN 'debtorNeedsTwo'"
+DESK_DEBITS = """(a_types[d] IN ('opening', 'receivable', 'income', 'expense')
+                              OR a_types[d] = 'suspense' AND NOT (
+                                  p_parent_types[i] = 'transfer' AND (
+                                      p_purposes[i] LIKE 'disposition-%' AND EXISTS (
+                                          SELECT 1 FROM receipt r WHERE r.transfer_id = p_parent_ids[i]
+                                          AND r.suspense_account_id = t_debtors[j])
+                                      OR p_purposes[i] = 'main' AND EXISTS (
+                                          SELECT 1 FROM transfer h WHERE h.id = p_parent_ids[i]
+                                          AND h.client_id IS NULL AND h.kind = 'outgoing'
+                                          AND h.status = 'awaitingConfirmation' AND h.account_id = t_debtors[j]))))
+                         THEN 'debtorNeedsTwo'"""
+NOT_AT_ONCE = "x.id = p_debtor AND x.type IN ('opening', 'receivable', 'income', 'expense')"
+DESK_AT_ONCE = "x.id = p_debtor AND x.type IN ('opening', 'receivable', 'income', 'expense', 'suspense')"
+
+
 def _open_the_ledger_to_the_desk() -> None:
-    """Replaces one condition in `move_money` as it stands, whatever a migration before made of the rest."""
+    _rewrite("move_money", (ADJUSTING_BEFORE, ADJUSTING_AFTER), (NOT_DEBITED, DESK_DEBITS))
+    _rewrite("pay_at_once", (NOT_AT_ONCE, DESK_AT_ONCE))
+
+
+def _rewrite(function: str, *changes: tuple[str, str]) -> None:
+    """Replaces conditions of a function as it stands, whatever a migration before made of the rest."""
     [text] = (
         op.get_bind()
-        .execute(sa.text("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = 'move_money'"))
+        .execute(sa.text("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = :name"), {"name": function})
         .scalars()
     )
-    if text.count(ADJUSTING_BEFORE) != 1:
-        raise RuntimeError("move_money no longer reads as this migration expects")
-    op.get_bind().exec_driver_sql(text.replace(ADJUSTING_BEFORE, ADJUSTING_AFTER).replace("%", "%%"))
+    for before, after in changes:
+        if text.count(before) != 1:
+            raise RuntimeError(f"{function} no longer reads as this migration expects")
+        text = text.replace(before, after)
+    op.get_bind().exec_driver_sql(text.replace("%", "%%"))
 
 
 #: how many units of a currency weigh about as much as one euro: for round first limits, which people then change
@@ -1335,7 +1425,7 @@ def upgrade() -> None:
     ):  # fmt: skip
         never_deleted(table)
     for statement in (
-        TRANSFER_GUARD, PAYMENT_AGREES, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD, INCOMING_GUARD,
+        TRANSFER_GUARD, HOUSE_ONLY_RETURNS, PAYMENT_AGREES, RECEIPT_GUARDS, DISPOSITION_GUARD, PAYER_RULE_GUARD, INCOMING_GUARD,
     ):  # fmt: skip
         op.execute(statement)
     _open_the_ledger_to_the_desk()
@@ -1351,10 +1441,26 @@ def upgrade() -> None:
     grant(
         "SELECT, INSERT, UPDATE",
         (
-            "transfer", "recipient", "client_reference", "provider", "provider_file", "submission",
-            "incoming_request", "receipt", "disposition", "payer_rule",
+            "transfer", "provider", "provider_file", "disposition", "payer_rule",
         ),
     )  # fmt: skip
+    # where money goes to, and what the bank told, is written once
+    grant("SELECT, INSERT, UPDATE (visible)", ("recipient",))
+    grant("SELECT, INSERT, UPDATE (revoked_at)", ("client_reference",))
+    grant(
+        "SELECT, INSERT, UPDATE (state, attempts, next_at, lease, lease_until, file_id, sent_at, last_error)",
+        ("submission",),
+    )
+    grant(
+        "SELECT, INSERT, UPDATE (currency, amount_minor, bank_account_id, creditor_account, remittance, search_text,"
+        " state, failure_code, failure, attempts, transfer_id, linked_id, processed_at)",
+        ("incoming_request",),
+    )
+    grant(
+        "SELECT, INSERT, UPDATE (remaining_minor, cause, state, settled_at, late_reason, keep_until, keep_reason,"
+        " asked_at, version)",
+        ("receipt",),
+    )
     grant("SELECT, INSERT, UPDATE, DELETE", ("calendar_day", "provider_route", "fx_margin"))
     # changed by people once the rules have their own four eyes; until then by the owner of the tables
     grant("SELECT", ("transfer_limit", "transfer_fee", "transfer_country_rule", "desk_limit"))

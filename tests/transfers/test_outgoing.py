@@ -16,7 +16,7 @@ from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import session, transaction
 from dashboard.errors import DomainError, Invalid, NotFound, Refused
 from dashboard.ledger.models import LedgerTransaction, Payment
-from dashboard.ledger.services import accounts
+from dashboard.ledger.services import accounts, payments
 from dashboard.money import Money
 from dashboard.queues.models import QueueItem
 from dashboard.settings import Settings
@@ -533,6 +533,18 @@ def test_a_returned_transfer_is_credited_and_linked(house: Sending) -> None:
         returned.came_back, made, amount_minor=1, provider_reference="SB-R2", booked_at=clock.now(), by=BY
     ) == "invalidState"  # fmt: skip
     assert not invariants.broken()
+
+
+def test_what_people_have_given_back_is_not_credited_again_when_it_comes_back(house: Sending) -> None:
+    made = house.in_status("completed", 100_00)
+    assert made.payment_id is not None
+    with transaction():
+        payments.reverse(made.payment_id, reason="The bank says it never left", by=BY)
+    before = house.balance(house.account)
+    with transaction():
+        back = returned.came_back(made, amount_minor=100_00, provider_reference="SB-R9", booked_at=clock.now(), by=BY)
+    assert (back.status, back.client_id, house.balance(house.account)) == ("unrecognized", None, before)
+    assert house.fresh(made).status == "returned"
 
 
 def test_more_than_was_sent_does_not_come_back(house: Sending) -> None:

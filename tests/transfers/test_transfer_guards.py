@@ -15,6 +15,7 @@ from dashboard import clock
 from dashboard.access.actor import system
 from dashboard.access.permissions import Audience, Role
 from dashboard.database import db, new_id, session, transaction
+from dashboard.errors import Refused
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import payments
 from dashboard.ledger.vocabulary import AccountType, ParentType
@@ -27,9 +28,9 @@ from tests.ledger.test_database_guards import Asking
 
 TRANSFER = (
     "INSERT INTO transfer (id, kind, status, type, client_id, account_id, currency, amount_minor, payment_id,"
-    " end_to_end_id, created_at, maker_kind, maker_name)"
+    " end_to_end_id, counterparty_account, created_at, maker_kind, maker_name)"
     " VALUES (%(id)s, %(kind)s, %(status)s, %(type)s, %(client)s, %(account)s, 'eur', %(amount)s, %(payment)s,"
-    " %(reference)s, now(), 'system', 'test')"
+    " %(reference)s, %(payer)s, now(), 'system', 'test')"
 )
 
 
@@ -42,8 +43,10 @@ class Standing:
     settlement: UUID
     suspense: UUID
 
-    def payment(self, debtor: UUID, creditor: UUID, amount: int, parent: UUID, *, hold: bool = False) -> UUID:
-        order = Order(ParentType.TRANSFER, parent, [Leg(debtor, creditor, amount, "eur")])
+    def payment(
+        self, debtor: UUID, creditor: UUID, amount: int, parent: UUID, *, hold: bool = False, purpose: str = "main"
+    ) -> UUID:
+        order = Order(ParentType.TRANSFER, parent, [Leg(debtor, creditor, amount, "eur")], purpose=purpose)
         with transaction():
             (payments.hold if hold else payments.pay)(order, by=system())
         return order.id
@@ -80,7 +83,7 @@ def _made(asking: Asking, standing: Standing, **said: Any) -> UUID:
     values = {
         "id": new_id(), "kind": "outgoing", "status": "awaitingConfirmation", "type": "sepa",
         "client": standing.client, "account": standing.account, "amount": 500, "payment": None,
-        "reference": uuid4().hex, **said,
+        "reference": uuid4().hex, "payer": None, **said,
     }  # fmt: skip
     asking.connection.execute(TRANSFER.encode(), values)
     return values["id"]
@@ -131,7 +134,9 @@ def test_nobody_passes_the_provider_by_hand_alone(asking: Asking, standing: Stan
 @pytest.mark.parametrize(
     "change",
     ["amount_minor = 1", "fee_minor = 7", "currency = 'usd'", "counterparty_key = 'X'", "remittance = 'other'",
-     "kind = 'incoming'", "end_to_end_id = 'other'", "client_id = NULL"],
+     "kind = 'incoming'", "end_to_end_id = 'other'", "client_id = NULL", "counterparty_account = 'MALLORY'",
+     "counterparty_name = 'Mallory'", "counterparty_bic = 'MALLORYX'", "counter_account_id = account_id",
+     "type = 'swift'"],
 )  # fmt: skip
 def test_what_was_confirmed_is_never_changed_afterwards(asking: Asking, standing: Standing, change: str) -> None:
     transfer = _made(asking, standing)
@@ -149,7 +154,8 @@ def test_incoming_money_does_not_change_its_owner_by_the_way(asking: Asking, sta
 
 def test_incoming_money_that_no_payment_booked_is_no_transfer(asking: Asking, standing: Standing) -> None:
     values = {"id": new_id(), "kind": "incoming", "status": "completed", "type": None, "client": standing.client,
-              "account": standing.account, "amount": 500, "payment": None, "reference": None}  # fmt: skip
+              "account": standing.account, "amount": 500, "payment": None, "reference": None,
+              "payer": None}  # fmt: skip
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as refusal:
         asking.connection.execute(TRANSFER.encode(), values)
     assert refusal.value.diag.constraint_name == "transfer_agrees_with_ledger"
@@ -158,13 +164,13 @@ def test_incoming_money_that_no_payment_booked_is_no_transfer(asking: Asking, st
 class Desk:
     """One receipt of 500 on suspense, and what may be decided about it."""
 
-    def __init__(self, asking: Asking, standing: Standing, amount: int = 500) -> None:
+    def __init__(self, asking: Asking, standing: Standing, amount: int = 500, payer: str | None = None) -> None:
         self.asking, self.standing, self.amount = asking, standing, amount
         self.transfer = new_id()
         paid = standing.payment(standing.settlement, standing.suspense, amount, self.transfer)
         with asking.connection.transaction():
             _made(asking, standing, id=self.transfer, kind="incoming", status="unrecognized", payment=paid,
-                  client=None, account=standing.suspense, amount=amount)  # fmt: skip
+                  client=None, account=standing.suspense, amount=amount, payer=payer)  # fmt: skip
             asking.connection.execute(
                 "INSERT INTO receipt (transfer_id, currency, amount_minor, remaining_minor, suspense_account_id, cause,"
                 " booked_at, allocate_by, resolve_by, warn_at) VALUES (%s, 'eur', %s, %s, %s, 'notRecognized', now(),"
@@ -186,8 +192,26 @@ class Desk:
         statement, values = self.values(**said)
         return _refused(self.asking, statement, *values)
 
-    def assigned(self) -> UUID:
-        return self.standing.payment(self.standing.suspense, self.standing.account, self.amount, new_id())
+    def sent_back(self, **said: Any) -> tuple[UUID, UUID]:
+        """A transfer of the house that gives the money back, and its payment, as if the desk had decided it."""
+        back, house = new_id(), self.asking.connection
+        house.execute("ALTER TABLE transfer DISABLE TRIGGER transfer_of_house_is_a_return")
+        try:
+            _made(self.asking, self.standing, id=back, client=None, account=self.standing.suspense, amount=self.amount)
+            house.execute("ALTER TABLE transfer DISABLE TRIGGER transfer_guard")
+            house.execute("UPDATE transfer SET related_id = %s, counterparty_account = %s WHERE id = %s",
+                          (self.transfer, said.get("to"), back))  # fmt: skip
+            house.execute("ALTER TABLE transfer ENABLE TRIGGER transfer_guard")
+        finally:
+            house.execute("ALTER TABLE transfer ENABLE TRIGGER transfer_of_house_is_a_return")
+        paid = self.standing.payment(self.standing.suspense, self.standing.settlement, self.amount, back, hold=True)
+        house.execute("UPDATE transfer SET payment_id = %s, status = 'confirmed' WHERE id = %s", (paid, back))
+        return back, paid
+
+    def assigned(self, number: int = 1) -> UUID:
+        return self.standing.payment(
+            self.standing.suspense, self.standing.account, self.amount, self.transfer, purpose=f"disposition-{number}"
+        )
 
 
 @pytest.fixture
@@ -212,8 +236,8 @@ def test_nothing_is_decided_by_itself_without_a_rule_of_two_people(desk: Desk) -
 
 
 def test_money_goes_back_only_after_a_screening_without_a_hit(desk: Desk) -> None:
-    back = desk.standing.payment(desk.standing.suspense, desk.standing.settlement, 500, new_id())
-    said = {"kind": "return", "client_id": None, "account_id": None, "payment_id": back}
+    back, paid = desk.sent_back()
+    said = {"kind": "return", "client_id": None, "account_id": None, "payment_id": paid, "return_transfer_id": back}
     assert desk.decided(**said) == "disposition_return_is_screened"
     for result, refused in (("clear", "receipt_remaining_is_true"), ("hit", "disposition_return_is_screened")):
         desk.asking.connection.execute(
@@ -240,7 +264,7 @@ def test_a_receipt_has_one_living_decision(desk: Desk) -> None:
         desk.asking.connection.execute(
             "UPDATE receipt SET remaining_minor = 0, state = 'assigned' WHERE transfer_id = %s", (desk.transfer,)
         )
-    assert desk.decided(payment_id=desk.assigned(), number=2) == "uq_disposition_live"
+    assert desk.decided(payment_id=desk.assigned(2), number=2) == "uq_disposition_live"
 
 
 @pytest.mark.parametrize("change", ["allocate_by = now() + interval '1 day'", "resolve_by = now() + interval '1 day'",
@@ -271,6 +295,76 @@ def test_evidence_of_transfers_is_neither_changed_nor_removed(asking: Asking, ta
 @pytest.mark.parametrize("table", ["transfer", "recipient", "receipt", "disposition", "incoming_request", "submission"])
 def test_no_transfer_disappears(asking: Asking, table: str) -> None:
     assert _refused(asking, f"DELETE FROM {table}") == f"{table}_is_never_deleted"
+
+
+def test_a_transfer_is_not_paid_by_another_payment_or_a_smaller_one(asking: Asking, standing: Standing) -> None:
+    transfer = _made(asking, standing)
+    wanted = "UPDATE transfer SET payment_id = %s, status = 'confirmed' WHERE id = %s"
+    small = standing.payment(standing.account, standing.settlement, 1, transfer, hold=True)
+    foreign = standing.payment(standing.account, standing.settlement, 500, new_id(), hold=True)
+    for paid in (small, foreign):
+        assert _refused(asking, wanted, paid, transfer) == "transfer_payment_is_its_own"
+    with transaction():
+        payments.cancel(small, by=system())
+        payments.cancel(foreign, by=system())
+
+
+def test_money_that_somebody_else_got_is_nobodys_incoming_transfer(asking: Asking, standing: Standing) -> None:
+    paid = standing.payment(standing.settlement, standing.account, 500, new_id())
+    values = {"id": new_id(), "kind": "incoming", "status": "completed", "type": None, "client": standing.client,
+              "account": standing.account, "amount": 500, "payment": paid, "reference": None,
+              "payer": None}  # fmt: skip
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as refusal:
+        asking.connection.execute(TRANSFER.encode(), values)
+    assert refusal.value.diag.constraint_name == "transfer_payment_is_its_own"
+
+
+def test_the_house_sends_nothing_but_returns(asking: Asking, standing: Standing) -> None:
+    values = {"id": new_id(), "kind": "outgoing", "status": "awaitingConfirmation", "type": "sepa", "client": None,
+              "account": standing.suspense, "amount": 500, "payment": None, "reference": uuid4().hex,
+              "payer": None}  # fmt: skip
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation) as refusal:
+        asking.connection.execute(TRANSFER.encode(), values)
+    assert refusal.value.diag.constraint_name == "transfer_of_house_is_a_return"
+
+
+def test_money_goes_back_to_nobody_but_its_payer(asking: Asking, standing: Standing) -> None:
+    desk = Desk(asking, standing, payer="LT601010012345678901")
+    asking.connection.execute(
+        "INSERT INTO screening (id, transfer_id, list_name, list_version, result, at, by_kind, by_name)"
+        " VALUES (%s, %s, 'EU', '1', 'clear', now(), 'staff', 'test')",
+        (new_id(), desk.transfer),
+    )
+    back, paid = desk.sent_back(to="LT947300010000000666")
+    said = {"kind": "return", "client_id": None, "account_id": None, "payment_id": paid}
+    assert desk.decided(**said, return_transfer_id=back) == "disposition_returns_to_the_payer"
+    assert desk.decided(**said) == "disposition_returns_to_the_payer"
+
+
+@pytest.mark.parametrize(
+    "purpose, parent", [("main", "new"), ("other", "receipt"), ("disposition-1", "new"), ("main", "transfer")]
+)
+def test_what_lies_on_suspense_leaves_it_by_the_desk_alone(
+    asking: Asking, standing: Standing, desk: Desk, purpose: str, parent: str
+) -> None:
+    parents = {"new": new_id(), "receipt": desk.transfer, "transfer": _made(asking, standing)}
+    with pytest.raises(Refused) as refused:
+        standing.payment(standing.suspense, standing.account, 500, parents[parent], purpose=purpose)
+    session().rollback()
+    assert refused.value.code == "adjustingOnly"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["recipient SET account_key = 'MALLORY'", "recipient SET name = 'Mallory'",
+     "client_reference SET account_id = account_id", "client_reference SET reference_key = 'MALLORY'",
+     "submission SET provider = 'other'", "incoming_request SET debtor_account = 'MALLORY'",
+     "incoming_request SET bank_references = '{}'", "receipt SET suspense_account_id = suspense_account_id"],
+)  # fmt: skip
+def test_the_application_does_not_redirect_money(standing: Standing, change: str) -> None:
+    with pytest.raises(Exception, match="permission denied"):
+        session().execute(db.text(f"UPDATE {change}"))
+    session().rollback()
 
 
 def test_the_application_cannot_move_its_own_limits(standing: Standing) -> None:
@@ -319,7 +413,7 @@ def test_an_undo_within_the_limit_needs_one_person_and_above_it_two(
 def test_the_ledger_alone_does_not_cancel_what_a_transfer_holds(
     asking: Asking, standing: Standing, house: tuple[Flask, Standing]
 ) -> None:
-    transfer = _made(asking, standing)
+    transfer = _made(asking, standing, amount=100)
     held = standing.payment(standing.account, standing.settlement, 100, transfer, hold=True)
     asking.connection.execute("UPDATE transfer SET payment_id = %s, status = 'confirmed' WHERE id = %s",
                               (held, transfer))  # fmt: skip
@@ -350,7 +444,7 @@ def test_a_machine_that_acts_on_a_transfers_payment_is_sent_to_the_transfer(
         session().execute(
             db.text(TRANSFER.replace("%(", ":").replace(")s", "")),
             {"id": transfer, "kind": "outgoing", "status": "awaitingConfirmation", "type": "sepa", "client": client_id,
-             "account": account, "amount": 700, "payment": None, "reference": transfer.hex},
+             "account": account, "amount": 700, "payment": None, "reference": transfer.hex, "payer": None},
         )  # fmt: skip
         payments.hold(order, by=system())
         session().execute(

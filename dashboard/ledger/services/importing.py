@@ -140,6 +140,7 @@ def _order(record: _Record, known: dict[str, UUID]) -> Order:
             ),
         ),
     )
+    checking.refuse_reserved(order)
     payments.check_order(order, may_adjust=False)
     return order
 

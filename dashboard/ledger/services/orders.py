@@ -13,6 +13,8 @@ from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money
 
 _PURPOSE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,39}")
 LONGEST_DESCRIPTION = 500
+#: the desk's own: by them the database knows a decision about unrecognized money
+RESERVED_PURPOSES = ("disposition-", "undo-", "bank-reversal")
 
 
 def check(order: Order, *, prefix: str = "") -> None:
@@ -44,6 +46,12 @@ def check(order: Order, *, prefix: str = "") -> None:
             )
     if errors:
         raise Invalid(errors[:100])
+
+
+def refuse_reserved(order: Order) -> None:
+    """No caller from outside makes a payment under a purpose of the desk. Raises Invalid."""
+    if order.purpose.startswith(RESERVED_PURPOSES):
+        raise Invalid.one("purpose", "This purpose belongs to decisions about unrecognized money.", "notAllowed")
 
 
 #: refusal of the ledger to (code of the API, sentence); {side} is debtor or creditor

@@ -53,7 +53,8 @@ class AssignBody(Body):
     summary="Assign unrecognized money to a client's account",
     description="Pays the whole amount. Above the limit of its currency it takes the scope `transfers:assign`; without"
     " it a request for approval is opened: 403 `approvalRequired` with `requestId`. Refusals: 422 `invalidState`,"
-    " `currencyMismatch`, `accountFrozen`, `accountClosed`, `lateReasonRequired`; 409 `alreadyRequested`.",
+    " `currencyMismatch`, `accountFrozen`, `accountClosed`, `lateReasonRequired`, `takenBackByBank`; 409"
+    " `alreadyRequested`.",
     operation_id="assignIncomingTransfer",
     responses={200: TransferDto, **documented_errors(404, 409, 413, 415, 422)},
 )

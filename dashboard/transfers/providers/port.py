@@ -9,7 +9,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from dashboard import clock
 from dashboard.transfers.vocabulary import TransferType
+
+#: a day without a time is midnight of the house, and clocks of banks differ
+_SLIP = timedelta(days=1)
+
+
+def plausible(booked_at: datetime) -> bool:
+    """Whether a bank can have booked at this time: one that lies ahead would put off when money must be allocated."""
+    return 2000 <= booked_at.year < 3000 and booked_at <= clock.now() + _SLIP
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard.money import Money, NotRepresentable
 from dashboard.transfers.providers.iso20022.camt import Detail, Entry
-from dashboard.transfers.providers.port import Credit, Outcome, Report
+from dashboard.transfers.providers.port import Credit, Outcome, Report, plausible
 
 #: sub-families of bank transaction codes that say: this comes back
 _RETURNS = frozenset({"RRTN", "RPCR", "RIMB"})
@@ -43,6 +43,8 @@ def told(entry: Entry, *, provider: str, seen: Counter[str]) -> list[Told]:
         return []
     if entry.booked_at is None:
         raise NotTaken("The entry has no booking date.")
+    if not plausible(entry.booked_at):
+        raise NotTaken("The booking date lies in the future, or before 2000.")
     single = len(entry.details) <= 1
     found = []
     for place, detail in enumerate(entry.details or (None,)):

@@ -6,10 +6,11 @@ Reading makes no decision: entries come as they stand, with their details. What 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from lxml import etree
@@ -33,6 +34,8 @@ FORMATS = ("camt.052", "camt.053", "camt.054")
 MOST_DETAILS = 100_000
 #: how much of an entry is kept as it was written
 MOST_SOURCES, LONGEST_SOURCE = 50, 100_000
+_AMOUNT = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,8})?|\.[0-9]{1,8})")
+_COUNT = re.compile(r"[0-9]{1,15}")
 _STATEMENTS = ("Stmt", "Ntfctn", "Rpt")
 _REFERENCES = (
     "MsgId", "AcctSvcrRef", "PmtInfId", "InstrId", "EndToEndId", "UETR", "TxId", "MndtId", "ChqNb", "ClrSysRef",
@@ -193,7 +196,9 @@ def _entry(
         codes=tuple(code for code in found if code),
         information=text(element, "AddtlNtryInf"),
         details=details,
-        problem=_problem(amount, currency, credit, details, count, int(told) if told and told.isdecimal() else None),
+        problem=_problem(
+            amount, currency, credit, details, count, int(told) if told and _COUNT.fullmatch(told) else None
+        ),
         source=source,
     )
 
@@ -299,11 +304,10 @@ def _amount(element: etree._Element | None) -> tuple[Decimal | None, str | None]
     said = text(element)
     if element is None or said is None:
         return None, None
-    try:
-        amount = Decimal(said)
-    except InvalidOperation:
+    # as xs:decimal writes it: no exponent, which would make a short file a long number
+    if not _AMOUNT.fullmatch(said):
         return None, None
-    return (amount if amount.is_finite() else None), _lower(element.get("Ccy"))
+    return Decimal(said), _lower(element.get("Ccy"))
 
 
 def _is_credit(element: etree._Element | None) -> bool:

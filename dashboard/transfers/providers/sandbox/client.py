@@ -10,7 +10,7 @@ import httpx
 import simplejson
 
 from dashboard.money import Money, NotRepresentable
-from dashboard.transfers.providers.port import Credit, Instruction, Lost, NotSent, Outcome, Report, Timing
+from dashboard.transfers.providers.port import Credit, Instruction, Lost, NotSent, Outcome, Report, Timing, plausible
 
 BATCH = 20
 CONNECT_SECONDS = 2.0
@@ -170,7 +170,7 @@ def credit(message: Mapping[str, Any], *, provider: str) -> Credit:
     reference, currency = _said(message, "reference"), _said(message, "currency")
     booked_at = _moment(_said(message, "bookedAt"))
     amount, debtor = message.get("amount"), message.get("debtor") or {}
-    if not reference or not currency or booked_at is None or not isinstance(debtor, dict):
+    if not reference or not currency or not isinstance(debtor, dict) or booked_at is None or not plausible(booked_at):
         raise Malformed("credit")
     try:
         minor = Money.of(amount, currency).minor_units  # type: ignore[arg-type]

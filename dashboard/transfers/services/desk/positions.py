@@ -13,9 +13,9 @@ from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.queues import services as queues
-from dashboard.transfers.models import Disposition, Receipt, ReceiptEvent, Transfer
+from dashboard.transfers.models import Disposition, IncomingRequest, Receipt, ReceiptEvent, Transfer
 from dashboard.transfers.services import lifecycle
-from dashboard.transfers.vocabulary import Cause, DispositionState, Kind, ReceiptState
+from dashboard.transfers.vocabulary import Cause, DispositionState, Kind, ReceiptState, RequestState
 
 QUEUE = "unrecognized"
 OBJECT = "receipt"
@@ -58,7 +58,8 @@ def next_number(transfer_id: UUID) -> int:
 
 
 def require_open(receipt: Receipt) -> None:
-    """Raises Conflict `alreadyRequested` while it waits for a second person, Refused `invalidState`."""
+    """Raises Conflict `alreadyRequested` while it waits for a second person, Refused `invalidState`, and
+    `takenBackByBank` where the bank's reversal only waited for the money to be here again."""
     if receipt.state == ReceiptState.WAITING:
         waits = living(receipt.transfer_id)
         raise Conflict(
@@ -72,6 +73,22 @@ def require_open(receipt: Receipt) -> None:
             code="invalidState",
             details={"state": receipt.state, "allowed": [state.value for state in OPEN_STATES]},
         )
+    if taken_back_by(receipt.transfer_id) is not None:
+        raise Refused("The bank has taken this money back; it is nobody's to have.", code="takenBackByBank")
+
+
+def taken_back_by(transfer_id: UUID) -> UUID | None:
+    """The first telling that the bank has taken the credit back, while that still waits."""
+    return session().scalar(
+        sa.select(IncomingRequest.id)
+        .where(
+            IncomingRequest.transfer_id == transfer_id,
+            IncomingRequest.reversal,
+            IncomingRequest.state == RequestState.WAITING.value,
+        )
+        .order_by(IncomingRequest.id)
+        .limit(1)
+    )
 
 
 def text_of(text: str | None, field: str, *, longest: int = LONGEST_REASON) -> str:

@@ -285,14 +285,7 @@ def ask_for_receivable(transfer_id: UUID, *, reason: str, by: Actor) -> Approval
     by.require(Permission.TRANSFERS_ASSIGN)
     why = positions.text_of(reason, "reason")
     transfer = _spent(transfer_id)
-    waits = session().scalar(
-        sa.select(IncomingRequest.id).where(
-            IncomingRequest.transfer_id == transfer_id,
-            IncomingRequest.reversal,
-            IncomingRequest.state == RequestState.WAITING.value,
-        )
-    )
-    if waits is None:
+    if positions.taken_back_by(transfer_id) is None:
         raise Refused("The bank has not taken this credit back.", code="notReversedAtBank")
     parts = receivables.split(transfer.account_id, transfer.amount_minor)
     return approvals.request(
@@ -341,12 +334,9 @@ def execute_receivable(request: ApprovalRequest, by: Actor) -> None:
         _end(decision, payment_id=payment_id, reason=BANK_REASON, receivable_minor=parts.receivable_minor,
              approval_id=request.id)  # fmt: skip
     _gone(transfer, receipt, reason=request.reason, by=by)
+    # one telling ends it; others of the same are linked to it when they are taken up again
     session().execute(
         sa.update(IncomingRequest)
-        .where(
-            IncomingRequest.transfer_id == transfer.id,
-            IncomingRequest.reversal,
-            IncomingRequest.state == RequestState.WAITING.value,
-        )
+        .where(IncomingRequest.id == positions.taken_back_by(transfer.id))
         .values(state=RequestState.PROCESSED.value, processed_at=clock.now())
     )

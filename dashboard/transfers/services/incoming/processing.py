@@ -180,6 +180,7 @@ def _reverse(request: IncomingRequest, same_as: UUID | None, by: Actor) -> None:
             return
         transfer_id = original.transfer_id
     transfer = lifecycle.locked(transfer_id)
+    reversing.require_not_reversed(request, transfer)
     if reversing.take_back(transfer, by=by):
         _done(request, transfer, by)
     else:

@@ -161,7 +161,7 @@ def contradicted(refusal: DifferentBody, *, credit: Credit | None, source: str, 
 
 def finish_waiting(*, by: Actor) -> bool:
     """Take up one request that stayed as received after a fault, or finish a reversal whose transfer the desk has
-    reversed; one that somebody works on is left to them. Whether there was one.
+    reversed, or whose money is back on suspense; one that somebody works on is left to them. Whether there was one.
 
     One per transaction; a fault that comes back stops it after so many attempts, and a person looks.
     """
@@ -169,10 +169,14 @@ def finish_waiting(*, by: Actor) -> bool:
         sa.select(IncomingRequest)
         .outerjoin(Transfer, Transfer.id == IncomingRequest.transfer_id)
         .where(
+            IncomingRequest.attempts < MOST_ATTEMPTS,
             sa.or_(
-                sa.and_(IncomingRequest.state == RequestState.RECEIVED.value, IncomingRequest.attempts < MOST_ATTEMPTS),
-                sa.and_(IncomingRequest.state == RequestState.WAITING.value, Transfer.status == Status.REVERSED.value),
-            )
+                IncomingRequest.state == RequestState.RECEIVED.value,
+                sa.and_(
+                    IncomingRequest.state == RequestState.WAITING.value,
+                    Transfer.status.in_([Status.REVERSED.value, Status.UNRECOGNIZED.value]),
+                ),
+            ),
         )
         .order_by(IncomingRequest.id)
         .limit(1)

@@ -69,6 +69,23 @@ def _not_reversed(rows: list[IncomingRequest]) -> list[IncomingRequest]:
     return left
 
 
+def require_not_reversed(request: IncomingRequest, transfer: Transfer) -> None:
+    """Several tellings may have waited for one decision; the first of them ends it. Raises Refused `alreadyReversed`.
+    The transfer is locked."""
+    other = session().scalar(
+        sa.select(IncomingRequest.id)
+        .where(
+            IncomingRequest.transfer_id == transfer.id,
+            IncomingRequest.reversal,
+            IncomingRequest.state == RequestState.PROCESSED.value,
+            IncomingRequest.id != request.id,
+        )
+        .limit(1)
+    )
+    if other is not None:
+        raise Refused("This credit is reversed already.", code="alreadyReversed")
+
+
 def early(request: IncomingRequest) -> list[IncomingRequest]:
     """Reversals that came before this credit and may mean it, locked, oldest first.
 

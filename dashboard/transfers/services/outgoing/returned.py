@@ -12,10 +12,10 @@ from dashboard.access.actor import Actor
 from dashboard.clients.folding import search_text
 from dashboard.database import new_id, savepoint, session
 from dashboard.errors import Refused
-from dashboard.ledger.models import Account, LedgerTransaction
+from dashboard.ledger.models import Account, LedgerTransaction, Payment
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.services import payments
-from dashboard.ledger.vocabulary import ParentType
+from dashboard.ledger.vocabulary import GONE, ParentType
 from dashboard.money import Money
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.services import lifecycle, providers
@@ -118,9 +118,22 @@ def _pay(back: Transfer, debtor_id: UUID, creditor_id: UUID, by: Actor) -> None:
     back.payment_id = order.id
 
 
+def _given_back(first: Transfer) -> bool:
+    """Whether people have reversed the payment already: the client has the money, and it came back to the house."""
+    return bool(
+        session().scalar(
+            sa.select(
+                sa.exists().where(
+                    Payment.reverses_id == first.payment_id, Payment.state.not_in([state.value for state in GONE])
+                )
+            )
+        )
+    )
+
+
 def _credited(first: Transfer, back: Transfer, settlement: Account, by: Actor) -> Cause | None:
     """Credit the client; None where that was done, else why the money must wait."""
-    if first.client_id is None:
+    if first.client_id is None or _given_back(first):
         return Cause.NOT_RECOGNIZED
     try:
         with savepoint():
