@@ -100,6 +100,12 @@ OPERATIONS = {
     ("PUT", "/v2/Transfers/outgoing/{transferId}/confirm"): "Confirm an outgoing transfer (v2)",
     ("PUT", "/v2/Transfers/outgoing/{transferId}/cancel"): "Cancel an outgoing transfer (v2)",
     ("GET", "/Transfers/type"): "Transfer type for a recipient account and currency",
+    ("GET", "/internal/IncomingRequests"): "Provider notifications of incoming money by filters",
+    ("POST", "/internal/IncomingRequests"): "A provider tells of incoming money (for provider adapters)",
+    ("POST", "/internal/IncomingRequests/{requestId}/process"): "Process a transfer manually",
+    ("PUT", "/internal/Transfers/incoming/{transferId}/assign"): (
+        "Assign an unrecognized incoming transfer to a client account"
+    ),
     ("PUT", "/internal/Transfers/{transferId}/execute"): "Execute a transfer manually",
     ("PUT", "/internal/Transfers/outgoing/{transferId}/continue"): "Continue the processing of an outgoing transfer",
     ("POST", "/internal/integration/Transfers/outgoing"): (
@@ -114,6 +120,7 @@ ADDITIONS = {
     ("GET", "/internal/References"),
     ("POST", "/internal/References"),
     ("POST", "/internal/References/{referenceId}/revoke"),
+    ("GET", "/Documents"),
     ("POST", "/Documents"),
     ("POST", "/Transfers/foreign-exchange/quotes"),
     ("POST", "/internal/Payments/batch"),

@@ -109,10 +109,12 @@ def _blocked(transfer: Transfer) -> str | None:
 def _instruction(transfer: Transfer) -> Instruction:
     account = session().get_one(Account, transfer.account_id)
     name = session().scalar(sa.select(Client.name).where(Client.id == transfer.client_id))
-    number = account.number
+    number, returns = account.number, None
     if transfer.client_id is None:
         _, bank = providers.settlement(transfer.provider or "", transfer.currency)
         name, number = bank.name, bank.number
+        if transfer.counterparty_account is None:
+            returns = session().scalar(sa.select(Transfer.provider_reference).where(Transfer.id == transfer.related_id))
     return Instruction(
         transfer_id=transfer.id,
         end_to_end_id=transfer.end_to_end_id or "",
@@ -127,6 +129,7 @@ def _instruction(transfer: Transfer) -> Instruction:
         creditor_country=transfer.counterparty_country,
         remittance=transfer.remittance or "",
         requested_on=clock.calendar().today(),
+        returns=returns,
     )
 
 
