@@ -130,7 +130,7 @@ ADDITIONS = {
     ("GET", "/internal/BackgroundJob/{jobId}"),
 }
 #: examples of these name accounts, payments and transfers that are not here
-OF_OTHERS = ("ccount", "ayment", "ransfer", "ocument", "ecipient", "eference", "onfirmation")
+OF_OTHERS = ("ncomingRequest", "ccount", "ayment", "ransfer", "ocument", "ecipient", "eference", "onfirmation")
 ENVELOPED = {
     key
     for key in OPERATIONS
@@ -219,7 +219,18 @@ def test_every_documented_example_works(document: dict[str, Any], machine: Calla
             caller = machine(audience, **({"client_id": UUID(made)} if audience is Audience.FRONTOFFICE else {}))
             text = caller.client.application.json.dumps(body)
             known = dict.fromkeys(
-                ("clientId", "paymentId", "accountId", "id", "jobId", "transferId", "recipientId", "referenceId"), made
+                (
+                    "clientId",
+                    "paymentId",
+                    "accountId",
+                    "id",
+                    "jobId",
+                    "transferId",
+                    "recipientId",
+                    "referenceId",
+                    "requestId",
+                ),
+                made,
             )
             answer = caller.call(method, path.format(**known), data=text, content_type="application/json")
             # an example names accounts and payments that are not here; read and understood it is all the same

@@ -138,11 +138,10 @@ def put_back(transfer_id: UUID) -> None:
 
 
 def try_again_later(transfer_id: UUID, *, error: str) -> None:
-    """After `submitting.not_sent`: the waiting line says why and comes again by the backoff."""
+    """After `submitting.not_sent`, which set when: the waiting line says why."""
     line = session().get(Submission, transfer_id, populate_existing=True)
     if line is not None and line.state == SubmissionState.WAITING:
         line.last_error = error[:200]
-        line.next_at = clock.now() + backoff(line.attempts)
         session().flush()
 
 

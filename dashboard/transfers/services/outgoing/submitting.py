@@ -6,7 +6,7 @@ it stands, nothing is sent again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,15 +21,8 @@ from dashboard.transfers.models import Submission, Transfer
 from dashboard.transfers.providers.port import Instruction
 from dashboard.transfers.services import checks, lifecycle, providers
 from dashboard.transfers.services.outgoing import held
+from dashboard.transfers.services.sending import backoff
 from dashboard.transfers.vocabulary import CheckOutcome, Kind, Status, SubmissionState, TransferType
-
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
-
-
-def wait_after(attempts: int) -> timedelta:
-    """How long to wait after so many tries: twice as long each time, up to a quarter of an hour."""
-    doubled: int = 2 ** min(max(attempts - 1, 0), 20)
-    return min(FIRST_WAIT * doubled, LONGEST_WAIT)
 
 
 def locked_line(transfer_id: UUID) -> Submission | None:
@@ -176,7 +169,7 @@ def nobody_knows(transfer: Transfer, line: Submission | None, *, by: Actor) -> N
     """Ask the provider again. Both are locked; nothing happens where the end is known, or nothing was sent."""
     if transfer.status != Status.SUBMITTED or line is None or certainly_not_sent(line):
         return
-    _put(line, SubmissionState.UNKNOWN, next_at=clock.now() + wait_after(line.attempts))
+    _put(line, SubmissionState.UNKNOWN, next_at=clock.now() + backoff(line.attempts))
     lifecycle.change_status(transfer, Status.UNKNOWN, by=by, code="answerLost")
 
 
@@ -187,4 +180,4 @@ def not_sent(transfer_id: UUID, *, by: Actor) -> None:
     if transfer.status != Status.SUBMITTED or line is None or line.state != SubmissionState.SENDING:
         return
     line.sent_at = None
-    _put(line, SubmissionState.WAITING, next_at=clock.now() + wait_after(line.attempts))
+    _put(line, SubmissionState.WAITING, next_at=clock.now() + backoff(line.attempts))
