@@ -18,10 +18,11 @@ from dashboard.clients.models import ClientBlock, ClientFlag
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
+from dashboard.money import Money
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.transfers.badges import check_label, money_of
-from dashboard.transfers.models import Transfer
+from dashboard.transfers.models import IncomingRequest, Transfer
 from dashboard.transfers.queries import history, transfers
 from dashboard.transfers.vocabulary import Cause
 
@@ -49,9 +50,13 @@ QUEUES = {
         "Unrecognized money", "Unrecognized money", "All money that came in reached its client.",
         Permission.TRANSFERS_ASSIGN, "/transfers/unrecognized",
     ),
+    "incoming-requests": Queue(
+        "Incoming requests", "Incoming request", "Everything that the providers told is processed.",
+        Permission.TRANSFERS_ASSIGN,
+    ),
 }  # fmt: skip
 #: about a transfer rather than a client
-TRANSFERS, RECEIPTS = "transfer", "receipt"
+TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 
 #: causes other than flags, in words
 CAUSES = {
@@ -61,6 +66,9 @@ CAUSES = {
     "state-reason": "State the reason",
     "str-hold": "STR hold ends",
     "contradiction": "The provider contradicts itself",
+    "contradicted": "The provider contradicts itself",
+    "failed": "Could not be processed",
+    "waiting": "Takes back a credit that was not told",
     "halfTime": "Half of the time to settle is over",
     "receivable": "Money was taken back that the client no longer has",
 }
@@ -131,6 +139,8 @@ def url_of(item: QueueItem) -> str:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
         return f"/transfers/{item.object_id}"
+    if item.object_type == REQUESTS:
+        return f"/transfers/requests/{item.object_id}"
     return f"/clients/{item.client_id}"
 
 
@@ -159,6 +169,21 @@ def _transfers(ids: Sequence[UUID]) -> dict[UUID, Transfer]:
     return {transfer.id: transfer for transfer in transfers.read(ids)}
 
 
+def _requests(ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Of incoming requests: who paid, and how much, as far as the message tells."""
+    if not ids:
+        return {}
+    rows = session().execute(
+        sa.select(
+            IncomingRequest.id, IncomingRequest.debtor_name, IncomingRequest.amount_minor, IncomingRequest.currency
+        ).where(IncomingRequest.id.in_(ids))
+    )
+    return {
+        one: (name or "A payer without a name", str(Money(minor, currency)) if minor and currency else "no amount")
+        for one, name, minor, currency in rows
+    }
+
+
 def _about_transfer(item: QueueItem, transfer: Transfer, client: str) -> tuple[str, str]:
     """Whom it is about, and how much from or to whom."""
     amount, other = str(money_of(transfer)), transfer.counterparty_name or "a party without a name"
@@ -176,7 +201,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most seven queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most eight queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -184,6 +209,7 @@ def rows(
     people = staff.names(item.assignee_id for item in items if item.assignee_id != actor.id)
     requests = asked_about(items, actor)
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
+    about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     found = []
     for item in items:
@@ -193,6 +219,8 @@ def rows(
         detail = f"{block.scope_label} · {block.code_label}" if block else None
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
+        if item.object_id in about_requests:
+            about, detail = about_requests[item.object_id]
         found.append(
             WorkRow(
                 id=item.id,

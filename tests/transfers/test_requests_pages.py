@@ -98,7 +98,7 @@ def test_an_officer_mends_what_the_message_lacked(house: Bank, officer: FlaskCli
         ({"amount": "12,50", "currency": "eur"}, "Say why"),
     ):
         refused = officer.post(f"{path}/process", data=said)
-        assert refused.status_code == 400, said
+        assert refused.status_code == 422, said
         assert wrong in refused.text, said
     done = officer.post(
         f"{path}/process",
@@ -131,3 +131,27 @@ def test_who_may_only_read_is_offered_no_form(house: Bank, signed_in: Callable[.
         assert reader.post(f"{LIST}/{request.id}/process", data={}).status_code == 403
     assert signed_in(Role.ADMIN).get(LIST).status_code == 403
     assert signed_in(Role.AUDITOR).get(f"{LIST}/00000000-0000-7000-8000-000000000000").status_code == 404
+
+
+def test_a_contradiction_waits_in_its_queue_until_somebody_says_what_the_provider_answered(
+    house: Bank, officer: FlaskClient
+) -> None:
+    first = house.tell(house.credit(provider_reference="TWICE-2"))
+    with pytest.raises(receiving.DifferentBody):
+        house.tell(house.credit(provider_reference="TWICE-2", debtor_name="Somebody Else"))
+    queue = officer.get("/queues/incoming-requests").text
+    assert f'href="/transfers/requests/{first.id}"' in queue and "The provider contradicts itself" in queue
+    assert "Incoming requests" in officer.get("/").text
+    empty = officer.post(f"{LIST}/{first.id}/clear", data={"reason": " "})
+    assert (empty.status_code, "Say what the provider answered" in empty.text) == (422, True)
+    done = officer.post(f"{LIST}/{first.id}/clear", data={"reason": "A slip of the bank, the first one counts."})
+    assert done.status_code == 303
+    assert "What did the provider answer?" not in officer.get(f"{LIST}/{first.id}").text
+    assert f"/transfers/requests/{first.id}" not in officer.get("/queues/incoming-requests").text
+    assert officer.post(f"{LIST}/{first.id}/clear", data={"reason": "again"}).status_code == 404
+
+
+def test_clearing_up_a_contradiction_needs_the_permission(house: Bank, signed_in: Callable[..., FlaskClient]) -> None:
+    first = house.tell(house.credit())
+    answer = signed_in(Role.TREASURER).post(f"{LIST}/{first.id}/clear", data={"reason": "x"})
+    assert answer.status_code == 403

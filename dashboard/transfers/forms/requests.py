@@ -151,6 +151,15 @@ def _at_most(count: int) -> Length:
 UNDECIDED, SEPARATE = "", "separate"
 
 
+class ClearForm(FlaskForm):
+    """What the provider answered when it was asked why it told two things."""
+
+    reason = TextAreaField(
+        "What did the provider answer?", filters=[_stripped], validators=[_plain, _at_most(LONGEST_COMMENT)],
+        render_kw={"rows": 2},
+    )  # fmt: skip
+
+
 class MendForm(FlaskForm):
     """What the message lacked. Empty fields stay as the bank told them."""
 

@@ -20,6 +20,7 @@ from dashboard.transfers.forms.requests import (
     STATE_LABELS,
     STATES,
     UNDECIDED,
+    ClearForm,
     MendForm,
     RequestQuery,
 )
@@ -29,7 +30,7 @@ from dashboard.transfers.queries import requests as queries
 from dashboard.transfers.queries.requests import Page
 from dashboard.transfers.services import providers
 from dashboard.transfers.services.desk import limits
-from dashboard.transfers.services.incoming import correcting, payer_data, processing
+from dashboard.transfers.services.incoming import clearing, correcting, payer_data, processing
 from dashboard.transfers.vocabulary import STATUS_LABELS, STATUS_ROLES, RequestState, Status
 from dashboard.web import json
 from dashboard.web.forms import show_errors
@@ -181,13 +182,33 @@ def process_request(request_id: UUID) -> Any:
             state, failure = done.state, done.failure
     except DomainError as refusal:
         show_errors(form, refusal)
-        return _shown(queries.get(request_id), form, status=400 if isinstance(refusal, Invalid) else refusal.status)
+        return _shown(queries.get(request_id), form, status=422 if isinstance(refusal, Invalid) else refusal.status)
     if state == RequestState.FAILED:
         flash(f"Not processed: {failure}", "stop")
     elif state == RequestState.WAITING:
         flash("It waits; nothing was booked.", "wait")
     else:
         flash("Linked to what was told before." if state == RequestState.LINKED else "Processed.", "ok")
+    return go(url_for("transfers.request_page", request_id=request_id))
+
+
+@transfers.post("/requests/<uuid:request_id>/clear")
+@requires(Permission.TRANSFERS_ASSIGN)
+def clear_request(request_id: UUID) -> Any:
+    """Say what the provider answered about its two tellings."""
+    form = ClearForm()
+    known = queries.get(request_id)
+    if not form.validate():
+        return _shown(known, MendForm(formdata=None), clear=form, status=422)
+    try:
+        with transaction():
+            clearing.clear_up(request_id, reason=form.reason.data, by=current_actor())
+    except DomainError as refusal:
+        show_errors(form, refusal)
+        return _shown(
+            known, MendForm(formdata=None), clear=form, status=422 if isinstance(refusal, Invalid) else refusal.status
+        )
+    flash("Cleared up. The first telling stands.", "ok")
     return go(url_for("transfers.request_page", request_id=request_id))
 
 
@@ -202,7 +223,7 @@ def _choices(row: IncomingRequest, doubtful: list[IncomingRequest]) -> list[tupl
     return found
 
 
-def _shown(row: IncomingRequest, form: MendForm, *, status: int = 200) -> Response:
+def _shown(row: IncomingRequest, form: MendForm, *, clear: ClearForm | None = None, status: int = 200) -> Response:
     open_ = row.state in (RequestState.FAILED, RequestState.WAITING, RequestState.RECEIVED)
     related = queries.related(row)
     transfer = session().get(Transfer, row.transfer_id) if row.transfer_id else None
@@ -223,6 +244,9 @@ def _shown(row: IncomingRequest, form: MendForm, *, status: int = 200) -> Respon
         related=related,
         corrections=queries.corrections_of(row.id),
         contradictions=queries.contradictions_of(row.id),
+        clear=(clear or ClearForm(formdata=None))
+        if current_actor().may(Permission.TRANSFERS_ASSIGN) and clearing.waits(row.id)
+        else None,
         fields=FIELDS,
         missing=[payer_data.LABELS.get(mark, mark) for mark in row.missing],
         transfer=transfer,
