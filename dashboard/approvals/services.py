@@ -218,21 +218,29 @@ def expire_due(limit: int = 500) -> int:
     reserving = [kind.key for kind in registered() if kind.closed_without is not None]
     by = system("system")
     closed = 0
-    for request_ in session().scalars(
-        sa.select(ApprovalRequest)
-        .where(*due, ApprovalRequest.kind.not_in(reserving))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all():
+    for request_ in (
+        session()
+        .scalars(
+            sa.select(ApprovalRequest)
+            .where(*due, ApprovalRequest.kind.not_in(reserving))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        .all()
+    ):
         _close(request_, "expired", by=by)
         closed += 1
     # what these reserved is given back: their object is locked before them, as everywhere
-    for request_id in session().scalars(
-        sa.select(ApprovalRequest.id)
-        .where(*due, ApprovalRequest.kind.in_(reserving))
-        .order_by(ApprovalRequest.object_id)
-        .limit(limit - closed)
-    ).all():
+    for request_id in (
+        session()
+        .scalars(
+            sa.select(ApprovalRequest.id)
+            .where(*due, ApprovalRequest.kind.in_(reserving))
+            .order_by(ApprovalRequest.object_id)
+            .limit(limit - closed)
+        )
+        .all()
+    ):
         try:
             request_, _ = _locked(request_id)
         except Conflict:

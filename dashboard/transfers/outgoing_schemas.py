@@ -77,8 +77,8 @@ class CancelTransferBody(OptionalBody):
     reason: Reason | None = None
 
 
-class ContinueBody(Body):
-    """TS-11."""
+class ReasonBody(Body):
+    """TS-11, and canceling by a system: a person or machine of the house says why."""
 
     model_config = _shown(reason=("A reason", {"reason": "The client named the invoice."}))
 

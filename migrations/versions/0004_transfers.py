@@ -1090,6 +1090,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("file_name", name=op.f("uq_transfer_document_file_name")),
     )
     op.create_index(
+        "ix_transfer_document_client",
+        "transfer_document",
+        ["client_id", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("client_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_transfer_document_transfer",
         "transfer_document",
         ["transfer_id", sa.literal_column("id DESC")],

@@ -27,7 +27,7 @@ OTHER_PAYER = "FR1420041010050500013M02606"
 
 @dataclass
 class Bank:
-    """A provider with a bank account in euros and one in dollars; two clients with accounts in euros."""
+    """A provider with a bank account in euros; two clients with accounts in euros."""
 
     key: str
     settlement: UUID
@@ -56,6 +56,11 @@ class Bank:
         }
         return Credit(**(values | said))
 
+    def takes_dollars(self) -> None:
+        """The bank account is one of dollars, too."""
+        with transaction():
+            _safeguarding(self.key, "usd", system())
+
     def nobodys(self, **said: Any) -> Credit:
         """One that names no client."""
         return self.credit(**({"creditor_account": None, "remittance": "thank you"} | said))
@@ -64,14 +69,17 @@ class Bank:
         return telling.tell(credit, source=source, message_id=options.get("message_id"), by=by or system("test bank"))
 
 
+def _safeguarding(key: str, currency: str, by: Actor) -> None:
+    accounts.register_bank_account(
+        provider=key, name=f"{key} safeguarding", number="DE75512108001245126199", currency=currency, by=by
+    )
+
+
 def bank(*, key: str = "test-bank", by: Actor | None = None) -> Bank:
     actor = by or system()
     with transaction():
         providers.register_provider(key=key, name="Test bank", kind="sandbox", by=actor)
-        for currency, number in (("eur", "DE75512108001245126199"), ("usd", "DE75512108001245126199")):
-            accounts.register_bank_account(
-                provider=key, name=f"{key} safeguarding", number=number, currency=currency, by=actor
-            )
+        _safeguarding(key, "eur", actor)
         settlement, house = providers.settlement(key, "eur")
         suspense = providers.suspense(house.id)
     first, second = person(actor), person(actor, first="Jonas", last="Petraitis")

@@ -22,7 +22,8 @@ from dashboard.database import new_id, session, transaction
 from dashboard.errors import DomainError, Forbidden, Invalid
 from dashboard.ledger.services import accounts
 from dashboard.queues.models import QueueItem
-from dashboard.transfers.models import Disposition, Receipt, ReceiptEvent, Transfer
+from dashboard.transfers.models import Disposition, Provider, Receipt, ReceiptEvent, Transfer
+from dashboard.transfers.services import providers
 from dashboard.transfers.services.desk import (
     asking,
     assigning,
@@ -34,6 +35,7 @@ from dashboard.transfers.services.desk import (
     screening,
     warning,
 )
+from dashboard.transfers.services.outgoing import submitting
 from dashboard.transfers.vocabulary import Cause, ScreeningResult
 from tests.conftest import People
 from tests.transfers.unrecognized import LIMIT, PAYER, Desk
@@ -433,6 +435,29 @@ def test_without_the_payers_account_money_goes_back_only_by_a_provider_that_can(
     receipt = desk.receipt(payer=None)
     screened(receipt, officer)
     assert refused(sent_back, receipt, officer) == "returnNotPossible"
+    assert desk.state(receipt) == ("unrecognized", "open", 500_00)
+
+
+def test_the_provider_that_told_of_it_takes_it_back_by_its_reference(desk: Desk, officer: Actor) -> None:
+    with transaction():
+        session().get_one(Provider, "bank").kind = "sandbox"
+    receipt = desk.receipt(payer=None)
+    screened(receipt, officer)
+    decision = sent_back(receipt, officer)
+    assert desk.state(receipt) == ("returned", "returned", 0)
+    assert decision.return_transfer_id
+    with transaction():
+        asked = submitting.about_to_send(decision.return_transfer_id, by=system())
+    assert asked
+    assert (asked.returns, asked.creditor_account) == (receipt.transfer_id.hex, "")
+
+
+def test_no_other_provider_takes_it_back_by_a_reference_it_never_gave(desk: Desk, officer: Actor) -> None:
+    with transaction():
+        providers.register_provider(key="other", name="Other", kind="sandbox", by=system())
+    receipt = desk.receipt(payer=None, provider="other")
+    screened(receipt, officer)
+    assert refused(sent_back, receipt, officer) == "noProvider"
     assert desk.state(receipt) == ("unrecognized", "open", 500_00)
 
 

@@ -17,13 +17,14 @@ from flask.testing import FlaskClient
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
-from dashboard.database import db, transaction
+from dashboard.database import db, session, transaction
 from dashboard.ledger.queries.payments import numbers_of
+from dashboard.transfers.models import Provider
 from dashboard.transfers.services.desk import assigning, keeping
 from tests.clients.making import activated, person
 from tests.conftest import People
 from tests.ledger.conftest import Book
-from tests.transfers.receiving import receipt, received, told
+from tests.transfers.receiving import PROVIDER, receipt, received, told
 from tests.web.test_get_changes_nothing import watched
 
 DESK = "/transfers/unrecognized"
@@ -369,6 +370,19 @@ def test_a_return_needs_a_screening_first(book: Book, desk: FlaskClient) -> None
     assert desk.post(f"{DESK}/{money}/screening", data=data).status_code == 303
     page = desk.get(f"{DESK}/{money}/return").text
     assert "false positive" in page and "Fee kept back, EUR" in page
+
+
+def test_without_a_payers_account_it_is_said_whether_the_provider_takes_it_back(book: Book, desk: FlaskClient) -> None:
+    money = received(book, account=None, reference="BA-77")
+    data = {"list_name": "EU consolidated", "list_version": "2026-11-27", "result": "clear", "seen": "1"}
+    assert desk.post(f"{DESK}/{money}/screening", data=data).status_code == 303
+    page = desk.get(f"{DESK}/{money}/return").text
+    assert "takes nothing back by its reference" in page and "Fee kept back" not in page
+    assert desk.post(f"{DESK}/{money}/return", data={"comment": "Not ours", "seen": "1"}).status_code == 422
+    with transaction():
+        session().get_one(Provider, PROVIDER).kind = "sandbox"
+    page = desk.get(f"{DESK}/{money}/return").text
+    assert "takes it back by its reference" in page and "BA-77" in page and "Fee kept back" in page
 
 
 def test_one_takes_and_releases_and_a_colleague_is_named(

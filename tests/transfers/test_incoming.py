@@ -148,6 +148,7 @@ def test_money_for_a_closed_account_and_in_another_currency_waits_with_its_cause
     with transaction():
         accounts.close(house.account, by=system())
     assert _receipt(house.tell(house.credit())).cause == "accountClosed"
+    house.takes_dollars()
     dollars = house.tell(house.credit(creditor_account=house.other_number, currency="usd"))
     assert _receipt(dollars).cause == "otherCurrency"
 

@@ -198,6 +198,7 @@ def test_a_doubt_is_settled_by_whoever_looks(house: Bank, teller: Any) -> None:
     first = house.tell(house.credit(**told))
     same, other = house.tell(house.credit(**told)), house.tell(house.credit(**told))
     assert [request.failure_code for request in (same, other)] == ["possiblyBooked"] * 2
+    house.takes_dollars()
     stranger = house.tell(house.nobodys(currency="usd"))
     wrong = _process(teller, same, sameAs=str(stranger.id), comment="compared")
     assert (wrong.status_code, wrong.get_json()["code"]) == (422, "notTheSame")

@@ -196,6 +196,11 @@ def test_a_debit_confirms_ours_and_a_reversal_takes_back(tmp_path: Path) -> None
     assert back.credit and not back.credit.reversal and back.credit.returns == "OURS"
 
 
+def test_a_payment_without_an_account_is_not_written() -> None:
+    with pytest.raises(payments.NotWritable):
+        written(instruction(returns="C1", creditor_account=""))
+
+
 def test_a_return_names_what_comes_back(tmp_path: Path) -> None:
     reason = "<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>"
     [found] = told(camt_file(tmp_path, entry(details=detail(end_to_end="OURS", more=reason))))

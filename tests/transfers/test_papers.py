@@ -89,10 +89,14 @@ class Paid:
         client = active_client(people, **options)
         self.id = client.id
         eur, usd = account(client.id, "eur", 10_000), account(client.id, "usd")
-        with transaction():
-            made = quote(client_id=client.id, sell_account_id=eur, buy_account_id=usd, sell_minor=10_000, by=system())
-            self.transfer = exchange(made.id, client_id=client.id, by=system()).id
+        self._accounts = {"sell_account_id": eur, "buy_account_id": usd}
+        self.transfer = self.exchanged(6_000)
         self.app = machine(Audience.FRONTOFFICE, client_id=client.id, name=f"app of {client.id}")
+
+    def exchanged(self, minor: int) -> UUID:
+        with transaction():
+            made = quote(client_id=self.id, **self._accounts, sell_minor=minor, by=system())
+            return exchange(made.id, client_id=self.id, by=system()).id
 
     def made(self) -> Any:
         return self.app.call("POST", "/Documents", json={"transferId": str(self.transfer)})
@@ -196,3 +200,22 @@ def test_a_stored_paper_is_never_changed(paid: Paid) -> None:
     paid.made()
     with pytest.raises(sa.exc.DBAPIError), transaction():
         session().execute(sa.update(TransferDocument).values(content=b"x"))
+
+
+def test_a_client_lists_its_own_documents_page_by_page(
+    paid: Paid, people: People, machine: Callable[..., Machine]
+) -> None:
+    other = Paid(people, machine, first="Mari")
+    other.made()
+    made = paid.made().json
+    second = paid.exchanged(1_000)
+    again = paid.app.call("POST", "/Documents", json={"transferId": str(second)}).json
+    first = paid.app.call("GET", "/Documents?pageSize=1").json
+    assert [each["fileName"] for each in first["items"]] == [again["fileName"]]
+    rest = paid.app.call("GET", f"/Documents?pageSize=1&cursor={first['nextCursor']}").json
+    assert rest == {"items": [made], "nextCursor": None}
+    one = paid.app.call("GET", f"/Documents?transferId={paid.transfer}").json
+    assert one == {"items": [made], "nextCursor": None}
+    assert paid.app.call("GET", f"/Documents?transferId={other.transfer}").json["items"] == []
+    assert paid.app.call("GET", "/Documents?transferId=x").status_code == 400
+    assert reads() == 0

@@ -16,7 +16,7 @@ from dashboard.database import session
 from dashboard.settings import DEMO_SANDBOX_SECRET, load
 from dashboard.transfers.models import IncomingRequest, ProviderMessage
 from dashboard.transfers.providers.port import Lost, NotSent, Outcome
-from dashboard.transfers.providers.sandbox.client import Sandbox
+from dashboard.transfers.providers.sandbox.client import Sandbox, as_json
 from dashboard.transfers.providers.sandbox.signing import HEADER, signature
 from dashboard.transfers.simulator.book import Book
 from dashboard.transfers.simulator.manners import Manners
@@ -140,6 +140,19 @@ def test_who_is_asked_says_what_became_of_it_or_that_it_knows_nothing() -> None:
     for trouble in (raises(httpx.ReadTimeout("")), lambda _: httpx.Response(500)):
         with pytest.raises(NotSent):
             client(trouble).ask("E2E-1")
+
+
+def test_the_simulator_gives_back_only_what_came_and_no_more_of_it(tmp_path: Any) -> None:
+    book = Book(tmp_path / "book", Manners(rejected=0, shortest_seconds=0, longest_seconds=0))
+    book.credit([{"reference": "C1", "amount": 5, "currency": "eur"}])
+    order = as_json(instruction(returns="C1", creditor_account="", amount_minor=5_00))
+    book.take([order, order | {"endToEndId": "E2", "amount": 6}, order | {"endToEndId": "E3", "returns": "C2"}])
+    while book.finish_due():
+        pass
+    said = [book.report(identifier) for identifier in ("E2E-1", "E2", "E3")]
+    assert [(each["status"], each["code"]) for each in said if each] == [
+        ("executed", None), ("rejected", "NOOR"), ("rejected", "NOOR"),
+    ]  # fmt: skip
 
 
 def test_the_simulator_takes_an_end_to_end_id_once_and_draws_its_mistakes_by_the_seed(tmp_path: Any) -> None:

@@ -12,13 +12,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard import clock
+from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.audit.models import AuditEvent
 from dashboard.database import session, transaction
 from dashboard.queues.models import QueueItem
 from dashboard.transfers.models import Provider, ProviderMessage, Transfer
+from dashboard.transfers.providers.port import Outcome, Report
 from dashboard.transfers.services import references
-from dashboard.transfers.services.outgoing import held
+from dashboard.transfers.services.outgoing import held, results
 from dashboard.transfers.vocabulary import Check, CheckOutcome, Status
 from tests.conftest import People
 from tests.transfers.stored import Store
@@ -280,3 +282,28 @@ def test_a_clients_page_has_its_transfers_recipients_and_references(store: Store
     other = store.client("Kask")
     assert browser.post(f"/transfers/of/{other.id}/references/{given.id}/revoke").status_code == 404
     assert signed_in(Role.ADMIN).get(f"/transfers/of/{client.id}/transfers").status_code == 403
+
+
+def test_who_cleared_a_contradiction_says_so_with_a_reason_and_nothing_moves(store: Store, signed_in: SignIn) -> None:
+    client = store.client()
+    with transaction():
+        session().add(Provider(key="north", name="North", kind="sandbox", settings={}, created_at=clock.now()))
+    made = store.outgoing(
+        store.account(client), store.recipient(client), 10_00, status=Status.COMPLETED, provider="north"
+    )
+    pages, here = signed_in(Role.OFFICER), f"/transfers/{made.id}"
+    assert "contradicts what is booked" not in pages.get(here).text
+    assert pages.post(f"{here}/clear", data={"reason": "There is none"}).status_code == 404
+    told = Report(made.end_to_end_id or "", Outcome.REJECTED, code="AC04")
+    with transaction():
+        results.report("north", told, by=system())
+    page = pages.get(here).text
+    assert "contradicts what is booked" in page and f"{here}/clear" in page
+    assert pages.get(f"{here}/clear").status_code == 200
+    assert pages.post(f"{here}/clear", data={"reason": " "}).status_code == 422
+    assert "contradicts what is booked" in pages.get(here).text
+    assert pages.post(f"{here}/clear", data={"reason": "Their file was a test"}).status_code == 303
+    page = pages.get(here).text
+    assert "contradicts what is booked" not in page and "Their file was a test" in page
+    assert session().get_one(Transfer, made.id).status == "completed"
+    assert f"{here}/clear" not in signed_in(Role.TREASURER).get(here).text

@@ -100,6 +100,12 @@ OPERATIONS = {
     ("PUT", "/v2/Transfers/outgoing/{transferId}/confirm"): "Confirm an outgoing transfer (v2)",
     ("PUT", "/v2/Transfers/outgoing/{transferId}/cancel"): "Cancel an outgoing transfer (v2)",
     ("GET", "/Transfers/type"): "Transfer type for a recipient account and currency",
+    ("GET", "/internal/IncomingRequests"): "Provider notifications of incoming money by filters",
+    ("POST", "/internal/IncomingRequests"): "A provider tells of incoming money (for provider adapters)",
+    ("POST", "/internal/IncomingRequests/{requestId}/process"): "Process a transfer manually",
+    ("PUT", "/internal/Transfers/incoming/{transferId}/assign"): (
+        "Assign an unrecognized incoming transfer to a client account"
+    ),
     ("PUT", "/internal/Transfers/{transferId}/execute"): "Execute a transfer manually",
     ("PUT", "/internal/Transfers/outgoing/{transferId}/continue"): "Continue the processing of an outgoing transfer",
     ("POST", "/internal/integration/Transfers/outgoing"): (
@@ -114,6 +120,7 @@ ADDITIONS = {
     ("GET", "/internal/References"),
     ("POST", "/internal/References"),
     ("POST", "/internal/References/{referenceId}/revoke"),
+    ("GET", "/Documents"),
     ("POST", "/Documents"),
     ("POST", "/Transfers/foreign-exchange/quotes"),
     ("POST", "/internal/Payments/batch"),
@@ -123,7 +130,7 @@ ADDITIONS = {
     ("GET", "/internal/BackgroundJob/{jobId}"),
 }
 #: examples of these name accounts, payments and transfers that are not here
-OF_OTHERS = ("ccount", "ayment", "ransfer", "ocument", "ecipient", "eference", "onfirmation")
+OF_OTHERS = ("ncomingRequest", "ccount", "ayment", "ransfer", "ocument", "ecipient", "eference", "onfirmation")
 ENVELOPED = {
     key
     for key in OPERATIONS
@@ -212,7 +219,18 @@ def test_every_documented_example_works(document: dict[str, Any], machine: Calla
             caller = machine(audience, **({"client_id": UUID(made)} if audience is Audience.FRONTOFFICE else {}))
             text = caller.client.application.json.dumps(body)
             known = dict.fromkeys(
-                ("clientId", "paymentId", "accountId", "id", "jobId", "transferId", "recipientId", "referenceId"), made
+                (
+                    "clientId",
+                    "paymentId",
+                    "accountId",
+                    "id",
+                    "jobId",
+                    "transferId",
+                    "recipientId",
+                    "referenceId",
+                    "requestId",
+                ),
+                made,
             )
             answer = caller.call(method, path.format(**known), data=text, content_type="application/json")
             # an example names accounts and payments that are not here; read and understood it is all the same

@@ -50,7 +50,7 @@ class AssignBody(Body):
 @transfer_operations.put(
     "/internal/Transfers/incoming/<uuid:transferId>/assign",
     tags=SYSTEM,
-    summary="Assign unrecognized money to a client's account",
+    summary="Assign an unrecognized incoming transfer to a client account",
     description="Pays the whole amount. Above the limit of its currency it takes the scope `transfers:assign`; without"
     " it a request for approval is opened: 403 `approvalRequired` with `requestId`. Refusals: 422 `invalidState`,"
     " `currencyMismatch`, `accountFrozen`, `accountClosed`, `lateReasonRequired`, `takenBackByBank`; 409"

@@ -17,11 +17,10 @@ from dashboard.transfers.dto import transfer_dto
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.outgoing_schemas import (
     CanceledTransferDto,
-    CancelTransferBody,
-    ContinueBody,
     ExecuteBody,
     MadeTransferDto,
     OutgoingBody,
+    ReasonBody,
 )
 from dashboard.transfers.queries import outgoing as queries
 from dashboard.transfers.schemas import TransferDto, TransferPath
@@ -88,7 +87,7 @@ def create_payment_request(body: OutgoingBody) -> dict[str, Any]:
     operation_id="continueOutgoing", responses={200: TransferDto, **STEP},
 )  # fmt: skip
 @api_requires(Audience.SYSTEM, Permission.TRANSFERS_REVIEW)
-def continue_outgoing(path: TransferPath, body: ContinueBody) -> dict[str, Any]:
+def continue_outgoing(path: TransferPath, body: ReasonBody) -> dict[str, Any]:
     with transaction():
         review.release(path.transfer_id, reason=body.reason, by=current_actor())
         return transfer_dto(path.transfer_id)
@@ -101,7 +100,7 @@ def continue_outgoing(path: TransferPath, body: ContinueBody) -> dict[str, Any]:
     operation_id="cancelOutgoingBySystem", responses={200: CanceledTransferDto, **STEP},
 )  # fmt: skip
 @api_requires(Audience.SYSTEM, Permission.TRANSFERS_REVIEW)
-def cancel_outgoing_by_system(path: TransferPath, body: CancelTransferBody) -> dict[str, Any]:
+def cancel_outgoing_by_system(path: TransferPath, body: ReasonBody) -> dict[str, Any]:
     with transaction():
         cancel.cancel(path.transfer_id, reason=body.reason, by=current_actor())
         asked = queries.recall_requested_at(path.transfer_id)

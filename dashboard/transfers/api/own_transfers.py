@@ -42,13 +42,19 @@ def asking_client() -> UUID:
     return client_id
 
 
-def _listed(query: OwnTransferQueryV2, *, name: str, number: int | None = None) -> dict[str, Any]:
-    client_id = asking_client()
-    if number and query.cursor:
+def rows_before(number: int | None, *, size: int, cursor: str | None) -> int:
+    """How many rows come before a page number (v1). Raises Invalid."""
+    if number and cursor:
         raise Invalid.one("pageNumber", "Give a page number or a cursor, not both.", "notAllowed")
-    skip = ((number or 1) - 1) * query.page_size
+    skip = ((number or 1) - 1) * size
     if skip >= FARTHEST:
         raise Invalid.one("pageNumber", f"Page numbers reach {FARTHEST:,} rows; go on with nextCursor.", "range")
+    return skip
+
+
+def _listed(query: OwnTransferQueryV2, *, name: str, number: int | None = None) -> dict[str, Any]:
+    client_id = asking_client()
+    skip = rows_before(number, size=query.page_size, cursor=query.cursor)
     chosen = filter_of(query, own=client_id)
     asked = query.model_dump(
         mode="json", exclude_unset=True, exclude={"cursor", "page_size", "page_number", "include_total"}

@@ -1,8 +1,8 @@
-"""Documents: TF-02, TS-01."""
+"""Documents: TF-02, TS-01, and the front office's list of its own."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response, current_app
@@ -12,13 +12,18 @@ from pydantic.alias_generators import to_camel
 from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
 from dashboard.database import transaction
-from dashboard.errors import NotFound
+from dashboard.ledger.account_schemas import CURSOR, Cursor
 from dashboard.ledger.schemas import Identifier
 from dashboard.settings import Settings
 from dashboard.transfers.api.blueprint import FRONT_OFFICE, SYSTEM, transfer_operations
+from dashboard.transfers.api.own_transfers import asking_client
 from dashboard.transfers.models import TransferDocument
+from dashboard.transfers.queries import papers as queries
+from dashboard.transfers.queries.papers import PaperView
 from dashboard.web.api import Answer, Body, documented_errors, examples
 from dashboard.web.json import iso_utc
+from dashboard.web.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE, Position, seal, unseal
+from dashboard.web.parameters import Unset, Whole
 
 FILE: dict[str, Any] = {
     "description": "The file, as an attachment.",
@@ -51,10 +56,22 @@ class DocumentBody(Body):
 
 class DocumentDto(Answer):
     file_name: str = Field(description="For GET /Documents/{fileName}.")
+    transfer_id: UUID
     media_type: str
     size: int
     sha256: str
     created: str
+
+
+class DocumentList(Answer):
+    items: list[DocumentDto]
+    next_cursor: str | None = Field(description="Ask with it for the next page; null on the last one.")
+
+
+class DocumentQuery(Body):
+    transfer_id: Annotated[Identifier | None, Unset] = Field(None, description="Documents of this transfer only.")
+    page_size: Annotated[int, Field(ge=1, le=LARGEST_PAGE_SIZE), Whole] = DEFAULT_PAGE_SIZE
+    cursor: Annotated[Cursor | None, Unset] = Field(None, description=CURSOR)
 
 
 def _house() -> Any:
@@ -64,12 +81,15 @@ def _house() -> Any:
     return House(settings.institution_name, settings.zone)
 
 
-def _client() -> UUID:
-    """The client that the token speaks for. Raises NotFound for a token of none."""
-    client_id = current_actor().client_id
-    if client_id is None:
-        raise NotFound("There is no such client.", code="clientNotFound")
-    return client_id
+def _dto(document: TransferDocument | PaperView, size: int) -> dict[str, Any]:
+    return {
+        "fileName": document.file_name,
+        "transferId": str(document.transfer_id),
+        "mediaType": document.media_type,
+        "size": size,
+        "sha256": document.sha256,
+        "created": iso_utc(document.created_at),
+    }
 
 
 def attachment(document: TransferDocument, *, name: str) -> Response:
@@ -99,16 +119,31 @@ def _sent(file_name: str, client_id: UUID) -> Response:
 def make_own_document(body: DocumentBody) -> dict[str, Any]:
     from dashboard.transfers.services import papers
 
-    client_id = _client()
+    client_id = asking_client()
     with transaction():
         made = papers.make(body.transfer_id, house=_house(), client_id=client_id, by=current_actor())
-    return {
-        "fileName": made.file_name,
-        "mediaType": made.media_type,
-        "size": len(made.content),
-        "sha256": made.sha256,
-        "created": iso_utc(made.created_at),
-    }
+    return _dto(made, len(made.content))
+
+
+@transfer_operations.get(
+    "/Documents", tags=FRONT_OFFICE, summary="Own documents",
+    description="Newest first. An addition to the documented operations.",
+    operation_id="listOwnDocuments", responses={200: DocumentList, **documented_errors(404)},
+)  # fmt: skip
+@api_requires(Audience.FRONTOFFICE, Permission.TRANSFERS_OWN)
+def list_own_documents(query: DocumentQuery) -> dict[str, Any]:
+    client_id = asking_client()
+    bound = {"list": "documents", "client": str(client_id), "transfer": str(query.transfer_id)}
+    position = unseal(query.cursor, bound=bound)
+    found = queries.of_client(
+        client_id,
+        transfer_id=query.transfer_id,
+        size=query.page_size,
+        after=UUID(str(position.key[0])) if position else None,
+    )
+    page = found[: query.page_size]
+    following = seal(Position([str(page[-1].id)]), bound=bound) if len(found) > len(page) else None
+    return {"items": [_dto(each, each.size) for each in page], "nextCursor": following}
 
 
 @transfer_operations.get(
@@ -118,7 +153,7 @@ def make_own_document(body: DocumentBody) -> dict[str, Any]:
 )  # fmt: skip
 @api_requires(Audience.FRONTOFFICE, Permission.TRANSFERS_OWN)
 def read_own_document(path: FilePath) -> Response:
-    return _sent(path.file_name, _client())
+    return _sent(path.file_name, asking_client())
 
 
 @transfer_operations.get(

@@ -8,14 +8,12 @@ from uuid import UUID
 from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
 from dashboard.database import transaction
-from dashboard.errors import Invalid
 from dashboard.transfers.api.blueprint import FRONT_OFFICE, INTEGRATION, SYSTEM, transfer_operations
-from dashboard.transfers.api.own_transfers import asking_client
+from dashboard.transfers.api.own_transfers import asking_client, rows_before
 from dashboard.transfers.dto import recipient_dto
 from dashboard.transfers.queries import recipients as queries
 from dashboard.transfers.queries.recipients import RecipientFilter
 from dashboard.transfers.schemas import (
-    FARTHEST,
     ClientRecipientBody,
     RecipientBody,
     RecipientDto,
@@ -41,11 +39,7 @@ CHECKED = (
 
 def _listed(query: RecipientQueryV2, *, name: str, number: int | None = None) -> dict[str, Any]:
     client_id = asking_client()
-    if number and query.cursor:
-        raise Invalid.one("pageNumber", "Give a page number or a cursor, not both.", "notAllowed")
-    skip = ((number or 1) - 1) * query.page_size
-    if skip >= FARTHEST:
-        raise Invalid.one("pageNumber", f"Page numbers reach {FARTHEST:,} rows; go on with nextCursor.", "range")
+    skip = rows_before(number, size=query.page_size, cursor=query.cursor)
     chosen = RecipientFilter(client_id, query.text or "", query.visible, query.country, query.currency)
     asked = query.model_dump(
         mode="json", exclude_unset=True, exclude={"cursor", "page_size", "page_number", "include_total"}

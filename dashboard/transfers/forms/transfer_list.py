@@ -25,8 +25,6 @@ LABELS = {
     "amount_from": "Amount at least", "amount_to": "Amount at most", "created_from": "Created from",
     "created_to": "Created to", "provider": "Provider", "reference": "Provider reference",
 }  # fmt: skip
-#: filters that the tabs set
-TABBED = ("kind", "status")
 
 
 @dataclass

@@ -193,4 +193,10 @@ class TransferDocument(Base):
     __table_args__ = (
         sa.UniqueConstraint("file_name"),
         sa.Index("ix_transfer_document_transfer", "transfer_id", sa.text("id DESC")),
+        sa.Index(
+            "ix_transfer_document_client",
+            "client_id",
+            sa.text("id DESC"),
+            postgresql_where=sa.text("client_id IS NOT NULL"),
+        ),
     )

@@ -81,6 +81,23 @@ def release(transfer_id: UUID) -> AnyResponse:
     return _dialog(transfer, "transfers/_release.html", form, title=f"Continue {money_of(transfer)}", status=status)
 
 
+@transfers.route("/<uuid:transfer_id>/clear", methods=["GET", "POST"])
+@requires(Permission.TRANSFERS_REVIEW)
+def clear(transfer_id: UUID) -> AnyResponse:
+    """What the provider said against what is booked is cleared with it. No money moves."""
+    form, status = ReasonForm(), 200
+    if request.method == "POST":
+        failed, _ = _attempt(
+            form, lambda: review.settle_contradiction(transfer_id, reason=form.reason.data or "", by=current_actor())
+        )
+        if failed is None:
+            flash("Cleared. Nothing else has changed.", "ok")
+            return _there(transfer_id)
+        status = failed
+    transfer = queries.get(transfer_id, kind=Kind.OUTGOING)
+    return _dialog(transfer, "transfers/_clear_up.html", form, title="Clear the contradiction", status=status)
+
+
 @transfers.route("/<uuid:transfer_id>/cancel", methods=["GET", "POST"])
 @requires(Permission.TRANSFERS_REVIEW)
 def cancel(transfer_id: UUID) -> AnyResponse:

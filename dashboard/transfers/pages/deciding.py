@@ -231,7 +231,7 @@ def return_receipt(transfer_id: UUID) -> Any:
     item, form, actor = desk_queries.item(transfer_id), ReturnForm(), current_actor()
     form.currency = item.receipt.currency
     two = _second_person(item)
-    more: dict[str, Any] = {**two, "screen_form": None}
+    more: dict[str, Any] = {**two, "returnable": returning.can_go_back(item.transfer)}
     if request.method == "GET":
         _fresh(form, item)
         return _show(item, "return", form, **more)

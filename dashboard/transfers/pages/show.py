@@ -32,11 +32,10 @@ from dashboard.transfers.pages import checks
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import held, history
 from dashboard.transfers.queries import transfers as queries
+from dashboard.transfers.services.outgoing.held import EXECUTE, contradicted
 from dashboard.transfers.vocabulary import STATUS_LABELS, Check, Kind, Status, TransferType
 from dashboard.web.htmx import page_or_fragment
 
-#: the request to execute by hand
-EXECUTE = "transfers.execute"
 #: legs of the payment that the page shows
 MOST_LEGS = 20
 #: what happened besides changes of the status
@@ -56,7 +55,9 @@ class Action:
     short: str | None = None
 
 
-def actions(transfer: Transfer, actor: Actor, *, asked_to_execute: bool = False) -> list[Action]:
+def actions(
+    transfer: Transfer, actor: Actor, *, asked_to_execute: bool = False, contradiction: bool = False
+) -> list[Action]:
     """Only what its state and the reader's role allow; never while a second person decides."""
     found: list[Action] = []
     status = Status(transfer.status)
@@ -77,6 +78,8 @@ def actions(transfer: Transfer, actor: Actor, *, asked_to_execute: bool = False)
             found.append(Action("Cancel…", page("cancel"), "x"))
         elif status in {Status.SUBMITTED, Status.UNKNOWN}:
             found.append(Action("Ask it back…", page("cancel"), "x"))
+        if contradiction:
+            found.append(Action("Clear the contradiction…", page("clear"), "l", short="Clear…"))
     executable = {Status.CONFIRMED, Status.MANUAL_REVIEW, Status.SUBMITTED, Status.UNKNOWN}
     by_hand = status in executable and transfer.type != TransferType.INTERNAL
     if actor.may(Permission.TRANSFERS_EXECUTE) and by_hand and not asked_to_execute:
@@ -128,6 +131,7 @@ def show(transfer_id: UUID) -> Response:
     transfer = queries.get(transfer_id)
     found = history.checks_of([transfer.id])[transfer.id]
     waiting = asked.waiting(EXECUTE, transfer.id)
+    contradiction = transfer.kind == Kind.OUTGOING and contradicted(transfer)
     known = parties(one for one in (transfer.account_id, transfer.counter_account_id) if one is not None)
     changes = history.changes_of([transfer.id])[transfer.id]
     debtor, creditor = sides(transfer, known)
@@ -155,8 +159,9 @@ def show(transfer_id: UUID) -> Response:
         submission=history.submission_of(transfer.id),
         events=[_in_words(told) for told in story.tell(entries, actor=actor)],
         codes={entry.id: entry.after["code"] for entry in entries if entry.after.get("code")},
-        actions=actions(transfer, actor, asked_to_execute=waiting is not None),
+        actions=actions(transfer, actor, asked_to_execute=waiting is not None, contradiction=contradiction),
         waiting=waiting,
+        contradiction=contradiction,
         may_open_request=actor.may(Permission.APPROVALS_READ),
         may_read_ledger=actor.may(Permission.LEDGER_READ),
         code_words=code_words,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from dashboard.transfers.providers.port import Instruction, NotSent, Report, Timing
 
@@ -17,7 +18,10 @@ STAGED = ".staged"
 
 
 class Files:
-    """The outbox folder of one provider."""
+    """The outbox folder of one provider. A payment (pain.001) names its creditor's account: nothing goes back by a
+    reference alone."""
+
+    returns_by_reference: ClassVar[bool] = False
 
     def __init__(self, key: str, folder: Path, *, batch: int = 500) -> None:
         self.key = key

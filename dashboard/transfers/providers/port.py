@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from dashboard import clock
@@ -23,7 +23,10 @@ def plausible(booked_at: datetime) -> bool:
 
 @dataclass(frozen=True, repr=False)
 class Instruction:
-    """One transfer to be sent. Amounts in minor units; `end_to_end_id` is ours, unique, 35 characters at most."""
+    """One transfer to be sent. Amounts in minor units; `end_to_end_id` is ours, unique, 35 characters at most.
+
+    `returns`: the provider's reference of the credit that goes back by it; `creditor_account` is empty then.
+    """
 
     transfer_id: UUID
     end_to_end_id: str
@@ -38,6 +41,7 @@ class Instruction:
     creditor_country: str | None
     remittance: str
     requested_on: date
+    returns: str | None = None
 
 
 class Outcome(StrEnum):
@@ -113,8 +117,10 @@ class Timing:
 
 
 class Provider(Protocol):
-    """A way to a bank. `batch` is the most instructions it takes at once."""
+    """A way to a bank. `batch` is the most instructions it takes at once; `returns_by_reference`: it takes a credit of
+    its own back without being told an account."""
 
+    returns_by_reference: ClassVar[bool]
     key: str
     batch: int
     timing: Timing

@@ -19,6 +19,11 @@ class Row(Protocol):
     settings: dict[str, Any]
 
 
+def returns_by_reference(kind: str) -> bool:
+    """Whether providers of this kind take a credit of theirs back by its reference, without an account."""
+    return (Files if kind == "files" else Sandbox).returns_by_reference
+
+
 def connected(row: Row, settings: Settings) -> Sandbox | Files:
     """The gateway of a provider; kept by whoever works with it."""
     if row.kind == "files":

@@ -11,7 +11,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,8 +23,6 @@ from dashboard.transfers.vocabulary import SubmissionState
 #: longer than any call to a provider lasts
 LEASE = timedelta(seconds=60)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=2), timedelta(minutes=5)
-#: an answer may be on its way for so long; before, "not found" is no reason to send again
-NOT_FOUND_AFTER = timedelta(seconds=10)
 #: so long nobody else asks about a line
 ASKING = timedelta(seconds=30)
 #: a provider that tells by files only is not asked; its lines are looked at again then
@@ -141,11 +138,10 @@ def put_back(transfer_id: UUID) -> None:
 
 
 def try_again_later(transfer_id: UUID, *, error: str) -> None:
-    """After `submitting.not_sent`: the waiting line says why and comes again by the backoff."""
+    """After `submitting.not_sent`, which set when: the waiting line says why."""
     line = session().get(Submission, transfer_id, populate_existing=True)
     if line is not None and line.state == SubmissionState.WAITING:
         line.last_error = error[:200]
-        line.next_at = clock.now() + backoff(line.attempts)
         session().flush()
 
 
@@ -234,13 +230,6 @@ def keep_message(
     session().add(message)
     session().flush()
     return message.id
-
-
-def keep_messages(rows: Sequence[dict[str, Any]]) -> None:
-    """Several at once; each with the columns of a message but id and time."""
-    if rows:
-        moment = clock.now()
-        session().execute(sa.insert(ProviderMessage), [{"id": new_id(), "at": moment, **row} for row in rows])
 
 
 # --- files out -----------------------------------------------------------------------------------------------------

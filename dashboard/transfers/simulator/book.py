@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import simplejson
 
-from dashboard.transfers.simulator.manners import REASONS, Manners
+from dashboard.transfers.simulator.manners import NO_ORIGINAL, REASONS, Manners
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS instruction (
@@ -91,16 +91,20 @@ class Book:
         now, manners = time.time(), self.manners
         with self._lock:
             due = self._all(
-                "SELECT end_to_end_id, reference FROM instruction WHERE status = 'accepted' AND final_at <= ?"
+                "SELECT end_to_end_id, reference, body FROM instruction WHERE status = 'accepted' AND final_at <= ?"
                 " ORDER BY final_at LIMIT 500",
                 now,
             )
             if not due:
                 return 0
             self._connection.execute("BEGIN")
-            for identifier, reference in due:
-                rejected = manners.happens("reject", manners.rejected, identifier)
-                code, reason = REASONS[hash_of(identifier) % len(REASONS)] if rejected else (None, None)
+            for identifier, reference, body in due:
+                code, reason = None, None
+                if self._returns_nothing(_read(body)):
+                    code, reason = NO_ORIGINAL
+                elif manners.happens("reject", manners.rejected, identifier):
+                    code, reason = REASONS[hash_of(identifier) % len(REASONS)]
+                rejected = code is not None
                 status = "rejected" if rejected else "executed"
                 self._connection.execute(
                     "UPDATE instruction SET status = ?, code = ?, reason = ?, told = 1, executions = executions + ?"
@@ -111,6 +115,15 @@ class Book:
                     self._tell(self._report(identifier, status, reference, now, code, reason), now, identifier)
             self._connection.execute("COMMIT")
         return len(due)
+
+    def _returns_nothing(self, body: dict[str, Any]) -> bool:
+        """Whether it would give a credit back that is not in the book, or more than came."""
+        if not body.get("returns"):
+            return False
+        known = self._all("SELECT body FROM credit WHERE reference = ?", str(body["returns"]))
+        return (
+            not known or (told := _read(known[0][0]))["currency"] != body["currency"] or body["amount"] > told["amount"]
+        )
 
     @staticmethod
     def _report(

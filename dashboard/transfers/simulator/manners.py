@@ -34,3 +34,5 @@ class Manners:
 
 #: reason codes (ISO 20022 external status reasons) with the words of the simulator
 REASONS = (("AC04", "The account is closed"), ("AC01", "The account number is wrong"), ("MS03", "Not specified"))
+#: of an instruction that gives back what never came
+NO_ORIGINAL = ("NOOR", "No original transaction received")

@@ -49,6 +49,8 @@ def message(message_id: str, created: datetime, debtor: Debtor, instructions: Se
     kinds = {each.type for each in instructions}
     if not instructions or len(kinds) != 1 or {each.currency for each in instructions} != {debtor.currency}:
         raise NotWritable("A file holds payments of one type and currency.")
+    if not all(each.creditor_account for each in instructions):
+        raise NotWritable("A payment names the account it goes to.")
     [kind] = kinds
     sepa = kind in _SEPA and debtor.currency == "eur" and _is_iban(debtor.account)
     sepa = sepa and all(_is_iban(each.creditor_account) for each in instructions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import simplejson
@@ -29,6 +29,8 @@ class Malformed(Exception):
 
 class Sandbox:
     """One client for all threads of a process; connections are kept and shared."""
+
+    returns_by_reference: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ def as_json(instruction: Instruction) -> dict[str, Any]:
         },
         "remittance": instruction.remittance,
         "requestedOn": instruction.requested_on.isoformat(),
+        **({"returns": instruction.returns} if instruction.returns else {}),
     }
 
 

@@ -19,6 +19,7 @@ from dashboard.errors import Invalid, NotFound, Refused
 from dashboard.money import Money
 from dashboard.transfers import suggestions
 from dashboard.transfers.models import Disposition, Provider, Receipt, Transfer
+from dashboard.transfers.providers.registry import returns_by_reference
 from dashboard.transfers.services import lifecycle
 from dashboard.transfers.services.desk import assigning, lateness, limits, positions, screening
 from dashboard.transfers.services.outgoing import sending_back
@@ -27,18 +28,14 @@ from dashboard.transfers.vocabulary import DispositionKind, DispositionState, Re
 KIND = "transfers.return"
 FEE_BEARERS = ("payer", "house")
 
-#: setting of a provider that takes money back by its own reference, without an account
-BY_REFERENCE = "returnsByReference"
-
 
 @dataclass(frozen=True, repr=False)
 class Destination:
-    """Where the message says the money came from. `reference`: the provider's own, where it told no account."""
+    """Where the message says the money came from. Without an account the provider takes its own credit back."""
 
     name: str
-    account: str
+    account: str | None
     bic: str | None
-    reference: str | None
 
 
 def destination(transfer: Transfer) -> Destination:
@@ -49,16 +46,25 @@ def destination(transfer: Transfer) -> Destination:
     """
     name = transfer.counterparty_name or "Payer"
     if transfer.counterparty_account:
-        return Destination(name, transfer.counterparty_account, transfer.counterparty_bic, None)
+        return Destination(name, transfer.counterparty_account, transfer.counterparty_bic)
     provider = session().get(Provider, transfer.provider) if transfer.provider else None
-    if transfer.provider_reference and provider is not None and provider.settings.get(BY_REFERENCE) is True:
-        return Destination(name, transfer.provider_reference, None, transfer.provider_reference)
+    if transfer.provider_reference and provider is not None and returns_by_reference(provider.kind):
+        return Destination(name, None, None)
     raise Refused(
         "The message tells no account of the payer, and this provider does not take money back by its reference."
         " Ask the provider to call it back.",
         code="returnNotPossible",
         details={"provider": transfer.provider},
     )
+
+
+def can_go_back(transfer: Transfer) -> bool:
+    """Whether there is anywhere to send it back to."""
+    try:
+        destination(transfer)
+    except Refused:
+        return False
+    return True
 
 
 def _checked(receipt: Receipt, fee_minor: int, fee_bearer: str | None) -> str | None:

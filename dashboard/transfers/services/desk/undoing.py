@@ -99,15 +99,6 @@ def _on_desk_again(
     )  # fmt: skip
 
 
-def what_undoing_takes(transfer_id: UUID) -> receivables.Split | None:
-    """How the money of an assignment would come back now; None where nothing is assigned. Locks nothing."""
-    decision = positions.living(transfer_id)
-    if decision is None or decision.kind != DispositionKind.ASSIGN or decision.state != DispositionState.POSTED:
-        return None
-    assert decision.account_id is not None
-    return receivables.split(decision.account_id, decision.amount_minor)
-
-
 def undo(transfer_id: UUID, *, reason: str, by: Actor) -> Disposition:
     """Take an assignment back by a reversal; the money is on the desk again, with the same clocks.
 

@@ -29,7 +29,7 @@ class Recognized:
 def recognize(request: IncomingRequest) -> Recognized | Cause:
     """Who gets it, or why nobody does yet.
 
-    A client who is not active yet does get it: blocks freeze, a status does not (docs/adr). The bank was told to pay
+    A client who is not active yet does get it: blocks freeze, a status does not (ADR 0016). The bank was told to pay
     this account, the money is owed to its owner from now on, and it cannot leave before the client is active.
     """
     named = _by_account(request)

@@ -17,6 +17,10 @@ from dashboard.transfers.services.outgoing import booking, rails, submitting
 from dashboard.transfers.services.outgoing.create import end_to_end_id
 from dashboard.transfers.vocabulary import Kind, Status, TransferType
 
+#: by which rails money comes where nobody says
+_USUAL = {"eur": TransferType.SEPA, "gbp": TransferType.FASTER_PAYMENTS}
+_ELSE = TransferType.SWIFT
+
 
 def _way_back(suspense_account_id: UUID, type: TransferType, currency: str) -> tuple[str, UUID]:
     """Provider and settlement account: the bank account whose suspense it lies on, else whoever carries the type."""
@@ -38,21 +42,27 @@ def send_back(
     fee_minor: int,
     suspense_account_id: UUID,
     creditor_name: str,
-    creditor_account: str,
+    creditor_account: str | None,
     creditor_bic: str | None,
     remittance: str,
     by: Actor,
 ) -> Transfer:
     """A confirmed transfer with its payment pending and its line in the outbox, by the provider the money came from.
 
-    `amount_minor` is what is sent, `fee_minor` what the house keeps of the receipt. The receipt is locked. Raises
-    Refused `noProvider`, `returnInside`.
+    `amount_minor` is what is sent, `fee_minor` what the house keeps of the receipt. Without `creditor_account` the
+    provider takes its own credit back by the reference it gave. The receipt is locked. Raises Refused `noProvider`,
+    `returnInside`.
     """
-    key = "".join(creditor_account.split()).upper()
-    by_rails = rails.rails_for(key, receipt_transfer.currency)
-    if by_rails.type is TransferType.INTERNAL:
+    if creditor_account is None:
+        key, type = None, TransferType(receipt_transfer.type or _USUAL.get(receipt_transfer.currency, _ELSE))
+    else:
+        key = "".join(creditor_account.split()).upper()
+        type = rails.rails_for(key, receipt_transfer.currency).type
+    if type is TransferType.INTERNAL:
         raise Refused("The payer's account is in this house: assign the money to it instead.", code="returnInside")
-    carrier, settlement_id = _way_back(suspense_account_id, by_rails.type, receipt_transfer.currency)
+    carrier, settlement_id = _way_back(suspense_account_id, type, receipt_transfer.currency)
+    if key is None and carrier != receipt_transfer.provider:
+        raise Refused("Only the provider that told of the money takes it back by its reference.", code="noProvider")
     transfer_id = new_id()
     text = " ".join(remittance.split())[:140]
     transfer = lifecycle.begin(
@@ -60,7 +70,7 @@ def send_back(
             id=transfer_id,
             kind=Kind.OUTGOING.value,
             status=Status.AWAITING_CONFIRMATION.value,
-            type=by_rails.type.value,
+            type=type.value,
             client_id=None,
             account_id=suspense_account_id,
             currency=receipt_transfer.currency,

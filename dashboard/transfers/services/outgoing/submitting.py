@@ -6,7 +6,7 @@ it stands, nothing is sent again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,15 +21,8 @@ from dashboard.transfers.models import Submission, Transfer
 from dashboard.transfers.providers.port import Instruction
 from dashboard.transfers.services import checks, lifecycle, providers
 from dashboard.transfers.services.outgoing import held
+from dashboard.transfers.services.sending import backoff
 from dashboard.transfers.vocabulary import CheckOutcome, Kind, Status, SubmissionState, TransferType
-
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=15)
-
-
-def wait_after(attempts: int) -> timedelta:
-    """How long to wait after so many tries: twice as long each time, up to a quarter of an hour."""
-    doubled: int = 2 ** min(max(attempts - 1, 0), 20)
-    return min(FIRST_WAIT * doubled, LONGEST_WAIT)
 
 
 def locked_line(transfer_id: UUID) -> Submission | None:
@@ -109,10 +102,12 @@ def _blocked(transfer: Transfer) -> str | None:
 def _instruction(transfer: Transfer) -> Instruction:
     account = session().get_one(Account, transfer.account_id)
     name = session().scalar(sa.select(Client.name).where(Client.id == transfer.client_id))
-    number = account.number
+    number, returns = account.number, None
     if transfer.client_id is None:
         _, bank = providers.settlement(transfer.provider or "", transfer.currency)
         name, number = bank.name, bank.number
+        if transfer.counterparty_account is None:
+            returns = session().scalar(sa.select(Transfer.provider_reference).where(Transfer.id == transfer.related_id))
     return Instruction(
         transfer_id=transfer.id,
         end_to_end_id=transfer.end_to_end_id or "",
@@ -127,6 +122,7 @@ def _instruction(transfer: Transfer) -> Instruction:
         creditor_country=transfer.counterparty_country,
         remittance=transfer.remittance or "",
         requested_on=clock.calendar().today(),
+        returns=returns,
     )
 
 
@@ -173,7 +169,7 @@ def nobody_knows(transfer: Transfer, line: Submission | None, *, by: Actor) -> N
     """Ask the provider again. Both are locked; nothing happens where the end is known, or nothing was sent."""
     if transfer.status != Status.SUBMITTED or line is None or certainly_not_sent(line):
         return
-    _put(line, SubmissionState.UNKNOWN, next_at=clock.now() + wait_after(line.attempts))
+    _put(line, SubmissionState.UNKNOWN, next_at=clock.now() + backoff(line.attempts))
     lifecycle.change_status(transfer, Status.UNKNOWN, by=by, code="answerLost")
 
 
@@ -184,4 +180,4 @@ def not_sent(transfer_id: UUID, *, by: Actor) -> None:
     if transfer.status != Status.SUBMITTED or line is None or line.state != SubmissionState.SENDING:
         return
     line.sent_at = None
-    _put(line, SubmissionState.WAITING, next_at=clock.now() + wait_after(line.attempts))
+    _put(line, SubmissionState.WAITING, next_at=clock.now() + backoff(line.attempts))
