@@ -29,6 +29,7 @@ from dashboard.transfers.pages.log import LogLine, lines
 from dashboard.transfers.queries import desk as queries
 from dashboard.transfers.queries.desk import DeskRow, Item, Key, LastFile
 from dashboard.transfers.services.desk import assigning, returning, undoing
+from dashboard.transfers.services.incoming import payer_data
 from dashboard.transfers.vocabulary import Cause, ReceiptState
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, TooManyRows
@@ -203,6 +204,7 @@ def item_context(item: Item, asked: DeskQuery) -> dict[str, Any]:
         "asked": asked,
         "states": STATES,
         "causes": CAUSES,
+        "missing": [payer_data.LABELS.get(mark, mark) for mark in item.request.missing] if item.request else [],
         "in_groups": numbers.in_groups,
         "at": {"transfer_id": item.id, **asked.values, **({"cursor": asked.cursor} if asked.cursor else {})},
         "raw": queries.raw_messages(item.id) if request.args.get("raw") else None,

@@ -94,8 +94,9 @@ def _on_desk_again(
         account_id=receipt.suspense_account_id,
     )  # fmt: skip
     positions.tell(
-        receipt, "undone", reason, by=by, number=decision.number, paymentId=str(decision.undo_payment_id),
-        accountId=str(decision.account_id), clientId=str(decision.client_id), receivableMinor=receivable_minor,
+        receipt, "undone", reason, by=by, of=decision.client_id, number=decision.number,
+        paymentId=str(decision.undo_payment_id), accountId=str(decision.account_id),
+        clientId=str(decision.client_id), receivableMinor=receivable_minor,
     )  # fmt: skip
 
 
