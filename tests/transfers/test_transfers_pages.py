@@ -280,3 +280,29 @@ def test_a_clients_page_has_its_transfers_recipients_and_references(store: Store
     other = store.client("Kask")
     assert browser.post(f"/transfers/of/{other.id}/references/{given.id}/revoke").status_code == 404
     assert signed_in(Role.ADMIN).get(f"/transfers/of/{client.id}/transfers").status_code == 403
+
+
+def test_one_row_of_links_leads_to_every_page_of_transfers(signed_in: SignIn) -> None:
+    browser = signed_in(Role.OFFICER)
+    places = (
+        "/transfers",
+        "/transfers/requests",
+        "/transfers/exchange",
+        "/transfers/providers",
+        "/transfers/calendars",
+    )
+    for here in places:
+        page = browser.get(here)
+        row = re.search(r'<nav class="places".*?</nav>', page.text, re.DOTALL)
+        assert page.status_code == 200 and row
+        assert re.findall(r'href="([^"]+)"', row[0]) == list(places)
+        assert re.findall(r'href="([^"]+)" aria-current="page"', row[0]) == [here]
+
+
+def test_a_row_has_room_for_its_kind_and_says_it_in_full(store: Store, signed_in: SignIn) -> None:
+    client = store.client()
+    made = store.outgoing(store.account(client), store.recipient(client), 10_00)
+    made.type = "fasterPayments"
+    session().commit()
+    page = signed_in(Role.OFFICER).get("/transfers").text
+    assert 'title="Outgoing · Faster Payments">Outgoing · FPS</td>' in page
