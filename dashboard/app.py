@@ -17,6 +17,7 @@ from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.background import kinds as background_kinds
+from dashboard.clients import story
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
 from dashboard.clients.owners import OWNERS
@@ -43,6 +44,7 @@ from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
+from dashboard.transfers.pages.telling import TELLERS
 from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
@@ -123,6 +125,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)
+    story.learn(TELLERS)
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)
     notifier.install(chosen)

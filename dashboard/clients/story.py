@@ -6,7 +6,7 @@ A reader without `clients:read-restricted` gets only the events named in `OPEN_T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -125,6 +125,25 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Said:
+    """An event of a higher domain in its words. `url`: where its object stands; `keeps`: what changed is told too."""
+
+    what: str
+    url: str | None = None
+    keeps: bool = False
+
+
+#: the words for events, by id; those left out are told plainly
+Teller = Callable[[Sequence[TimelineEntry]], Mapping[UUID, Said]]
+_tellers: dict[str, Teller] = {}
+
+
+def learn(tellers: Mapping[str, Teller]) -> None:
+    """Objects of a higher domain that stand in a client's timeline, by their type."""
+    _tellers.update(tellers)
+
+
+@dataclass(frozen=True)
 class Told:
     """One event as a page tells it."""
 
@@ -140,6 +159,8 @@ class Told:
     restricted: list[str]
     #: the request for approval that it is about
     request_id: UUID | None
+    #: where its object is to be seen
+    url: str | None = None
 
 
 def _value(key: str, value: Any) -> str | None:
@@ -226,8 +247,14 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
     """The words for events; their requests, and what those are about, are read for all of them at once."""
     requests = approvals.by_ids(e.object_id for e in entries if e.object_type == "approval_request")
     details = details_of(list(requests.values()), actor)
+    said: dict[UUID, Said] = {}
+    for object_type, teller in _tellers.items():
+        theirs = [entry for entry in entries if entry.object_type == object_type]
+        if theirs:
+            said.update(teller(theirs))
     told = []
     for entry in entries:
+        own_words = said.get(entry.id)
         about = entry.object_id if entry.object_type == "approval_request" else None
         asked = requests.get(about) if about else None
         own = actor.id is not None and entry.actor_id == actor.id
@@ -238,11 +265,12 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
                 who="you" if own else named(entry.actor_kind, entry.actor_name, entry.actor_role),
                 role="" if own else role_label(entry.actor_kind, entry.actor_role),
                 action=entry.action,
-                what=_what(entry, asked, details.get(asked.id) if asked else None),
-                turns=_turns(entry),
+                what=own_words.what if own_words else _what(entry, asked, details.get(asked.id) if asked else None),
+                turns=[] if own_words and not own_words.keeps else _turns(entry),
                 reason=entry.reason,
                 restricted=_restricted(entry),
                 request_id=about,
+                url=f"/approvals/{about}" if about else own_words.url if own_words else None,
             )
         )
     return told

@@ -30,6 +30,10 @@ CHECK_LABELS = {
 }
 
 
+#: as people on the desk say it
+TYPES_IN_ROW = {TransferType.SEPA_INSTANT: "Instant", TransferType.FASTER_PAYMENTS: "FPS"}
+
+
 class Badge(NamedTuple):
     """A state as a page shows it."""
 
@@ -50,6 +54,14 @@ def kind_words(transfer: Transfer) -> str:
     """`Outgoing · SEPA`"""
     kind = KIND_LABELS[Kind(transfer.kind)]
     return f"{kind} · {TYPE_LABELS[TransferType(transfer.type)]}" if transfer.type else kind
+
+
+def kind_in_row(transfer: Transfer) -> str:
+    """`Outgoing · FPS`: as a row of a list has room for; its title says it in full."""
+    kind = KIND_LABELS[Kind(transfer.kind)]
+    if transfer.kind != Kind.OUTGOING or not transfer.type:
+        return kind
+    return f"{kind} · {TYPES_IN_ROW.get(TransferType(transfer.type), TYPE_LABELS[TransferType(transfer.type)])}"
 
 
 def title_of(transfer: Transfer) -> str:

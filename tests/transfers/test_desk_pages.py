@@ -18,6 +18,8 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
 from dashboard.database import db, session, transaction
+from dashboard.ledger.models import Account
+from dashboard.ledger.numbers import in_groups
 from dashboard.ledger.queries.payments import numbers_of
 from dashboard.transfers.models import Provider
 from dashboard.transfers.services.desk import assigning, keeping
@@ -194,8 +196,14 @@ def test_above_the_limit_a_second_person_decides(
     shown = senior.get(f"{DESK}/{money}").text
     approve = re.search(r'href="(/approvals/[0-9a-f-]+/approve)\?', shown)
     assert approve and "Contract seen" in shown
+    grouped = in_groups(numbers_of([account])[account])
+    effect = re.sub(r"<[^>]*>|\s+", " ", senior.get(approve[1]).text)
+    assert "Account: Suspense" in re.sub(r" +", " ", effect) and grouped in effect and "none" not in effect
     assert senior.post(approve[1], data={"next": f"{DESK}/{money}"}).status_code == 303
     assert receipt(money).state == "assigned" and book.balance(account)[0] == 1_500_000
+    # the log says who asked and who decided, and for which account
+    log = desk.get(f"{DESK}/{money}").text
+    assert "Asked to assign to Mari Ilves" in log and '<span class="kind">Assigned to Mari Ilves' in log
 
 
 def test_a_faster_colleague_is_named_and_what_was_typed_stays(
@@ -301,6 +309,13 @@ def test_undo_brings_it_back_with_the_same_clocks(
     now = receipt(money)
     assert now.state == "open" and now.allocate_by == before and book.balance(account)[0] == 0
     assert "Wrong client" in desk.get(f"{DESK}/{money}").text
+    owner = db.session.get(Account, account)
+    assert owner is not None
+    for page in (f"/transfers/{money}", f"/clients/{owner.owner_id}?tab=timeline"):
+        told_of = desk.get(page).text
+        assert "Decision undone" in told_of and "Receipt." not in told_of and "Wrong client" in told_of
+    timeline = desk.get(f"/clients/{owner.owner_id}?tab=timeline").text
+    assert f'<a href="/transfers/{money}">Incoming transfer 1,250.00 EUR from Jonas Petrauskas: Completed' in timeline
 
 
 def test_what_the_client_has_spent_takes_a_second_person_to_undo(
@@ -377,12 +392,27 @@ def test_without_a_payers_account_it_is_said_whether_the_provider_takes_it_back(
     data = {"list_name": "EU consolidated", "list_version": "2026-11-27", "result": "clear", "seen": "1"}
     assert desk.post(f"{DESK}/{money}/screening", data=data).status_code == 303
     page = desk.get(f"{DESK}/{money}/return").text
-    assert "takes nothing back by its reference" in page and "Fee kept back" not in page
+    assert "does not take money back by its reference" in page and "Fee kept back" not in page
     assert desk.post(f"{DESK}/{money}/return", data={"comment": "Not ours", "seen": "1"}).status_code == 422
     with transaction():
         session().get_one(Provider, PROVIDER).kind = "sandbox"
     page = desk.get(f"{DESK}/{money}/return").text
     assert "takes it back by its reference" in page and "BA-77" in page and "Fee kept back" in page
+
+
+def test_a_return_is_offered_only_where_it_is_possible(book: Book, desk: FlaskClient) -> None:
+    nameless = received(book, 7_500, payer=None, account=None)
+    page = desk.get(f"{DESK}/{nameless}/return").text
+    assert "does not take money back by its reference" in page
+    assert "Add screening result" not in page and 'name="fee"' not in page
+
+
+def test_a_required_reason_is_not_called_optional(
+    book: Book, desk: FlaskClient, officer: Actor, people: People
+) -> None:
+    account = account_of(book, officer, people)
+    strip = desk.get(f"{DESK}/{received(book, 1_500_000)}/assign", query_string={"account": str(account)}).text
+    assert "Why, for the second person" in strip and "(optional)" not in strip
 
 
 def test_one_takes_and_releases_and_a_colleague_is_named(

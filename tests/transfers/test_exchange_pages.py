@@ -39,7 +39,7 @@ def test_rates_of_a_file_are_shown_with_source_and_age(app: Flask, signed_in: Ca
     answer = upload(browser, ecb_file((newest_day(), RATES)))
     assert answer.status_code == 303, answer.text
     page = browser.get(PAGE).text
-    assert "4 rates are loaded" in page and "1.0832" in page and "ECB" in page and "Fresh" in page
+    assert "4 rates are loaded" in page and "1.0832" in page and "ECB" in page and ">Active</span>" in page
     upload(browser, ecb_file((newest_day(), RATES)))
     assert "known already" in browser.get(PAGE).text
 

@@ -307,3 +307,29 @@ def test_who_cleared_a_contradiction_says_so_with_a_reason_and_nothing_moves(sto
     assert "contradicts what is booked" not in page and "Their file was a test" in page
     assert session().get_one(Transfer, made.id).status == "completed"
     assert f"{here}/clear" not in signed_in(Role.TREASURER).get(here).text
+
+
+def test_one_row_of_links_leads_to_every_page_of_transfers(signed_in: SignIn) -> None:
+    browser = signed_in(Role.OFFICER)
+    places = (
+        "/transfers",
+        "/transfers/requests",
+        "/transfers/exchange",
+        "/transfers/providers",
+        "/transfers/calendars",
+    )
+    for here in places:
+        page = browser.get(here)
+        row = re.search(r'<nav class="places".*?</nav>', page.text, re.DOTALL)
+        assert page.status_code == 200 and row
+        assert re.findall(r'href="([^"]+)"', row[0]) == list(places)
+        assert re.findall(r'href="([^"]+)" aria-current="page"', row[0]) == [here]
+
+
+def test_a_row_has_room_for_its_kind_and_says_it_in_full(store: Store, signed_in: SignIn) -> None:
+    client = store.client()
+    made = store.outgoing(store.account(client), store.recipient(client), 10_00)
+    made.type = "fasterPayments"
+    session().commit()
+    page = signed_in(Role.OFFICER).get("/transfers").text
+    assert 'title="Outgoing · Faster Payments">Outgoing · FPS</td>' in page

@@ -34,6 +34,7 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, De
         transfer, number = known[request.object_id]
         answer = executing.answer_of(request.payload)
         amount = str(Money(transfer.amount_minor, transfer.currency))
+        to = in_groups(transfer.counterparty_account or "")
         evidence = answer.provider_reference or answer.reason_code or ""
         label = "Provider's reference" if answer.outcome is executing.ByHand.EXECUTED else "Reason code"
         found[request.id] = Detail(
@@ -41,7 +42,7 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, De
             lines=(
                 Line("Amount", (amount,)),
                 Line("From account", (in_groups(number),)),
-                Line("To", (transfer.counterparty_name or "", in_groups(transfer.counterparty_account or ""))),
+                Line("To", (" ".join(part for part in (transfer.counterparty_name, to) if part),)),
                 Line("The provider says", (_SAID[answer.outcome],)),
                 Line(label, (evidence,)),
                 Line("Comment", (answer.comment,)),

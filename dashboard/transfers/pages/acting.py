@@ -14,6 +14,7 @@ from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Invalid, Refused
+from dashboard.ledger import numbers
 from dashboard.ledger.pages.deciders import who_can_decide
 from dashboard.transfers.badges import money_of, status_badge, title_of
 from dashboard.transfers.forms.acting import ExecuteForm, ReasonForm
@@ -56,6 +57,7 @@ def _dialog(transfer: Transfer, part: str, form: FlaskForm, *, title: str, statu
         state=status_badge(transfer.status),
         failing=[line for line in checks.lines(found, transfer) if not line.passed],
         form=form,
+        in_groups=numbers.in_groups,
         **more,
     )
 

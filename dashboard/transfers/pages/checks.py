@@ -22,7 +22,7 @@ from dashboard.transfers.vocabulary import Check, CheckOutcome, Kind
 RULES = {asked.code: asked.rule for asked in TABLE}
 _OUTCOMES = {
     CheckOutcome.PASSED: Badge("ok", "Passed"),
-    CheckOutcome.REVIEW: Badge("wait", "Review"),
+    CheckOutcome.REVIEW: Badge("wait", "In review"),
     CheckOutcome.REFUSED: Badge("stop", "Refused"),
 }
 

@@ -155,6 +155,15 @@ def _second_person(item: Item) -> dict[str, Any]:
     }
 
 
+def _no_way_back(item: Item) -> str | None:
+    """Why this money cannot be sent back from here; None where it can."""
+    try:
+        returning.destination(item.transfer)
+    except Refused as refusal:
+        return refusal.message
+    return None
+
+
 def _target(text: str) -> Party | None:
     try:
         account_id = UUID(text)
@@ -231,7 +240,7 @@ def return_receipt(transfer_id: UUID) -> Any:
     item, form, actor = desk_queries.item(transfer_id), ReturnForm(), current_actor()
     form.currency = item.receipt.currency
     two = _second_person(item)
-    more: dict[str, Any] = {**two, "returnable": returning.can_go_back(item.transfer)}
+    more: dict[str, Any] = {**two, "impossible": _no_way_back(item)}
     if request.method == "GET":
         _fresh(form, item)
         return _show(item, "return", form, **more)

@@ -20,12 +20,16 @@ from dashboard.errors import Invalid, NotFound
 from dashboard.ledger import numbers
 from dashboard.ledger.queries.parties import Party, parties
 from dashboard.settings import Settings
+from dashboard.transfers.badges import Badge, status_badge
 from dashboard.transfers.forms.desk import CURRENCIES, STATE_CHOICES, STATES, WHOSE, DeskQuery
+from dashboard.transfers.models import Transfer
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.pages.evidence import Evidence, Piece, evidence_of, pieces
+from dashboard.transfers.pages.log import LogLine, lines
 from dashboard.transfers.queries import desk as queries
 from dashboard.transfers.queries.desk import DeskRow, Item, Key, LastFile
 from dashboard.transfers.services.desk import assigning, returning, undoing
+from dashboard.transfers.services.incoming import payer_data
 from dashboard.transfers.vocabulary import Cause, ReceiptState
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, TooManyRows
@@ -154,6 +158,9 @@ class Detail:
     who_has: str | None
     mine: bool
     decided_for: Party | None
+    #: the transfer that takes the money back to its payer, and its state
+    way_back: tuple[Transfer, Badge] | None
+    log: list[LogLine]
     may: bool
 
     @property
@@ -172,6 +179,7 @@ def detail_of(item: Item) -> Detail:
     decided_for = None
     if live is not None and live.account_id is not None:
         decided_for = parties([live.account_id]).get(live.account_id)
+    back = queries.way_back(live) if live is not None else None
     account = item.transfer.counterparty_account
     mine = item.row.assignee_id is not None and item.row.assignee_id == actor.id
     return Detail(
@@ -183,6 +191,8 @@ def detail_of(item: Item) -> Detail:
         who_has="you" if mine else item.row.assignee,
         mine=mine,
         decided_for=decided_for,
+        way_back=(back, status_badge(back.status)) if back else None,
+        log=lines(item.events),
         may=may_assign(),
     )
 
@@ -194,6 +204,8 @@ def item_context(item: Item, asked: DeskQuery) -> dict[str, Any]:
         "asked": asked,
         "states": STATES,
         "causes": CAUSES,
+        "missing": [payer_data.LABELS.get(mark, mark) for mark in item.request.missing] if item.request else [],
+        "in_groups": numbers.in_groups,
         "at": {"transfer_id": item.id, **asked.values, **({"cursor": asked.cursor} if asked.cursor else {})},
         "raw": queries.raw_messages(item.id) if request.args.get("raw") else None,
         "ReceiptState": ReceiptState,

@@ -15,7 +15,7 @@ from dashboard.ledger.forms.transaction_list import CURRENCIES
 from dashboard.ledger.queries.parties import parties
 from dashboard.money import Money
 from dashboard.transfers import transfer_report
-from dashboard.transfers.badges import kind_words, money_of, status_badge
+from dashboard.transfers.badges import kind_in_row, kind_words, money_of, status_badge
 from dashboard.transfers.forms.transfer_list import STATUSES, TYPES, TransferQuery
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.pages.blueprint import transfers
@@ -117,6 +117,7 @@ def _answer(asked: TransferQuery, *, status: int = 200, rows: Any = (), **contex
         badges={row.status: status_badge(row.status) for row in rows},
         money=money_of,
         words=kind_words,
+        short=kind_in_row,
         bought=bought,
         choices={"currency": CURRENCIES, "status": STATUSES, "type": TYPES, "provider": asked.providers},
         tabs=_tabs(asked),

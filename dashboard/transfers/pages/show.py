@@ -15,10 +15,10 @@ from dashboard.access.permissions import Permission
 from dashboard.approvals.names import named
 from dashboard.audit import queries as audit
 from dashboard.audit import services as evidence
+from dashboard.audit.queries import TimelineEntry
 from dashboard.clients import queries as clients
 from dashboard.clients import story
 from dashboard.clients.badges import severity_badge
-from dashboard.clients.vocabulary import in_words
 from dashboard.database import session, transaction
 from dashboard.ledger import numbers
 from dashboard.ledger.queries import asked
@@ -26,22 +26,22 @@ from dashboard.ledger.queries import payments as ledger_payments
 from dashboard.ledger.queries.parties import Party, parties
 from dashboard.ledger.states import state_badge
 from dashboard.money import Money
-from dashboard.transfers.badges import check_label, kind_words, money_of, status_badge, title_of
+from dashboard.transfers.badges import kind_words, money_of, status_badge, title_of
 from dashboard.transfers.models import FxQuote, Receipt, Transfer
 from dashboard.transfers.pages import checks
 from dashboard.transfers.pages.blueprint import transfers
+from dashboard.transfers.pages.telling import code_words, words
 from dashboard.transfers.queries import held, history
 from dashboard.transfers.queries import transfers as queries
 from dashboard.transfers.services.outgoing.held import EXECUTE, contradicted
-from dashboard.transfers.vocabulary import STATUS_LABELS, Check, Kind, Status, TransferType
+from dashboard.transfers.vocabulary import Kind, Status, TransferType
 from dashboard.web.htmx import page_or_fragment
 
 #: legs of the payment that the page shows
 MOST_LEGS = 20
+
+
 #: what happened besides changes of the status
-_EVENTS = {"messages_read": "Provider messages read", "recallRequested": "Asked back from the provider"}
-
-
 @dataclass(frozen=True)
 class Action:
     """What this reader may do with the transfer now; `key` is its letter."""
@@ -157,7 +157,7 @@ def show(transfer_id: UUID) -> Response:
         related=[(one, status_badge(one.status), title_of(one)) for one in queries.related_to(transfer)],
         has_receipt=session().get(Receipt, transfer.id) is not None,
         submission=history.submission_of(transfer.id),
-        events=[_in_words(told) for told in story.tell(entries, actor=actor)],
+        events=[_in_words(told, entry) for told, entry in zip(story.tell(entries, actor=actor), entries, strict=True)],
         codes={entry.id: entry.after["code"] for entry in entries if entry.after.get("code")},
         actions=actions(transfer, actor, asked_to_execute=waiting is not None, contradiction=contradiction),
         waiting=waiting,
@@ -170,19 +170,9 @@ def show(transfer_id: UUID) -> Response:
     )
 
 
-def _in_words(told: story.Told) -> story.Told:
-    """An event in the words of transfers; its statuses stand beside it already."""
-    word = told.action.removeprefix("transfer.")
-    if word in set(Status):
-        return replace(told, what=STATUS_LABELS[Status(word)], turns=[])
-    return replace(told, what=_EVENTS.get(word) or in_words(word), turns=[])
-
-
-def code_words(code: str) -> str:
-    """A code of a history in words; one of a bank (ISO 20022: AC04) as it is."""
-    if code in set(Check):
-        return check_label(code)
-    return code if code.isupper() else in_words(code)
+def _in_words(told: story.Told, entry: TimelineEntry) -> story.Told:
+    """An event in the words of transfers; which one and its statuses stand beside it already."""
+    return replace(told, what=words(entry), turns=[])
 
 
 def _who(kind: str, id: UUID | None, name: str, actor: Actor) -> str:

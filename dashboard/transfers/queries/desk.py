@@ -405,6 +405,11 @@ class Item:
         return self.undecided and self.receipt.allocate_by < clock.now()
 
 
+def way_back(decision: Disposition) -> Transfer | None:
+    """The transfer of a return."""
+    return session().get(Transfer, decision.return_transfer_id) if decision.return_transfer_id else None
+
+
 def item(transfer_id: UUID) -> Item:
     """Raises NotFound `receiptNotFound`, also for a transfer that never was unrecognized."""
     found = (

@@ -8,7 +8,7 @@ ordered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -383,6 +383,14 @@ def get(
     if found is None:
         raise NotFound("There is no such transfer.", code="transferNotFound")
     return found
+
+
+def by_ids(ids: Iterable[UUID]) -> dict[UUID, Transfer]:
+    """Those that exist, in one query."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    return {one.id: one for one in session().scalars(sa.select(Transfer).where(Transfer.id.in_(wanted)))}
 
 
 def related_to(transfer: Transfer) -> list[Transfer]:

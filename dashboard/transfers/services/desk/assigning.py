@@ -19,6 +19,7 @@ from dashboard.database import session
 from dashboard.errors import NotFound, Refused
 from dashboard.ledger.models import Account, AccountBalance
 from dashboard.ledger.moving import Leg, Order
+from dashboard.ledger.numbers import in_groups
 from dashboard.ledger.services import payments
 from dashboard.ledger.vocabulary import AccountStatus, AccountType, ParentType
 from dashboard.money import Money
@@ -205,8 +206,8 @@ def ask_to_assign(
         client_id=client.id,
         subject=f"{money} to {client.name}",
         payload={"dispositionId": str(decision.id), "accountId": str(account.id), "clientId": str(client.id)},
-        before={"money": "unrecognized", "account": account.number},
-        after={"money": f"{money} on {account.number}"},
+        before={"account": "suspense"},
+        after={"account": in_groups(account.number)},
         reason=reason,
         restricted=False,
         expires_at=deadline.from_now(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from dashboard import clock
@@ -39,7 +40,8 @@ def keep(transfer_id: UUID, *, until: date, reason: str, beyond_reason: str | No
         beyond = positions.text_of(beyond_reason, "beyondReason")
     positions.set_state(receipt, ReceiptState.KEPT, keep_until=until, keep_reason=why)
     session().flush()
-    positions.tell(receipt, "kept", why, by=by, until=until.isoformat(), **({"beyondReason": beyond} if beyond else {}))
+    detail: dict[str, Any] = {"until": until.isoformat(), **({"beyondReason": beyond} if beyond else {})}
+    positions.tell(receipt, "kept", why, by=by, **detail)
     return receipt
 
 

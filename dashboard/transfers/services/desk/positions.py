@@ -113,8 +113,9 @@ def set_state(receipt: Receipt, state: ReceiptState, *, remaining_minor: int | N
     receipt.version += 1
 
 
-def tell(receipt: Receipt, kind: str, text: str, *, by: Actor, **detail: Any) -> ReceiptEvent:
-    """One line of the receipt's log, with its evidence (which holds no text that a person wrote)."""
+def tell(receipt: Receipt, kind: str, text: str, *, by: Actor, of: UUID | None = None, **detail: Any) -> ReceiptEvent:
+    """One line of the receipt's log, with its evidence (which holds no text that a person wrote). `of`: the client
+    whose timeline tells it as well."""
     event = ReceiptEvent(
         transfer_id=receipt.transfer_id,
         kind=kind,
@@ -127,8 +128,8 @@ def tell(receipt: Receipt, kind: str, text: str, *, by: Actor, **detail: Any) ->
     )
     session().add(event)
     session().flush()
-    audit.record(f"receipt.{kind}", by=by, object_type="transfer", object_id=receipt.transfer_id,
-                 after={"state": receipt.state})  # fmt: skip
+    audit.record(f"receipt.{kind}", by=by, object_type="transfer", object_id=receipt.transfer_id, client_id=of,
+                 after={"state": receipt.state}, reason=text[:LONGEST_REASON] if of else None)  # fmt: skip
     return event
 
 

@@ -16,6 +16,7 @@ from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
 from dashboard.errors import Invalid, NotFound, Refused
+from dashboard.ledger.numbers import in_groups
 from dashboard.money import Money
 from dashboard.transfers import suggestions
 from dashboard.transfers.models import Disposition, Provider, Receipt, Transfer
@@ -56,15 +57,6 @@ def destination(transfer: Transfer) -> Destination:
         code="returnNotPossible",
         details={"provider": transfer.provider},
     )
-
-
-def can_go_back(transfer: Transfer) -> bool:
-    """Whether there is anywhere to send it back to."""
-    try:
-        destination(transfer)
-    except Refused:
-        return False
-    return True
 
 
 def _checked(receipt: Receipt, fee_minor: int, fee_bearer: str | None) -> str | None:
@@ -193,8 +185,8 @@ def ask_to_send_back(
         client_id=None,
         subject=f"{money} to {to.name}",
         payload={"dispositionId": str(decision.id), "screeningId": decision.shown["screening"]},
-        before={"money": "unrecognized"},
-        after={"money": f"{money} back to its payer",
+        before={"account": "suspense"},
+        after={"account": f"by the provider's reference {to.reference}" if to.reference else in_groups(to.account),
                **({"fee": f"{Money(fee_minor, decision.currency)}, borne by the {bearer}"} if bearer else {})},
         reason=said,
         restricted=False,

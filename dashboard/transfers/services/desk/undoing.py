@@ -94,8 +94,9 @@ def _on_desk_again(
         account_id=receipt.suspense_account_id,
     )  # fmt: skip
     positions.tell(
-        receipt, "undone", reason, by=by, number=decision.number, paymentId=str(decision.undo_payment_id),
-        accountId=str(decision.account_id), clientId=str(decision.client_id), receivableMinor=receivable_minor,
+        receipt, "undone", reason, by=by, of=decision.client_id, number=decision.number,
+        paymentId=str(decision.undo_payment_id), accountId=str(decision.account_id),
+        clientId=str(decision.client_id), receivableMinor=receivable_minor,
     )  # fmt: skip
 
 
@@ -142,10 +143,10 @@ def ask_to_undo(transfer_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         client_id=decision.client_id,
         subject=str(money),
         payload={"dispositionId": str(decision.id), "clientId": str(decision.client_id)},
-        before={"money": "assigned"},
+        before={"money": "on the client's account", **_taken(0, 0, decision.currency)},
         after={
-            "from the client": str(Money(parts.from_client_minor, decision.currency)),
-            "as a claim": str(Money(parts.receivable_minor, decision.currency)),
+            "money": "on suspense",
+            **_taken(parts.from_client_minor, parts.receivable_minor, decision.currency),
         },
         reason=why,
         restricted=False,
@@ -154,6 +155,14 @@ def ask_to_undo(transfer_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
     )
     positions.tell(receipt, "note", f"Asked to undo: {why}", by=by, requestId=str(request.id))
     return request
+
+
+def _taken(from_client_minor: int, receivable_minor: int, currency: str) -> dict[str, str]:
+    """What a request says of both parts, before and after."""
+    return {
+        "taken from the client": str(Money(from_client_minor, currency)),
+        "claim against the client": str(Money(receivable_minor, currency)),
+    }
 
 
 def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
@@ -286,10 +295,10 @@ def ask_for_receivable(transfer_id: UUID, *, reason: str, by: Actor) -> Approval
         client_id=transfer.client_id,
         subject=str(Money(transfer.amount_minor, transfer.currency)),
         payload={"clientId": str(transfer.client_id), "accountId": str(transfer.account_id)},
-        before={"money": "on the client's account"},
+        before={"money": "on the client's account", **_taken(0, 0, transfer.currency)},
         after={
-            "from the client": str(Money(parts.from_client_minor, transfer.currency)),
-            "as a claim": str(Money(parts.receivable_minor, transfer.currency)),
+            "money": "back at the bank",
+            **_taken(parts.from_client_minor, parts.receivable_minor, transfer.currency),
         },
         reason=why,
         restricted=False,
