@@ -102,6 +102,7 @@ class House:
         process.wait()
 
     def kill_a_web_worker(self) -> None:
+        """`kill -9` of one; the server starts another. Raises RuntimeError where there is none."""
         parent = self.processes["web"].pid
         for each in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -109,6 +110,7 @@ class House:
                 if int(words[1]) == parent and b"resource_tracker" not in (each / "cmdline").read_bytes():
                     os.kill(int(each.name), signal.SIGKILL)
                     return
+        raise RuntimeError("no worker of the web server was found")
 
     def book(self) -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(f"{self.sandbox}/book", timeout=60, trust_env=False).json()
