@@ -16,7 +16,7 @@ from flask import current_app
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
-from dashboard.database import session, transaction
+from dashboard.database import new_id, session, transaction
 from dashboard.errors import Refused
 from dashboard.ledger.services import accounts
 from dashboard.settings import Settings
@@ -298,3 +298,25 @@ def test_an_answer_that_cannot_be_applied_says_so_and_holds_up_no_other(
     assert again(first).status == "submitted"
     assert session().get_one(Submission, first.id).last_error == "not applied: ledgerSaysNo"
     assert again(second).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "content", [":20:STARTUMS\r\n:25:DE1/2\r\n", "{1:F01BANK}{2:O940}{4:\n:20:X\n", "ABNANL2A\r\n940\r\n:20:X\r\n"]
+)
+def test_an_older_statement_fails_and_says_what_to_ask_for(house: Sending, settings: Settings, content: str) -> None:
+    given(settings, content, f"{new_id()}.sta")
+    file = read(settings)
+    assert (file.state, file.entries) == ("failed", 0)
+    assert file.reason == "MT940 and MT942 are not read here: ask the bank for camt.053 or camt.054."
+
+
+def test_a_file_of_another_accounts_entries_says_so_and_books_nothing(
+    house: Sending, settings: Settings, tmp_path: Path
+) -> None:
+    before = session().scalar(sa.select(sa.func.count()).select_from(IncomingRequest))
+    path = camt_file(tmp_path, entry("12.00", ref="ELSE-1", details=detail("12.00")), account="LT601010012345678901")
+    given(settings, path.read_bytes(), "elsewhere.xml")
+    file = read(settings)
+    assert file.state == "failed"
+    assert file.reason and file.reason.endswith("is no bank account of the house at this provider.")
+    assert session().scalar(sa.select(sa.func.count()).select_from(IncomingRequest)) == before
