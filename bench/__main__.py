@@ -1,34 +1,44 @@
 """Runs every benchmark on an embedded server in a temporary folder and prints tables.
 
-Without options all parts, in this order, in about half an hour on a machine that does nothing else. BENCH_POSTINGS
-and BENCH_CLIENTS make the larger databases of reading smaller.
+Without options all parts, in this order, in about half an hour on a machine that does nothing else. BENCH_POSTINGS,
+BENCH_CLIENTS and BENCH_TRANSFERS make the larger databases and runs smaller; --quick sets them for a try of a few
+minutes, whose figures say little.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 
-from bench import clients, ledger_reading, payments, suggestions, transfers
 from bench.server import started
 
+#: part, its module and what it measures
 PARTS = {
-    "payments": (payments.run, "payments over HTTP and in batches beside what they are measured against"),
-    "reading": (ledger_reading.run, "balances, statements and lists of the ledger at two sizes"),
-    "transfers": (transfers.run, "outgoing transfers end to end against the sandbox, beside single payments"),
-    "clients": (clients.run, "lists and searches of clients at two sizes"),
-    "suggestions": (suggestions.run, "whose unrecognized money is: how often it is right, and how long it takes"),
+    "payments": ("payments", "payments over HTTP and in batches beside what they are measured against"),
+    "reading": ("ledger_reading", "balances, statements and lists of the ledger at two sizes"),
+    "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
+    "clients": ("clients", "lists and searches of clients at two sizes"),
+    "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),
 }
+QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
     for name, (_, told) in PARTS.items():
         parser.add_argument(f"--{name}", action="store_true", help=told)
+    parser.add_argument("--quick", action="store_true", help="a try of a few minutes on small databases")
     chosen = vars(parser.parse_args())
+    if chosen.pop("quick"):
+        # before the parts are loaded: they read their sizes then
+        for variable, value in QUICK.items():
+            os.environ.setdefault(variable, value)
+    parts = {name: importlib.import_module(f"bench.{module}") for name, (module, _) in PARTS.items()}
     with started() as bench:
-        for name, (run, _) in PARTS.items():
+        for name, part in parts.items():
             if chosen[name] or not any(chosen.values()):
-                run(bench)
+                part.run(bench)
 
 
 if __name__ == "__main__":

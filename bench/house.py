@@ -102,6 +102,7 @@ class House:
         process.wait()
 
     def kill_a_web_worker(self) -> None:
+        """`kill -9` of one; the server starts another. Raises RuntimeError where there is none."""
         parent = self.processes["web"].pid
         for each in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -109,6 +110,7 @@ class House:
                 if int(words[1]) == parent and b"resource_tracker" not in (each / "cmdline").read_bytes():
                     os.kill(int(each.name), signal.SIGKILL)
                     return
+        raise RuntimeError("no worker of the web server was found")
 
     def book(self) -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(f"{self.sandbox}/book", timeout=60, trust_env=False).json()
@@ -138,8 +140,13 @@ class Wanted:
     key: str
 
 
-def send_all(house: House, token: str, wanted: Sequence[Wanted], *, threads: int) -> dict[str, int]:
-    """Ask for all of them, each with its idempotency key until it is answered; statuses with how often they came."""
+def send_all(
+    house: House, token: str, wanted: Sequence[Wanted], *, threads: int, milliseconds: list[float] | None = None
+) -> dict[str, int]:
+    """Ask for all of them, each with its idempotency key until it is answered; statuses with how often they came.
+
+    `milliseconds` gets how long each took from its first try to its answer.
+    """
     left, lock, answered = list(wanted), threading.Lock(), dict[str, int]()
     random.Random(1).shuffle(left)
 
@@ -158,6 +165,7 @@ def send_all(house: House, token: str, wanted: Sequence[Wanted], *, threads: int
                     "Authorization": f"Bearer {token}", "Content-Type": "application/json",
                     "Idempotency-Key": each.key,
                 }  # fmt: skip
+                began = time.perf_counter()
                 for _ in range(200):
                     try:
                         answer = http.post("/internal/integration/Transfers/outgoing", content=body, headers=headers)
@@ -169,6 +177,8 @@ def send_all(house: House, token: str, wanted: Sequence[Wanted], *, threads: int
                         continue
                     break
                 with lock:
+                    if milliseconds is not None:
+                        milliseconds.append((time.perf_counter() - began) * 1000)
                     said = str(answer.status_code) if answer.is_success else answer.text[:300]
                     answered[said] = answered.get(said, 0) + 1
 

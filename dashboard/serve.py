@@ -375,7 +375,7 @@ def _check_port(settings: Settings, patience_seconds: float) -> None:
             return
         if time.monotonic() >= deadline:
             raise _CannotStart(
-                f"port {settings.port} on {settings.host} {reason}; set PORT to a free one: PORT=8001 make run"
+                f"port {settings.port} on {settings.host} {reason}; set PORT to a free one: PORT=8080 make run"
             )
         time.sleep(TICK_SECONDS)
 

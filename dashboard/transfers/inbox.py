@@ -7,6 +7,7 @@ transaction of its own that also notes how far the file was read, so that a read
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import time
 from collections import Counter
@@ -36,6 +37,10 @@ UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload")
 DONE, FAILED = "done", "failed"
 #: first key of the advisory locks of inboxes
 _LOCKS = 0x1B0C
+
+
+#: a header block of SWIFT, or the first field of a statement, on its first lines
+_MT = re.compile(rb"(\{1:|:20:|(?:[^<\r\n]{0,80}\r?\n){1,5}:20:)")
 
 
 class Stopping(Exception):
@@ -154,6 +159,8 @@ def _read(file: ProviderFile, path: Path, *, by: Actor, stop: threading.Event | 
     """Why the file failed, or None. What was taken before it failed stays taken."""
     resumed = file.entries > 0
     try:
+        if _is_mt(path):
+            return "MT940 and MT942 are not read here: ask the bank for camt.053 or camt.054."
         kind = reading.format_of(path)
         with transaction():
             files.recognized(file.id, format=kind)
@@ -175,8 +182,16 @@ def _read(file: ProviderFile, path: Path, *, by: Actor, stop: threading.Event | 
         state = session().get_one(ProviderFile, file.id, populate_existing=True)
         failed = int(state.failures.get("count", 0))
     if told and failed == told and not resumed:
-        return "None of its entries could be taken."
+        first = next((str(each["reason"]) for each in state.failures.get("entries", [])), "")
+        return f"None of its entries could be taken. {first}".strip()
     return None
+
+
+def _is_mt(path: Path) -> bool:
+    """Whether it begins as banks' older statements do."""
+    with path.open("rb") as stream:
+        beginning = stream.read(1024).lstrip(b"\xef\xbb\xbf\x01\r\n\t ")
+    return bool(_MT.match(beginning))
 
 
 def _guarded(steps: Iterator[None], stop: threading.Event | None) -> Iterator[None]:

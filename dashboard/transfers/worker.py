@@ -42,9 +42,15 @@ IDLE_SECONDS = 0.3
 SENDERS = 3
 #: inboxes are looked at this often
 INBOX_SECONDS = 1.0
+#: and files that were staged and perhaps not published
+FILES_SECONDS = 10.0
 ASKED_AT_ONCE = 20
 #: what was asked about once is asked about soon again: its end may be lost as well
 SOON = timedelta(seconds=15)
+
+
+#: what spoils one line and not the round; where the database is away, writing down why fails too and ends the round
+ONE_LINE = (DomainError, sa.exc.DBAPIError, LookupError, ValueError, TypeError, AssertionError)
 
 
 class Worker:
@@ -56,6 +62,7 @@ class Worker:
         self.ask_after = timedelta(minutes=settings.provider_ask_minutes)
         self._gateways: dict[str, tuple[str, Sandbox | Files]] = {}
         self._lock = threading.Lock()
+        self._files_next = 0.0
 
     def gateway(self, row: ProviderRow) -> Sandbox | Files:
         """Kept until the provider's row says something else."""
@@ -67,9 +74,15 @@ class Worker:
             return known[1]
 
     def work_once(self) -> int:
-        """One round over all providers; gives how much was done. A provider that fails does not stop the others."""
+        """One round over the providers with something due; gives how much was done. One that fails does not stop the
+        others."""
         with transaction():
-            rows = providers.all_providers()
+            due, files = sending.providers_with_work(), self._files_are_due()
+            rows = [
+                row
+                for row in (providers.all_providers() if due or files else [])
+                if row.key in due or (files and row.kind == "files")
+            ]
         done = 0
         for row in rows:
             gateway = self.gateway(row)
@@ -81,6 +94,14 @@ class Worker:
                     log.error("outbox", provider=row.key, step=step.__name__, error=error.code)
         return done
 
+    def _files_are_due(self) -> bool:
+        """Staged files of a worker that ended are looked for now and then."""
+        with self._lock:
+            due = time.monotonic() >= self._files_next
+            if due:
+                self._files_next = time.monotonic() + FILES_SECONDS
+        return due
+
     # --- sending -----------------------------------------------------------------------------------------------
 
     def _send(self, gateway: Sandbox | Files) -> int:
@@ -88,7 +109,9 @@ class Worker:
             claimed = sending.claim(gateway.key, limit=gateway.batch, lease_of=gateway.timing.lease)
         if claimed is None:
             return 0
-        instructions = [each for transfer_id in claimed.transfer_ids if (each := self._last_look(transfer_id, claimed))]
+        instructions = [each
+                        for transfer_id in claimed.transfer_ids
+                        if (each := self._last_look(gateway.key, transfer_id, claimed))]  # fmt: skip
         with transaction():
             # the looks may have taken long
             renewed = sending.renew(claimed, lease_of=gateway.timing.lease)
@@ -101,7 +124,7 @@ class Worker:
                 self._submit(gateway, instructions, renewed)
         return len(claimed.transfer_ids)
 
-    def _last_look(self, transfer_id: UUID, claimed: Claimed) -> Instruction | None:
+    def _last_look(self, provider_key: str, transfer_id: UUID, claimed: Claimed) -> Instruction | None:
         try:
             with transaction():
                 if not sending.still_ours(transfer_id, claimed.lease):
@@ -109,19 +132,17 @@ class Worker:
                 found = submitting.about_to_send(transfer_id, by=self.by)
                 if found is not None:
                     sending.keep_message(
-                        self._provider_of(transfer_id), direction="out", kind="instruction",
+                        provider_key, direction="out", kind="instruction",
                         body=simplejson.dumps(as_json(found), use_decimal=True, ensure_ascii=False),
                         reference=found.end_to_end_id, transfer_id=transfer_id,
                     )  # fmt: skip
                 return found
-        except DomainError as error:
-            # one that cannot be looked at keeps its lease until it runs out, and holds up nobody else
-            log.error("outbox", transfer=str(transfer_id), error=error.code)
+        except ONE_LINE as error:
+            # one that cannot be looked at holds up nobody else: it waits, says why, and comes again by the backoff
+            problem = _problem(error)
+            with transaction():
+                sending.not_looked_at(transfer_id, claimed.lease, error=f"not looked at: {problem}")
             return None
-
-    def _provider_of(self, transfer_id: UUID) -> str:
-        line = sending.line_of(transfer_id)
-        return line.provider if line is not None else ""
 
     def _submit(self, gateway: Sandbox, instructions: Sequence[Instruction], claimed: Claimed) -> None:
         left = (claimed.until - clock.now()).total_seconds()
@@ -238,7 +259,12 @@ class Worker:
         with transaction():
             found = sending.left_behind(gateway.key)
         for each in found:
-            self._recover_line(gateway, each)
+            try:
+                self._recover_line(gateway, each)
+            except ONE_LINE as error:
+                problem = _problem(error)
+                with transaction():
+                    sending.say_why(each.transfer_id, error=f"not taken up: {problem}")
         return done + len(found)
 
     def _recover_line(self, gateway: Sandbox | Files, line: LeftBehind) -> None:
@@ -275,7 +301,12 @@ class Worker:
         with transaction():
             due = sending.due_to_ask(gateway.key, limit=ASKED_AT_ONCE)
         for transfer_id in due:
-            self._ask_about(gateway, transfer_id)
+            try:
+                self._ask_about(gateway, transfer_id)
+            except ONE_LINE as error:
+                problem = _problem(error)
+                with transaction():
+                    sending.ask_again(transfer_id, error=f"not applied: {problem}")
         return len(due)
 
     def _ask_about(self, gateway: Sandbox | Files, transfer_id: UUID) -> None:
@@ -312,6 +343,14 @@ class Worker:
 
     def _ask_after(self, gateway: Sandbox | Files) -> timedelta:
         return gateway.timing.ask_after or self.ask_after
+
+
+def _problem(error: Exception) -> str:
+    """The code or the type, not the message: it may hold what somebody typed. What was begun is undone."""
+    session().rollback()
+    found = error.code if isinstance(error, DomainError) else type(error).__name__
+    log.error("outbox", step="one line", error=found)
+    return found
 
 
 def _bic(number: str) -> str | None:

@@ -6,21 +6,26 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from flask import current_app
 
 from dashboard import clock
-from dashboard.access.actor import system
+from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
-from dashboard.database import session, transaction
+from dashboard.database import new_id, session, transaction
+from dashboard.errors import Refused
 from dashboard.ledger.services import accounts
 from dashboard.settings import Settings
 from dashboard.transfers import inbox
 from dashboard.transfers.models import IncomingRequest, ProviderFile, Submission, Transfer
 from dashboard.transfers.providers.files import Files
+from dashboard.transfers.providers.port import Instruction, Outcome, Report
 from dashboard.transfers.services import files, providers
+from dashboard.transfers.services.outgoing import results, submitting
 from dashboard.transfers.worker import Worker
 from tests.conftest import Databases, open_session
 from tests.transfers.sending import Sending, sending
@@ -174,7 +179,8 @@ def test_a_line_that_was_claimed_and_never_looked_at_waits_again(
     session().rollback()
     with transaction():
         early = clock.now() - timedelta(minutes=5)
-        session().execute(sa.update(Submission).where(Submission.state == "sending").values(lease_until=early))
+        run_out = sa.update(Submission).where(Submission.state == "sending").values(lease_until=early, next_at=early)
+        session().execute(run_out)
     worker.work_once()
     assert again(transfer).status == "submitted"
     assert len(outbox(settings)) == 1
@@ -234,3 +240,83 @@ def house_member(role: Role):  # type: ignore[no-untyped-def]
     from tests.conftest import People
 
     return People().member(role, "Files Reader")
+
+
+def test_a_line_whose_last_look_fails_waits_and_says_why_while_others_go(
+    house: Sending, settings: Settings, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied(settings)
+    spoiled, good = house.confirmed(31_00), house.confirmed(32_00)
+    look = submitting.about_to_send
+
+    def failing(transfer_id: UUID, *, by: Actor) -> Instruction | None:
+        if transfer_id == spoiled.id:
+            session().execute(sa.text("SELECT 1 / 0"))
+        return look(transfer_id, by=by)
+
+    monkeypatch.setattr(submitting, "about_to_send", failing)
+    worker.work_once()
+    [path] = outbox(settings)
+    assert good.end_to_end_id and good.end_to_end_id in path.read_text()
+    assert again(spoiled).status == "confirmed"
+    line = session().get_one(Submission, spoiled.id)
+    assert (line.state, line.lease, line.sent_at, line.attempts) == ("waiting", None, None, 1)
+    assert line.last_error == "not looked at: DataError"
+    assert line.next_at > clock.now(), "not at once, and not only when a lease runs out"
+    assert worker.work_once() == 0
+    # each try waits longer; when it can be looked at, it goes
+    monkeypatch.undo()
+    with transaction():
+        session().get_one(Submission, spoiled.id).next_at = clock.now()
+    worker.work_once()
+    assert again(spoiled).status == "submitted"
+    line = session().get_one(Submission, spoiled.id, populate_existing=True)
+    assert (line.state, line.last_error) == ("sent", None)
+
+
+def test_an_answer_that_cannot_be_applied_says_so_and_holds_up_no_other(
+    house: Sending, settings: Settings, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied(settings)
+    first, second = sorted((house.confirmed(33_00), house.confirmed(34_00)), key=lambda each: each.id)
+    worker.work_once()
+    with transaction():
+        for each in (first, second):
+            session().get_one(Submission, each.id).next_at = clock.now()
+    monkeypatch.setattr(
+        Files, "ask", lambda _self, end_to_end_id: Report(end_to_end_id, Outcome.EXECUTED, "B-1"), raising=True
+    )
+    post = results.executed
+
+    def failing(transfer: Transfer, **said: Any) -> None:
+        if transfer.id == first.id:
+            raise Refused("The ledger does not.", code="ledgerSaysNo")
+        post(transfer, **said)
+
+    monkeypatch.setattr(results, "executed", failing)
+    worker.work_once()
+    assert again(first).status == "submitted"
+    assert session().get_one(Submission, first.id).last_error == "not applied: ledgerSaysNo"
+    assert again(second).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "content", [":20:STARTUMS\r\n:25:DE1/2\r\n", "{1:F01BANK}{2:O940}{4:\n:20:X\n", "ABNANL2A\r\n940\r\n:20:X\r\n"]
+)
+def test_an_older_statement_fails_and_says_what_to_ask_for(house: Sending, settings: Settings, content: str) -> None:
+    given(settings, content, f"{new_id()}.sta")
+    file = read(settings)
+    assert (file.state, file.entries) == ("failed", 0)
+    assert file.reason == "MT940 and MT942 are not read here: ask the bank for camt.053 or camt.054."
+
+
+def test_a_file_of_another_accounts_entries_says_so_and_books_nothing(
+    house: Sending, settings: Settings, tmp_path: Path
+) -> None:
+    before = session().scalar(sa.select(sa.func.count()).select_from(IncomingRequest))
+    path = camt_file(tmp_path, entry("12.00", ref="ELSE-1", details=detail("12.00")), account="LT601010012345678901")
+    given(settings, path.read_bytes(), "elsewhere.xml")
+    file = read(settings)
+    assert file.state == "failed"
+    assert file.reason and file.reason.endswith("is no bank account of the house at this provider.")
+    assert session().scalar(sa.select(sa.func.count()).select_from(IncomingRequest)) == before

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.database import new_id, session
-from dashboard.transfers.models import ProviderFile, ProviderMessage, Submission
+from dashboard.transfers.models import Provider, ProviderFile, ProviderMessage, Submission
 from dashboard.transfers.vocabulary import SubmissionState
 
 #: longer than any call to a provider lasts
@@ -51,6 +51,17 @@ def backoff(tries: int) -> timedelta:
     """2 seconds, 4, 8 … 5 minutes, each a quarter more or less, so that not all come back at once."""
     wait: timedelta = min(FIRST_WAIT * (1 << min(max(tries - 1, 0), 20)), LONGEST_WAIT)
     return wait * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+def providers_with_work() -> set[str]:
+    """Of which a line is due to be sent, taken up or asked about: one look that costs little where nothing is."""
+    due = sa.exists().where(
+        Submission.provider == Provider.key,
+        # in the words of the index
+        sa.text("submission.state IN ('waiting', 'sending', 'sent', 'unknown')"),
+        Submission.next_at <= clock.now(),
+    )
+    return set(session().scalars(sa.select(Provider.key).where(due)))
 
 
 def claim(provider_key: str, *, limit: int, lease_of: timedelta = LEASE) -> Claimed | None:
@@ -107,6 +118,8 @@ def left_behind(provider_key: str, *, limit: int = 100) -> list[LeftBehind]:
         .where(
             Submission.provider == provider_key,
             Submission.state == SubmissionState.SENDING.value,
+            # a held line is due when its lease ends, so that the index finds it
+            Submission.next_at <= moment,
             Submission.lease_until <= moment,
         )
         .order_by(Submission.next_at)
@@ -133,6 +146,31 @@ def put_back(transfer_id: UUID) -> None:
             Submission.sent_at.is_(None),
         )
         .values(state=SubmissionState.WAITING.value, lease=None, lease_until=None, next_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def not_looked_at(transfer_id: UUID, lease: UUID, *, error: str) -> None:
+    """The last look failed, so nothing was sent: the line waits, says why, and comes again by the backoff."""
+    line = session().scalar(
+        sa.select(Submission)
+        .where(Submission.transfer_id == transfer_id, Submission.lease == lease, Submission.sent_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if line is not None:
+        line.attempts += 1
+        line.state, line.lease, line.lease_until = SubmissionState.WAITING.value, None, None
+        line.next_at, line.last_error = clock.now() + backoff(line.attempts), error[:200]
+        session().flush()
+
+
+def say_why(transfer_id: UUID, *, error: str) -> None:
+    """What keeps a line from going on; when it is taken up again stays as it is."""
+    session().execute(
+        sa.update(Submission)
+        .where(Submission.transfer_id == transfer_id)
+        .values(last_error=error[:200])
         .execution_options(synchronize_session=False)
     )
 

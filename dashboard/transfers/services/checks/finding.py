@@ -32,6 +32,8 @@ class Case:
     balance: AccountBalance
     stage: Stage
     moment: datetime
+    #: what a check has read and another one needs too
+    read: dict[str, Any] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
