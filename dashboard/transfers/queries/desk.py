@@ -183,26 +183,40 @@ _ITEM = sa.and_(
 )
 
 
-def _listed(chosen: DeskFilter) -> Any:
-    query: Any = (
+def _places(chosen: DeskFilter) -> Any:
+    """The receipts that pass, without what belongs to them: a page of them is cut first, and only its rows are read
+    whole. A statement of its own joins the rest only where a filter asks for it."""
+    query: Any = sa.select(Receipt.transfer_id, Receipt.allocate_by, Receipt.amount_minor).where(*_conditions(chosen))
+    if chosen.payer or chosen.text:
+        query = query.join(Transfer, Transfer.id == Receipt.transfer_id)
+    if chosen.whose == "any":
+        return query
+    if chosen.whose == "me":
+        return query.join(QueueItem, _ITEM).where(QueueItem.assignee_id == chosen.reader)
+    query = query.outerjoin(QueueItem, _ITEM)
+    if chosen.whose == "none":
+        return query.where(QueueItem.assignee_id.is_(None))
+    return query.where(sa.or_(QueueItem.assignee_id == chosen.reader, QueueItem.assignee_id.is_(None)))
+
+
+def _whole(places: Any) -> Any:
+    """The rows of these places in the order of the list. OFFSET 0 is the planner's fence: what belongs to a row is
+    looked up for these rows alone."""
+    cut = places.offset(0).subquery("place")
+    return (
         sa.select(
             Receipt.transfer_id, Receipt.currency, Receipt.amount_minor, Receipt.state, Receipt.cause,
             Receipt.booked_at, Receipt.allocate_by, Receipt.resolve_by, Transfer.created_at,
             Transfer.counterparty_name, Transfer.counterparty_account, Transfer.remittance,
             Transfer.provider_reference, QueueItem.id, QueueItem.assignee_id, StaffMember.name,
         )
-        .join(Transfer, Transfer.id == Receipt.transfer_id)
+        .select_from(cut)
+        .join(Receipt, Receipt.transfer_id == cut.c.transfer_id)
+        .join(Transfer, Transfer.id == cut.c.transfer_id)
         .outerjoin(QueueItem, _ITEM)
         .outerjoin(StaffMember, StaffMember.id == QueueItem.assignee_id)
-        .where(*_conditions(chosen))
+        .order_by(cut.c.allocate_by, cut.c.amount_minor.desc(), cut.c.transfer_id)
     )  # fmt: skip
-    if chosen.whose == "me":
-        query = query.where(QueueItem.assignee_id == chosen.reader)
-    elif chosen.whose == "none":
-        query = query.where(QueueItem.assignee_id.is_(None))
-    elif chosen.whose == "own":
-        query = query.where(sa.or_(QueueItem.assignee_id == chosen.reader, QueueItem.assignee_id.is_(None)))
-    return query
 
 
 def _row(found: Any, done: str | None = None, number: str | None = None) -> DeskRow:
@@ -233,23 +247,21 @@ def _beyond(key: Key, *, backwards: bool) -> sa.ColumnElement[bool]:
 
 def page(chosen: DeskFilter, *, after: Key | None = None, before: Key | None = None, limit: int) -> list[DeskRow]:
     """Receipts that need a decision: late ones first, the nearest deadline next, larger amounts first in each."""
-    query = _listed(chosen)
+    places = _places(chosen)
     if before is not None:
-        query = query.where(_beyond(before, backwards=True)).order_by(
+        places = places.where(_beyond(before, backwards=True)).order_by(
             Receipt.allocate_by.desc(), Receipt.amount_minor, Receipt.transfer_id.desc()
         )
-        return [_row(found) for found in session().execute(query.limit(limit))][::-1]
-    if after is not None:
-        query = query.where(_beyond(after, backwards=False))
-    query = query.order_by(Receipt.allocate_by, Receipt.amount_minor.desc(), Receipt.transfer_id)
-    return [_row(found) for found in session().execute(query.limit(limit))]
+    else:
+        if after is not None:
+            places = places.where(_beyond(after, backwards=False))
+        places = places.order_by(Receipt.allocate_by, Receipt.amount_minor.desc(), Receipt.transfer_id)
+    return [_row(found) for found in session().execute(_whole(places.limit(limit)))]
 
 
 def stream(chosen: DeskFilter) -> Iterator[DeskRow]:
     """The whole list in its order, for a file."""
-    query = _listed(chosen)
-    query = query.order_by(Receipt.allocate_by, Receipt.amount_minor.desc(), Receipt.transfer_id)
-    for found in session().execute(query.execution_options(yield_per=1000)):
+    for found in session().execute(_whole(_places(chosen)).execution_options(yield_per=1000)):
         yield _row(found)
 
 
