@@ -247,6 +247,30 @@ def test_a_count_that_is_no_number_does_not_stop_the_reader(files: Path) -> None
     assert list(taken) == [1_000]
 
 
+def _called(app: Flask, key: str, message: dict[str, Any]) -> int:
+    secret = app.extensions["countinghouse.settings"].sandbox_secret
+    body = simplejson.dumps(message).encode()
+    return app.test_client().post(
+        f"/internal/ProviderCallbacks/{key}", data=body, content_type="application/json",
+        headers={signing.HEADER: signing.signature(secret, body)},
+    ).status_code  # fmt: skip
+
+
+def test_what_one_provider_signed_is_not_told_by_another(app: Flask) -> None:
+    house = bank(key="sandbox-1")
+    with transaction():
+        providers.register_provider(key="sandbox-2", name="Other", kind="sandbox", by=system())
+        accounts.register_bank_account(
+            provider="sandbox-2", name="Other", number="LT947300010000000002", currency="eur", by=system()
+        )
+    message = {
+        "kind": "credit", "reference": uuid4().hex, "amount": 10, "currency": "eur", "creditorAccount": house.number,
+        "bookedAt": clock.now().isoformat(),
+    }  # fmt: skip
+    assert [_called(app, key, message) for key in ("sandbox-1", "sandbox-2", "sandbox-1")] == [200, 401, 200]
+    assert posted(house.account) == 10_00
+
+
 @pytest.mark.parametrize(
     "said",
     [{"amount": 1e300}, {"amount": -1}, {"amount": 0}, {"amount": "12.34"}, {"amount": 0.001},
@@ -256,15 +280,9 @@ def test_a_count_that_is_no_number_does_not_stop_the_reader(files: Path) -> None
 )  # fmt: skip
 def test_a_callback_that_tells_what_cannot_be_makes_no_money(app: Flask, said: dict[str, Any]) -> None:
     house = bank(key="sandbox-9")
-    secret = app.extensions["countinghouse.settings"].sandbox_secret
     message = {
         "kind": "credit", "reference": uuid4().hex, "amount": 10, "currency": "eur", "creditorAccount": house.number,
         "bookedAt": clock.now().isoformat(), **said,
     }  # fmt: skip
-    body = simplejson.dumps(message).encode()
-    answer = app.test_client().post(
-        f"/internal/ProviderCallbacks/{house.key}", data=body, content_type="application/json",
-        headers={signing.HEADER: signing.signature(secret, body)},
-    )  # fmt: skip
-    assert answer.status_code in (200, 400), answer.data
+    assert _called(app, house.key, message) in (200, 400)
     assert (posted(house.account), posted(house.settlement)) == (0, 0)

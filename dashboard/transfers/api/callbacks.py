@@ -55,6 +55,7 @@ def provider_callback(path: ProviderPath) -> Any:
     by = system(f"callback {provider.key}")
     refusal = None
     with transaction():
+        _require_not_told_by_another(provider.key, body)
         message_id = _stored(provider.key, message, body)
         if message_id is None:
             return jsonify({"status": "known"})
@@ -90,6 +91,24 @@ def _read(body: bytes) -> dict[str, Any]:
     except (ValueError, client.Malformed, RecursionError):
         raise Invalid.one("body", "This is no message of this provider.", "value") from None
     return message
+
+
+def _require_not_told_by_another(provider: str, body: bytes) -> None:
+    """The signature does not say for whom it is: what one provider has signed is nothing that another one tells.
+
+    Raises Unauthenticated.
+    """
+    others = (
+        session().scalars(sa.select(Provider.key).where(Provider.kind == "sandbox", Provider.key != provider)).all()
+    )
+    if not others:
+        return
+    digest = hashlib.sha256(body).hexdigest()
+    # told at both addresses at the same moment, the second waits and then sees the first
+    session().execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:digest, 0))"), {"digest": digest})
+    known = sa.exists().where(ProviderMessage.provider.in_(others), ProviderMessage.digest == digest)
+    if session().scalar(sa.select(known)):
+        raise Unauthenticated("The body was signed by another provider.")
 
 
 def _stored(provider: str, message: dict[str, Any], body: bytes) -> Any:
