@@ -186,7 +186,8 @@ def ask_to_send_back(
         subject=f"{money} to {to.name}",
         payload={"dispositionId": str(decision.id), "screeningId": decision.shown["screening"]},
         before={"account": "suspense"},
-        after={"account": f"by the provider's reference {to.reference}" if to.reference else in_groups(to.account),
+        after={"account": in_groups(to.account) if to.account
+               else f"by the provider's reference {transfer.provider_reference}",
                **({"fee": f"{Money(fee_minor, decision.currency)}, borne by the {bearer}"} if bearer else {})},
         reason=said,
         restricted=False,
