@@ -138,7 +138,7 @@ def of_transfers(book: TransferBook) -> Iterator[Shape]:
     yield listed("10,000 and more", currency="eur", amount_from="9900")
     yield listed("10,000 and more, rejected, one week", **week, currency="eur", amount_from="9900", status="rejected")
     yield listed("100 to 101", amount_from="100", amount_to="101")
-    yield listed("one amount, none", amount="777777.77")
+    yield listed("one amount, none", amount_from="777777.77", amount_to="777777.77")
     yield listed("text in half of all", text="invoice")
     yield listed("text in 1 %", text="payroll")
     yield listed("text in 0.1 %", text="gardening")
