@@ -13,13 +13,15 @@ import random
 import statistics
 import time
 
+import sqlalchemy as sa
 from flask import Flask
 
-from bench import labelled
+from bench import labelled, transfer_reading
 from bench.server import Bench
 from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.database import new_id, session, transaction
+from dashboard.ledger.models import Account
 from dashboard.ledger.services import accounts
 from dashboard.ledger.vocabulary import AccountType
 from dashboard.staff import services as staff
@@ -94,9 +96,14 @@ def speed(app: Flask, clients: int) -> None:
 
 
 def run(bench: Bench) -> None:
-    """Both, on databases of their own."""
+    """Both, on databases of their own; then the desk and the lists of transfers over the larger one."""
     app, _ = bench.filled(SMALL, "suggestions_small")
     quality(app)
     clients = int(os.environ.get("BENCH_CLIENTS", LARGE))
     app, _ = bench.filled(clients, "suggestions_large")
     speed(app, clients)
+    with app.app_context():
+        suspense = session().scalars(sa.select(Account.id).where(Account.type == AccountType.SUSPENSE.value)).first()
+        session().rollback()
+    assert suspense is not None
+    transfer_reading.run_on(app, bench.superuser("suggestions_large"), suspense)

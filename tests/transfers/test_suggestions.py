@@ -203,3 +203,22 @@ def test_every_look_goes_by_an_index(desk: Desk) -> None:
         )).replace("%%", "%"))).scalars().all()  # fmt: skip
         assert not [line for line in plan if "Seq Scan" in line], plan
     assert message.references
+
+
+def test_a_name_that_very_many_have_is_looked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of the same name tell nothing, and to gather them through the trigrams takes the longest of all looks."""
+    from dashboard.transfers.suggestions import gathering
+
+    for _ in range(2):
+        desk.account(desk.client("Jonas", "Tamulis"))
+    rare = desk.account(desk.client("Ona", "Butkute"))
+    monkeypatch.setattr(gathering, "MOST_NAMED", 2)
+    gathered: list[Any] = []
+    named = gathering._named
+    monkeypatch.setattr(gathering, "_named", lambda grams: gathered.append(grams) or named(grams))
+    common = suggestions.candidates(desk.receipt(remittance="Tamulis Jonas", name=None).transfer_id)
+    assert [one.client_name for one in common.candidates] == ["Jonas Tamulis"] * 2
+    assert not [grams for grams in gathered if {"jon", "tam"} <= set(grams)]
+    found = suggestions.candidates(desk.receipt(remittance="Ona Butkuet", name=None).transfer_id)
+    assert [one.account_id for one in found.candidates] == [rare.id]
+    assert gathered

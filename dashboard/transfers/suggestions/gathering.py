@@ -224,31 +224,48 @@ def _by_key(phrase: Sequence[str]) -> sa.Select[Any]:
     )
 
 
-def _looks(phrases: Sequence[tuple[str, ...]]) -> list[sa.Select[Any]]:
-    looks: list[sa.Select[Any]] = []
-    for phrase in phrases:
-        looks.append(_by_key(phrase))
-        if len(phrase) == 2:
-            looks.append(_by_key((phrase[1], phrase[0])))
-    return looks
+def _looks(phrase: tuple[str, ...]) -> list[sa.Select[Any]]:
+    return [_by_key(phrase), _by_key((phrase[1], phrase[0]))] if len(phrase) == 2 else [_by_key(phrase)]
 
 
 def _ids(looks: Sequence[sa.Select[Any]]) -> list[UUID]:
     return list(dict.fromkeys(session().scalars(sa.union_all(*looks)))) if looks else []
 
 
+def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tuple[str, ...]]]:
+    """Clients whose name begins as a phrase does, and the phrases that so many are called that looking further would
+    only find more of them."""
+    if not phrases:
+        return [], set()
+    looks = [
+        sa.select(sa.literal(place).label("place"), found.selected_columns[0].label("id"))
+        for place, phrase in enumerate(phrases)
+        for found in _looks(phrase)
+    ]
+    by_phrase: dict[int, dict[UUID, None]] = {}
+    for place, client_id in session().execute(sa.union_all(*looks)):
+        by_phrase.setdefault(place, {})[client_id] = None
+    ids = [client_id for place in sorted(by_phrase) for client_id in by_phrase[place]]
+    return ids, {phrases[place] for place, found in by_phrase.items() if len(found) >= MOST_NAMED}
+
+
 def _by_name(told: Told) -> list[UUID]:
     """Clients whose name the message may hold: as it is written, then with its words in any order, then mistyped."""
     phrases = _phrases(told)
-    found = _ids(_looks(phrases))
+    found, full = _as_written(phrases)
     pairs = [phrase for phrase in phrases if len(phrase) >= 2][:6]
+    # the same words the other way round are the same name
+    crowded = {frozenset(phrase) for phrase in full}
+    pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
     found += _ids([_named(grams) for phrase in pairs if len(grams := _grams(phrase)) > 2])
-    single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6][:2]
+    single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
     fuzzy: list[Sequence[str]] = [(word[: len(word) - 2],) for word in single]
     for phrase in pairs[:4]:
         one, other = phrase[0], phrase[-1]
         fuzzy += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
-    found += _ids([_named(grams) for parts in fuzzy if len(grams := _grams(parts)) > 2])
+    # the same parts are looked for once
+    sought = dict.fromkeys(tuple(grams) for parts in fuzzy if len(grams := _grams(parts)) > 2)
+    found += _ids([_named(grams) for grams in sought])
     return list(dict.fromkeys(found))
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from dashboard.database import session
 from dashboard.errors import NotFound
+from dashboard.ledger.numbers import check_digits
 from dashboard.transfers.models import IncomingRequest, Transfer
 from dashboard.transfers.suggestions.likeness import COMMON, Word, name_words, read
 from dashboard.transfers.suggestions.saying import Mark
@@ -19,6 +20,7 @@ LONGEST_TEXT = 1_000
 #: shorter ends are parts of every second number
 SHORTEST_END = 4
 LONGEST_NUMBER = 34
+SHORTEST_IBAN = 15
 SHORTEST_REFERENCE, LONGEST_REFERENCE = 6, 35
 MOST_REFERENCES = 400
 MOST_ENDS = 12
@@ -46,11 +48,21 @@ class Told:
     payer_data_missing: bool
 
 
+def _end_of_iban(text: str) -> int:
+    """Where a number with its country ends: the word behind it belongs to the sentence. The check digits tell."""
+    for end in (match.end() for match in _PIECE.finditer(text)):
+        number = text[:end].replace(" ", "").upper()
+        if len(number) >= SHORTEST_IBAN and number[2:4] == check_digits(number[:2], number[4:]):
+            return end
+    return len(text)
+
+
 def _numbers(text: str, field: str) -> dict[str, Mark]:
     """Digits that may be a number or its end, and whole numbers with their country; the longest first."""
     found: dict[str, Mark] = {}
     for match in _IBAN.finditer(text):
-        found.setdefault(match[0].replace(" ", "").upper(), Mark(field, match.start(), match.end()))
+        end = _end_of_iban(match[0])
+        found.setdefault(match[0][:end].replace(" ", "").upper(), Mark(field, match.start(), match.start() + end))
     for match in _DIGITS.finditer(text):
         joined = re.sub(r"\D", "", match[0])
         if SHORTEST_END <= len(joined) <= LONGEST_NUMBER:
