@@ -12,7 +12,14 @@
     }
   };
 
-  const open = (source, address, target) => htmx.ajax('GET', address, { source, target, swap: 'innerHTML' });
+  const open = (source, address, target) => {
+    // until the next receipt is here, no key acts on the one before
+    if (target === '#detail') document.getElementById('item')?.setAttribute('inert', '');
+    return htmx.ajax('GET', address, { source, target, swap: 'innerHTML' });
+  };
+  document.addEventListener('htmx:afterRequest', ({ detail }) => {
+    if (detail.target?.id === 'detail' && !detail.successful) document.getElementById('item')?.removeAttribute('inert');
+  });
 
   document.addEventListener('click', (event) => {
     if (!htmx || event.defaultPrevented || !plainClick(event)) return;
