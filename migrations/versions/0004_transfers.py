@@ -139,8 +139,10 @@ HOUSE_ONLY_RETURNS = """
 CREATE FUNCTION house_only_returns() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM disposition d WHERE d.return_transfer_id = NEW.id AND d.transfer_id = NEW.related_id
-                   AND d.kind = 'return' AND d.payment_id = NEW.payment_id) THEN
+    -- asked at the end of the transaction: the row as it was inserted did not know its payment yet
+    IF NOT EXISTS (SELECT 1 FROM transfer t JOIN disposition d ON d.return_transfer_id = t.id
+                   AND d.transfer_id = t.related_id AND d.kind = 'return' AND d.payment_id = t.payment_id
+                   WHERE t.id = NEW.id) THEN
         RAISE EXCEPTION 'the house sends back what it received, and nothing else'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transfer_of_house_is_a_return';
     END IF;

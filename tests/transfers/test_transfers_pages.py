@@ -21,7 +21,7 @@ from dashboard.transfers.models import Provider, ProviderMessage, Transfer
 from dashboard.transfers.providers.port import Outcome, Report
 from dashboard.transfers.services import references
 from dashboard.transfers.services.outgoing import held, results
-from dashboard.transfers.vocabulary import Check, CheckOutcome, Status
+from dashboard.transfers.vocabulary import Check, CheckOutcome, Status, TransferType
 from tests.conftest import People
 from tests.transfers.stored import Store
 
@@ -328,8 +328,6 @@ def test_one_row_of_links_leads_to_every_page_of_transfers(signed_in: SignIn) ->
 
 def test_a_row_has_room_for_its_kind_and_says_it_in_full(store: Store, signed_in: SignIn) -> None:
     client = store.client()
-    made = store.outgoing(store.account(client), store.recipient(client), 10_00)
-    made.type = "fasterPayments"
-    session().commit()
+    store.outgoing(store.account(client), store.recipient(client), 10_00, type=TransferType.FASTER_PAYMENTS)
     page = signed_in(Role.OFFICER).get("/transfers").text
     assert 'title="Outgoing · Faster Payments">Outgoing · FPS</td>' in page
