@@ -29,6 +29,7 @@ from dashboard.ledger.services import accounts, adjusting, days, payments, snaps
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.settings import Settings
 from dashboard.transfers.models import Transfer
+from dashboard.transfers.services.claiming import transfer_of
 from tests.conftest import Browser, Databases, Machine, People
 
 CLIENTS, TRANSACTIONS = 240, 4_001
@@ -315,15 +316,22 @@ def test_money_goes_on_moving(app: Flask) -> None:
     with transaction():
         done = payments.pay(Order(ParentType.TRANSFER, uuid4(), [Leg(account.id, fees, 100, "eur")]), by=system())
         assert done.outcomes[0].code is None
-        for state, verb in (("pending", payments.post), ("draft", payments.cancel)):
-            waiting = session().scalar(
-                sa.select(Payment.id).where(Payment.state == state).order_by(Payment.id).limit(1)
-            )
-            assert waiting is not None
-            verb(waiting, by=system())
-        kept = session().scalar(sa.select(Payment.id).where(Payment.state == "pending").order_by(Payment.id).limit(1))
-        assert kept is not None
-        payments.cancel(kept, by=system(), reason="The recipient asked for it.")
+        for verb in (payments.post, payments.cancel):
+            held = Order(ParentType.TRANSFER, uuid4(), [Leg(account.id, fees, 50, "eur")])
+            payments.hold(held, by=system())
+            verb(held.id, by=system())
+        # what waits in the demo is in the hands of a transfer, and moves by way of it
+        waiting = session().scalar(
+            sa.select(Payment.id).where(Payment.state == "pending").order_by(Payment.id).limit(1)
+        )
+        assert waiting is not None and transfer_of(waiting) is not None
+        drafted = session().scalar(
+            sa.select(Payment.id)
+            .where(Payment.state == "draft", ~sa.exists().where(Transfer.payment_id == Payment.id))
+            .limit(1)
+        )
+        assert drafted is not None
+        payments.cancel(drafted, by=system(), reason="The recipient asked for it.")
 
 
 def test_an_account_that_is_opened_gets_a_number_that_nobody_has(app: Flask) -> None:
