@@ -124,6 +124,7 @@ class FlagCode(StrEnum):
     DOCUMENT_EXPIRED = "documentExpired"
     DOCUMENT_DATES = "documentDates"
     UNKNOWN_COUNTRY = "unknownCountry"
+    REGISTERED_IN_FUTURE = "registeredInFuture"
     OWNERSHIP_OVER_100 = "ownershipOver100"
     PEP = "pep"
     PHONE = "phoneUnusable"
@@ -138,6 +139,7 @@ FLAGS: dict[FlagCode, tuple[Severity, str]] = {
     FlagCode.DOCUMENT_EXPIRED: (Severity.CHECK, "Identity document has expired"),
     FlagCode.DOCUMENT_DATES: (Severity.CHECK, "Dates of the identity document contradict each other"),
     FlagCode.UNKNOWN_COUNTRY: (Severity.CHECK, "Unknown country code"),
+    FlagCode.REGISTERED_IN_FUTURE: (Severity.CHECK, "Company was registered in the future"),
     FlagCode.OWNERSHIP_OVER_100: (Severity.CHECK, "Ownership adds up to more than 100 %"),
     FlagCode.PEP: (Severity.CHECK, "Politically exposed person"),
     FlagCode.DUPLICATE_DOCUMENT: (Severity.CHECK, "Identity document of another client"),

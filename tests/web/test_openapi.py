@@ -24,6 +24,7 @@ OPERATIONS = {
     ("PUT", "/internal/Clients/{clientId}"): "Update a client",
     ("GET", "/internal/Clients/{clientId}"): "Client details",
     ("POST", "/integration/clients/individuals"): "Import an individual client",
+    ("POST", "/integration/clients/companies"): "Import a company client",
     ("POST", "/Accounts"): "Open an own account",
     ("POST", "/v2/internal/Accounts"): "Open a client or system account",
     ("GET", "/Accounts"): "Own accounts with balances",
