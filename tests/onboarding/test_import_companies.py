@@ -24,7 +24,8 @@ from dashboard.web import json
 PATH = "/integration/clients/companies"
 
 ADDRESS: dict[str, Any] = {
-    "streetLine1": "Harbour Road 3", "streetLine2": None, "city": "Dublin", "state": None, "zip": "D01", "country": "ie",
+    "streetLine1": "Harbour Road 3", "streetLine2": None, "city": "Dublin", "state": None, "zip": "D01",
+    "country": "ie",
 }  # fmt: skip
 DOCUMENT: dict[str, Any] = {
     "issuedBy": "Passport Office", "expirationDate": "2099-08-24", "type": "passport", "number": "P1234567",
@@ -40,7 +41,8 @@ PERSON: dict[str, Any] = {
 #: every company field of the reference's document
 COMPANY: dict[str, Any] = {
     "externalId": "company-1", "type": "company", "riskLevel": "medium", "address": ADDRESS,
-    "phoneNumber": "+35315550100", "email": "office@example.com", "onboardingId": "f4fce315-9b7c-4302-989a-521be9ec9bca",
+    "phoneNumber": "+35315550100", "email": "office@example.com",
+    "onboardingId": "f4fce315-9b7c-4302-989a-521be9ec9bca",
     "isDefaultCompliant": True, "legalName": "Byrne & Daughters (Import) Ltd. #1",
     "companyRegistrationDate": "2012-08-24", "countryOfRegistration": "ie", "taxResidencyCountry": "ie",
     "registrationNumber": "IE-512345", "industry": "other", "industryOther": "Boats", "turnover": "bellow100KEur",
