@@ -17,7 +17,7 @@ from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.background import kinds as background_kinds
-from dashboard.clients import story
+from dashboard.clients import retention, story
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
 from dashboard.clients.owners import OWNERS
@@ -118,6 +118,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     clock.install(chosen.institution_country, chosen.zone, departures=_departures)
     deadline.install(chosen.approval_business_hours)
     clocks.install(chosen.resolve_business_days)
+    retention.install(chosen.retention_years)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )

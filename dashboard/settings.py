@@ -19,6 +19,7 @@
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
+| RETENTION_YEARS | 5 | years from the end of a relationship until personal data may go; 5 to 10 |
 | TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
 | TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
@@ -96,6 +97,7 @@ class Settings:
     session_hours: int
     approval_business_hours: int
     resolve_business_days: int
+    retention_years: int
     iban_country: str
     iban_bank_code: str
     mail_server: MailServer | None
@@ -259,6 +261,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
         resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),
+        retention_years=_number(env, "RETENTION_YEARS", 5, 5, 10),
         iban_country=(env.get("IBAN_COUNTRY", "").strip() or "LT").upper(),
         iban_bank_code=(env.get("IBAN_BANK_CODE", "").strip() or "99999").upper(),
         mail_server=mail_server,

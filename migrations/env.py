@@ -17,6 +17,7 @@ LOCK = 0x636F756E74
 
 for package in TABLES:
     import_module(f"dashboard.{package}.models")
+import_module("dashboard.clients.deletion_models")
 
 
 def run() -> None:

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     CLIENTS_ACTIVATE = "clients:activate"
     CLIENTS_BLOCK = "clients:block"
     CLIENTS_UNBLOCK = "clients:unblock"
+    CLIENTS_ERASE = "clients:erase"
     CLIENTS_IMPORT = "clients:import"
     CLIENT_OWN = "client:own"
     LEDGER_READ = "ledger:read"
@@ -60,6 +61,12 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.CLIENTS_BLOCK: Explained("Clients", "Block clients", "Takes effect at once; one person is enough."),
     Permission.CLIENTS_UNBLOCK: Explained(
         "Clients", "Unblock clients", "Ask to lift a block, and decide what a colleague asked.", second_person=True
+    ),
+    Permission.CLIENTS_ERASE: Explained(
+        "Clients",
+        "Work on deletion requests",
+        "Legal holds and retention; ask to delete, and decide what a colleague asked.",
+        second_person=True,
     ),
     Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
     Permission.CLIENT_OWN: Explained("Machines", "Own profile", "For a front-office app acting for one client."),
@@ -126,8 +133,8 @@ P = Permission
 _EVERYBODY = {P.OWN_WORK, P.STAFF_READ}
 _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
-    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ, P.TRANSFERS_REVIEW,
-    P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN,
+    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.CLIENTS_ERASE, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ,
+    P.TRANSFERS_REVIEW, P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,

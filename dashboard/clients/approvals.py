@@ -7,6 +7,8 @@ from dashboard.approvals.kinds import Kind
 from dashboard.clients import lifting
 from dashboard.clients.services.activate import activate
 from dashboard.clients.services.activate import fingerprint as activation_fingerprint
+from dashboard.clients.services.deletion import plan_purge, purge_fingerprint
+from dashboard.clients.services.holds import end_hold, hold_fingerprint
 from dashboard.clients.services.risk import fingerprint as risk_fingerprint
 from dashboard.clients.services.risk import lower_risk
 from dashboard.clients.services.unblock import fingerprint as unblock_fingerprint
@@ -19,4 +21,8 @@ KINDS = (
          done="Activated", noun="Activation"),
     Kind("client.lower-risk", "Lower the risk of", Permission.CLIENTS_ACTIVATE, risk_fingerprint, lower_risk,
          done="Lowered the risk of", noun="Lower risk"),
+    Kind("client.purge", "Delete the data of", Permission.CLIENTS_ERASE, purge_fingerprint, plan_purge,
+         done="Approved to delete the data of", noun="Deletion"),
+    Kind("client.end-hold", "End a legal hold on", Permission.CLIENTS_ERASE, hold_fingerprint, end_hold,
+         done="Ended a legal hold on", noun="End of a legal hold"),
 )  # fmt: skip

@@ -55,6 +55,12 @@ class Client(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    #: when the relationship ended; a trigger writes it, retention counts from it
+    closed_at: Mapped[datetime | None]
+    #: since when a request for deletion is open: the profile rests; a trigger writes it
+    restricted_at: Mapped[datetime | None]
+    #: what was personal has been emptied; the purge writes it
+    purged_at: Mapped[datetime | None]
 
     __table_args__ = (
         sa.CheckConstraint("type IN ('individual', 'company')", name="type_known"),
@@ -84,6 +90,7 @@ class Client(Base):
             postgresql_where=sa.text("worst_flag > 0"),
         ),
         sa.Index("ix_client_search", sa.text("trigrams(search_text)"), postgresql_using="gin"),
+        sa.Index("ix_client_restricted", "restricted_at", postgresql_where=sa.text("restricted_at IS NOT NULL")),
     )
 
 

@@ -302,7 +302,7 @@ class ClientChange(_ClientFields):
     type: ClientType | None = Field(default=None, description="Never changes; left out, it is what it was.")
 
 
-class _OptionalBody(Body):
+class OptionalBody(Body):
     """No body at all is an empty one."""
 
     @model_validator(mode="before")
@@ -324,7 +324,7 @@ CurrencyText = Annotated[
 ]
 
 
-class BlockBody(_OptionalBody):
+class BlockBody(OptionalBody):
     """Why and what; everything may be left out."""
 
     model_config = ConfigDict(
@@ -370,7 +370,7 @@ class BlockBody(_OptionalBody):
     legal_reference: Paragraph | None = None
 
 
-class UnblockBody(_OptionalBody):
+class UnblockBody(OptionalBody):
     """Why; may be left out."""
 
     model_config = ConfigDict(

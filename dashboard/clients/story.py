@@ -22,6 +22,7 @@ from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
 from dashboard.clients import countries
+from dashboard.clients.retention import HOLD_LABELS, HoldCode
 from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, Scope, in_words
 
 OPEN_TO_ALL = (
@@ -34,15 +35,20 @@ OPEN_TO_ALL = (
     "client.activated",
     "client.blocked",
     "client.changed",
+    "client.closed",
     "client.created",
     "client.flag_settled",
     "client.flagged",
     "client.flags_gone",
     "client.risk_lowered",
     "client.unblocked",
+    "deletion.purged",
+    "deletion.refused",
+    "deletion.requested",
+    "deletion.withdrawn",
 )
 #: what gave the client its present status
-CAUSES = ("client.activated", "client.blocked", "client.created", "client.unblocked")
+CAUSES = ("client.activated", "client.blocked", "client.closed", "client.created", "client.unblocked")
 
 PEOPLE = ("staff",)
 MACHINES = ("token", "system")
@@ -55,6 +61,7 @@ _WHAT = {
     "client.activated": "Activated",
     "client.block_completed": "Reason of a block stated",
     "client.changed": "Changed",
+    "client.closed": "Relationship ended",
     "client.created": "Created",
     "client.flag_settled": "Flag settled",
     "client.flagged": "Flagged",
@@ -62,6 +69,13 @@ _WHAT = {
     "client.note_added": "Note added",
     "client.risk_lowered": "Risk lowered",
     "client.unblocked": "Block lifted",
+    "deletion.hold_ended": "Legal hold ended",
+    "deletion.hold_placed": "Legal hold placed",
+    "deletion.planned": "Deletion approved",
+    "deletion.purged": "Personal data deleted, retention over",
+    "deletion.refused": "Deletion refused",
+    "deletion.requested": "Deletion asked for",
+    "deletion.withdrawn": "Wish to be deleted taken back",
     "one_time_password.sent": "Code sent to close an account",
     "one_time_password.verified": "Code to close an account verified",
     "queue.released": "Put back into the queue",
@@ -214,6 +228,8 @@ def _restricted(entry: TimelineEntry) -> list[str]:
             lines.append(BLOCK_CODE_LABELS[BlockCode(value)])
         elif key == "legalReference":
             lines.append(f"Legal reference {value}")
+        elif key == "hold":
+            lines.append(HOLD_LABELS[HoldCode(value)])
         elif key == "asked_by":
             lines.append(f"asked by {value}")
         else:

@@ -43,6 +43,10 @@ QUEUES = {
     "client-review": Queue("Client review", "Client review", "No client has an open doubt."),
     "activation": Queue("Activation", "Activation", "No client is ready to be activated."),
     "block-review": Queue("Block reviews", "Block review", "No block needs a review."),
+    "deletion-requests": Queue(
+        "Deletion requests", "Deletion request", "Nobody waits for an answer about the deletion of data.",
+        Permission.CLIENTS_ERASE,
+    ),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -57,6 +61,7 @@ QUEUES = {
 }  # fmt: skip
 #: about a transfer rather than a client
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
+DELETIONS = "deletion_request"
 
 #: causes other than flags, in words
 CAUSES = {
@@ -70,6 +75,8 @@ CAUSES = {
     "failed": "Could not be processed",
     "waiting": "Takes back a credit that was not told",
     "halfTime": "Half of the time to settle is over",
+    "decide": "Decide on the deletion",
+    "inTheWay": "Due to be deleted, and something is in the way",
     "receivable": "Money was taken back that the client no longer has",
 }
 #: why money did not reach a client
@@ -139,6 +146,8 @@ def url_of(item: QueueItem) -> str:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
         return f"/transfers/{item.object_id}"
+    if item.object_type == DELETIONS:
+        return f"/clients/{item.client_id}/deletion"
     if item.object_type == REQUESTS:
         return f"/transfers/requests/{item.object_id}"
     return f"/clients/{item.client_id}"

@@ -92,6 +92,11 @@ def check_clients(_settings: Settings) -> dict[str, int]:
     return {"looked": looked, "changed": changed}
 
 
+def purge_clients(_settings: Settings) -> dict[str, int]:
+    """Delete personal data whose retention is over, where two people approved it."""
+    return clients.purge_due(by=system("retention"), transaction=transaction)
+
+
 def check_balances(_settings: Settings) -> dict[str, int]:
     """Ask for a check of the accounts that money moved on since the last look."""
     with transaction():
@@ -120,6 +125,7 @@ JOBS = (
     Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
+    Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
 )
 

@@ -17,6 +17,7 @@ from dashboard.access.permissions import Audience
 
 OPERATIONS = {
     ("GET", "/Client"): "Own profile of the client the token belongs to",
+    ("POST", "/Client/deletion-notifications"): "Client asks for its profile to be deleted",
     ("POST", "/internal/Clients"): "Create a client",
     ("GET", "/internal/Clients"): "Find clients by filters",
     ("PUT", "/internal/Clients/{clientId}/block"): "Block a client",

@@ -2,7 +2,18 @@
 
 from dashboard.clients.services.activate import activate, activation_obstacle, ask_to_activate
 from dashboard.clients.services.block import block, complete_code, suggested_review_date
+from dashboard.clients.services.close import close, close_obstacle
+from dashboard.clients.services.deletion import (
+    ask_to_purge,
+    plan_purge,
+    purge,
+    purge_due,
+    refuse_deletion,
+    request_deletion,
+    withdraw_deletion,
+)
 from dashboard.clients.services.flags import due_for_refresh, refresh, settle_flag
+from dashboard.clients.services.holds import ask_to_end_hold, end_hold, place_hold
 from dashboard.clients.services.notes import add_note
 from dashboard.clients.services.risk import LowersRisk, ask_to_lower_risk, lower_risk
 from dashboard.clients.services.save import create, update
@@ -14,17 +25,29 @@ __all__ = [
     "activation_obstacle",
     "add_note",
     "ask_to_activate",
+    "ask_to_end_hold",
     "ask_to_lower_risk",
+    "ask_to_purge",
     "ask_to_unblock",
     "block",
+    "close",
+    "close_obstacle",
     "complete_code",
     "create",
     "due_for_refresh",
+    "end_hold",
     "lift_own",
     "lower_risk",
+    "place_hold",
+    "plan_purge",
+    "purge",
+    "purge_due",
     "refresh",
+    "refuse_deletion",
+    "request_deletion",
     "settle_flag",
     "suggested_review_date",
     "unblock",
     "update",
+    "withdraw_deletion",
 ]

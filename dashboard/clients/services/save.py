@@ -22,7 +22,7 @@ from dashboard.clients.services.risk import LowersRisk
 from dashboard.clients.services.upkeep import after_change
 from dashboard.clients.vocabulary import BlockCode, Risk, Scope, Status
 from dashboard.database import constraint_of, new_id, savepoint, session
-from dashboard.errors import Conflict, Invalid
+from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.ledger.services import accounts
 
 
@@ -232,9 +232,15 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     """Replace the profile. A field that the profile leaves out is emptied, but for those that callers cannot write.
 
     Raises NotFound; Conflict when `expected_version` is not the present one; Invalid when the type differs;
-    LowersRisk when the risk would go down: then nothing has changed, and the caller asks for approval instead.
+    LowersRisk when the risk would go down: then nothing has changed, and the caller asks for approval instead; Refused
+    while processing is restricted.
     """
     client = locked(client_id)
+    if client.restricted_at is not None:
+        raise Refused(
+            "Processing is restricted: a request for deletion is open, and the profile is kept as it is.",
+            code="processingRestricted",
+        )
     if expected_version is not None and expected_version != client.version:
         raise Conflict("This client was changed meanwhile.", code="changedMeanwhile")
     if profile.type.value != client.type:
