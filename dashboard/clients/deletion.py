@@ -69,7 +69,7 @@ class Standing:
 def obstacles(client_id: UUID) -> dict[str, int]:
     """Code to how many, but for retention; empty when nothing is in the way. The purge asks the same function."""
     rows = session().execute(sa.text("SELECT code, many FROM deletion_obstacles(:client)"), {"client": client_id})
-    return {code: many for code, many in rows}
+    return {row.code: row.many for row in rows}
 
 
 def retention_begins(client_id: UUID) -> datetime | None:
@@ -206,7 +206,7 @@ def listing(state: str, *, before: UUID | None, limit: int) -> list[tuple[Deleti
 def counts() -> dict[str, int]:
     """How many requests there are of each state."""
     rows = session().execute(sa.select(DeletionRequest.state, sa.func.count()).group_by(DeletionRequest.state))
-    return {state: many for state, many in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def due_for_purge(day: date, *, after: tuple[date, UUID] | None, limit: int = 100) -> list[DeletionRequest]:

@@ -91,7 +91,9 @@ class LegalHold(Base):
         ),
         sa.CheckConstraint("(ended_at IS NULL) = (end_approval_id IS NULL)", name="ended_by_two"),
         sa.Index("ix_legal_hold_client", "client_id", sa.text("id DESC")),
-        sa.Index("uq_legal_hold_active", "client_id", "code", unique=True, postgresql_where=sa.text("ended_at IS NULL")),
+        sa.Index(
+            "uq_legal_hold_active", "client_id", "code", unique=True, postgresql_where=sa.text("ended_at IS NULL")
+        ),
     )
 
 

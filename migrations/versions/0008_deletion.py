@@ -334,6 +334,7 @@ def _register() -> None:
     personal("client_block", OF_CLIENT, comment="NULL", legal_reference="NULL", client_text="NULL")
     personal("legal_hold", OF_CLIENT, reference="NULL")
     personal("deletion_request", OF_CLIENT, reason="NULL",
+             requested_by_name="CASE requested_by_kind WHEN 'staff' THEN requested_by_name ELSE 'front office' END",
              refusal_reason=f"CASE WHEN refusal_reason IS NOT NULL THEN {GONE} END")  # fmt: skip
     personal("approval_request", OF_CLIENT, subject="'a client whose data were deleted'", reason=GONE,
              decision_reason=f"CASE WHEN decision_reason IS NOT NULL THEN {GONE} END", before="'{}'", after="'{}'",

@@ -3,6 +3,7 @@
 from dashboard.clients.pages import (
     activate,
     block,
+    deletion,
     flags,
     listing,
     notes,
@@ -12,4 +13,4 @@ from dashboard.clients.pages import (
 )
 from dashboard.clients.pages.blueprint import clients
 
-__all__ = ["activate", "block", "clients", "flags", "listing", "notes", "profiles", "show", "unblock"]
+__all__ = ["activate", "block", "clients", "deletion", "flags", "listing", "notes", "profiles", "show", "unblock"]

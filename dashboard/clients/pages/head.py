@@ -58,10 +58,13 @@ class Head:
     may_block: bool
     may_lift: bool
     may_edit: bool
+    may_note: bool
     may_activate: bool
     may_settle: bool
     may_open_requests: bool
     sees_restricted: bool
+    #: processing is restricted and this reader does not work on it: the personal facts are not shown
+    facts_rest: bool = False
     #: what is not offered, and why
     not_offered: list[str] = field(default_factory=list)
 
@@ -81,7 +84,11 @@ def _pending(request: ApprovalRequest, row: RequestRow, actor: Actor) -> Pending
 
 
 def _not_offered(client: Client, actor: Actor, pending: list[Pending], obstacle: str | None) -> list[str]:
+    if client.purged_at is not None:
+        return []
     reasons = []
+    if client.restricted_at is not None and actor.may(Permission.CLIENTS_WRITE):
+        reasons.append("Editing is not offered: processing is restricted while a request for deletion is open.")
     left_out = [
         word
         for permission, word in (
@@ -118,6 +125,7 @@ def head_of(client: Client, *, actor: Actor) -> Head:
     lifting = {request.object_id: request for request in requests if request.kind == "client.unblock"}
     blocks = queries.blocks_of(client.id, actor=actor)
     today = calendar().today()
+    gone = client.purged_at is not None
     freeze = queries.freezes([client]).get(client.id)
     obstacle = activation_obstacle(client)
     asked_activation = any(request.kind == "client.activate" for request in requests)
@@ -130,12 +138,15 @@ def head_of(client: Client, *, actor: Actor) -> Head:
             BlockLine(block, block.placed_by(actor.id), lifting.get(block.id), block.review_date < today)
             for block in blocks
         ],
-        may_block=actor.may(Permission.CLIENTS_BLOCK),
+        may_block=actor.may(Permission.CLIENTS_BLOCK) and not gone,
         may_lift=actor.may(Permission.CLIENTS_UNBLOCK),
-        may_edit=actor.may(Permission.CLIENTS_WRITE),
-        may_activate=actor.may(Permission.CLIENTS_ACTIVATE) and obstacle is None and not asked_activation,
-        may_settle=actor.may(Permission.CLIENTS_REVIEW),
+        may_edit=actor.may(Permission.CLIENTS_WRITE) and client.restricted_at is None and not gone,
+        may_note=actor.may(Permission.CLIENTS_WRITE) and not gone,
+        may_activate=actor.may(Permission.CLIENTS_ACTIVATE) and obstacle is None and not asked_activation and not gone,
+        may_settle=actor.may(Permission.CLIENTS_REVIEW) and not gone,
         may_open_requests=actor.may(Permission.APPROVALS_READ),
         sees_restricted=actor.sees_restricted,
+        facts_rest=client.restricted_at is not None
+        and not (actor.may(Permission.CLIENTS_ERASE) or actor.sees_restricted),
         not_offered=_not_offered(client, actor, pending, obstacle),
     )

@@ -16,12 +16,13 @@ from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.clients import countries, queries, story
+from dashboard.clients import countries, deletion, queries, retention, story
 from dashboard.clients.badges import Badge, severity_badge, status_badge
 from dashboard.clients.calendar import calendar
 from dashboard.clients.forms import NoteForm
 from dashboard.clients.models import Client, Company
 from dashboard.clients.pages.blueprint import clients
+from dashboard.clients.pages.deletion import state_badge
 from dashboard.clients.pages.flags import also_on
 from dashboard.clients.pages.head import BlockLine, Head, head_of
 from dashboard.clients.queries import FlagView
@@ -38,13 +39,16 @@ TABS = {
 }  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
-QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews"}
+QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
+                "deletion-requests": "Deletion requests"}  # fmt: skip
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
     ("block-review", "review"): "Review",
     ("block-review", "state-reason"): "State the reason",
     ("block-review", "str-hold"): "STR hold ends",
+    ("deletion-requests", "decide"): "Decide on the deletion",
+    ("deletion-requests", "inTheWay"): "Due to be deleted, and something is in the way",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
 }
@@ -153,8 +157,21 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "today": calendar().today(),
         "items_open": _open_items(head, actor),
         "may_see_money": actor.may(Permission.LEDGER_READ),
+        "data": _data(client),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
         "latest": story.timeline(client.id, actor=actor, limit=5),
+    }
+
+
+def _data(client: Client) -> dict[str, Any]:
+    """Retention, holds and deletion in short; the whole has a page of its own."""
+    asked = deletion.latest_request(client.id)
+    many = len(deletion.active_holds(client.id))
+    return {
+        "request": state_badge(asked.state) if asked else None,
+        "until": retention.ends(deletion.retention_begins(client.id)) if client.closed_at else None,
+        "holds": "none" if not many else "1 stands" if many == 1 else f"{many} stand",
+        "years": retention.years(),
     }
 
 
@@ -173,7 +190,7 @@ def _related(head: Head, actor: Actor) -> dict[str, Any]:
 
 
 def _notes(head: Head, actor: Actor) -> dict[str, Any]:
-    return {"notes": queries.notes_of(head.client.id), "form": NoteForm() if head.may_edit else None}
+    return {"notes": queries.notes_of(head.client.id), "form": NoteForm() if head.may_note else None}
 
 
 def _timeline(head: Head, actor: Actor) -> dict[str, Any]:
@@ -261,6 +278,8 @@ def _activation_of(head: Head, task: QueueItem) -> ApprovalRequest | None:
 def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str | None, bool]:
     """Where the task is done, for this reader; whether that is a dialog."""
     client_id = head.client.id
+    if task.object_type == "deletion_request":
+        return url_for("clients.show_deletion", client_id=client_id), False
     if task.object_type == "transfer":
         # the same for everybody who may open transfers; what may be done with it is decided there
         return f"/transfers/{task.object_id}", False

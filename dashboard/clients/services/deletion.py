@@ -238,19 +238,18 @@ def plan_purge(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved request: from here on only the date, or a hold, is between. Raises Refused."""
     client, found = _open(request.object_id)
     _refuse_obstacles(client)
-    found.state = DeletionState.WAITING.value
-    found.approval_id = request.id
-    found.purge_from = retention.ends(deletion.retention_begins(client.id))
+    until = retention.ends(deletion.retention_begins(client.id))
+    assert until is not None  # the relationship has ended, or there were an obstacle
+    found.state, found.approval_id, found.purge_from = DeletionState.WAITING.value, request.id, until
     session().flush()
     queues.close_items(QUEUE, object_id=found.id, by=by)
-    assert found.purge_from is not None
     audit.record(
         "deletion.planned",
         by=by,
         object_type="deletion_request",
         object_id=found.id,
         client_id=client.id,
-        after={"deleted from": found.purge_from.isoformat()},
+        after={"deleted from": until.isoformat()},
         restricted={"reason": request.reason},
     )
 
@@ -284,9 +283,7 @@ def purge(request_id: UUID, *, by: Actor) -> bool:
     for erase in _erasers.values():
         erase(client.id)
     queues.close_items(QUEUE, object_id=found.id, by=by)
-    audit.record(
-        "deletion.purged", by=by, object_type="deletion_request", object_id=found.id, client_id=client.id
-    )
+    audit.record("deletion.purged", by=by, object_type="deletion_request", object_id=found.id, client_id=client.id)
     session().expire_all()
     return True
 
