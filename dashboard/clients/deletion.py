@@ -74,7 +74,8 @@ def obstacles(client_id: UUID) -> dict[str, int]:
 
 def retention_begins(client_id: UUID) -> datetime | None:
     """The end of the relationship, or the last booking after it; None while it has not ended."""
-    return session().scalar(sa.text("SELECT retention_begins(:client)"), {"client": client_id})
+    found: datetime | None = session().scalar(sa.text("SELECT retention_begins(:client)"), {"client": client_id})
+    return found
 
 
 def open_request(client_id: UUID) -> DeletionRequest | None:

@@ -27,7 +27,8 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "alembic_version": {"version_num": HOUSE},
     "api_token": {"partner": HOUSE, "scopes": CODE, "secret_hash": DIGEST, "prefix": DIGEST, "audience": CODE},
     "approval_request": {
-        "kind": CODE, "decider_name": STAFF, "maker_name": STAFF, "maker_kind": CODE, "state": CODE, "object_type": CODE,
+        "kind": CODE, "decider_name": STAFF, "maker_name": STAFF, "maker_kind": CODE, "state": CODE,
+        "object_type": CODE,
     },
     "audit_event": {
         "actor_role": CODE, "actor_kind": CODE, "payload_digest": DIGEST, "object_type": CODE, "action": CODE,
@@ -90,7 +91,8 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "direction": CODE, "name": HOUSE, "format": CODE,
     },
     "provider_message": {
-        "kind": CODE, "digest": DIGEST, "media_type": CODE, "direction": CODE, "provider": HOUSE, "reference": REFERENCE,
+        "kind": CODE, "digest": DIGEST, "media_type": CODE, "direction": CODE, "provider": HOUSE,
+        "reference": REFERENCE,
     },
     "provider_route": {"provider": HOUSE, "currency": CODE, "type": CODE},
     "queue_item": {"queue": CODE, "cause": CODE, "object_type": CODE},

@@ -30,6 +30,7 @@ from dashboard.clients.services.lock import locked
 from dashboard.database import constraint_of, new_id, savepoint, session
 from dashboard.errors import Conflict, DomainError, Invalid, NotFound, Refused
 from dashboard.queues import services as queues
+from dashboard.web.logs import log
 
 KIND = "client.purge"
 QUEUE = "deletion-requests"
@@ -288,6 +289,12 @@ def purge(request_id: UUID, *, by: Actor) -> bool:
     return True
 
 
+def _rule(error: Exception) -> str | None:
+    if isinstance(error, sa.exc.IntegrityError):
+        return constraint_of(error)
+    return error.code if isinstance(error, DomainError) else None
+
+
 def purge_due(*, by: Actor, transaction: Callable[[], Any]) -> dict[str, int]:
     """Carry out what is planned and due, one client a transaction. A client that fails keeps nobody else waiting."""
     today, edge, figures = calendar().today(), None, {"purged": 0, "waiting": 0, "failed": 0}
@@ -298,8 +305,10 @@ def purge_due(*, by: Actor, transaction: Callable[[], Any]) -> dict[str, int]:
                 with transaction():
                     done = purge(request_id, by=by)
                 figures["purged" if done else "waiting"] += 1
-            except (DomainError, OSError, sa.exc.SQLAlchemyError):
+            except (DomainError, OSError, sa.exc.SQLAlchemyError) as error:
                 figures["failed"] += 1
+                # which rule, never which words
+                log.error("not purged", request=str(request_id), error=type(error).__name__, rule=_rule(error))
         day, last = marks[-1]
         assert day is not None  # planned ones have a date
         edge = (day, last)
