@@ -479,12 +479,12 @@ def upgrade() -> None:
             "code IN ('LITIGATION', 'AUTHORITY_ORDER', 'INVESTIGATION', 'EXTENDED_RETENTION', 'AUDIT')",
             name=op.f("ck_legal_hold_code_known"),
         ),
-        sa.CheckConstraint(
-            "(ended_at IS NULL) = (end_approval_id IS NULL)", name=op.f("ck_legal_hold_ended_by_two")
-        ),
+        sa.CheckConstraint("(ended_at IS NULL) = (end_approval_id IS NULL)", name=op.f("ck_legal_hold_ended_by_two")),
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_legal_hold_client_id")),
         sa.ForeignKeyConstraint(["placed_by"], ["staff_member.id"], name=op.f("fk_legal_hold_placed_by")),
-        sa.ForeignKeyConstraint(["end_approval_id"], ["approval_request.id"], name=op.f("fk_legal_hold_end_approval_id")),
+        sa.ForeignKeyConstraint(
+            ["end_approval_id"], ["approval_request.id"], name=op.f("fk_legal_hold_end_approval_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_legal_hold")),
     )
     op.create_index("ix_legal_hold_client", "legal_hold", ["client_id", sa.literal_column("id DESC")])
@@ -498,9 +498,7 @@ def upgrade() -> None:
         "ix_client_restricted", "client", ["restricted_at"], postgresql_where=sa.text("restricted_at IS NOT NULL")
     )
     op.add_column("audit_payload", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
-    op.execute(
-        "UPDATE client SET closed_at = updated_at WHERE status = 'closed' OR status_before_block = 'closed'"
-    )
+    op.execute("UPDATE client SET closed_at = updated_at WHERE status = 'closed' OR status_before_block = 'closed'")
     for statement in (PURGING, OBSTACLES, CLOSING, RESTRICTION, REQUEST_GUARD, HOLD_GUARD, PURGE):
         op.execute(statement)
     for table in ("deletion_request", "legal_hold"):

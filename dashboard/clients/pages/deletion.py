@@ -70,7 +70,8 @@ def show_deletion(client_id: UUID) -> str:
         ground=GROUND_LABELS[Ground(current.refusal_ground)] if current and current.refusal_ground else None,
         holds=[(hold, hold_label(hold, actor), approvals.live(END_HOLD, hold.id) is not None) for hold in found.holds],
         earlier=[
-            (one, state_badge(one.state)) for one in deletion.earlier_requests(client_id, but=current.id if current else None)
+            (one, state_badge(one.state))
+            for one in deletion.earlier_requests(client_id, but=current.id if current else None)
         ],
         waiting=waiting,
         may=actor.may(Permission.CLIENTS_ERASE) and client.purged_at is None,

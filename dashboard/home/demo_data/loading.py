@@ -184,6 +184,11 @@ class _Load:
         rebuild = _take_down(connection) if large else []
         shards = self._clients(large)
         self._money(shards, large)
+        # their triggers may have rested: the end of a relationship is when it was told last
+        connection.execute(
+            "UPDATE client SET closed_at = updated_at WHERE closed_at IS NULL"
+            " AND 'closed' IN (status, status_before_block)"
+        )
         if rebuild:
             self.progress("Building indexes and checking constraints")
             connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
