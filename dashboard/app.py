@@ -34,6 +34,8 @@ from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
+from dashboard.onboarding.sumsub import rules as sumsub_rules
+from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -54,7 +56,7 @@ from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
-OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
+OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
     demo_commands,
@@ -123,6 +125,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
     numbers.install(chosen)
+    sumsub_rules.install(chosen)
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)

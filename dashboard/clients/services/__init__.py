@@ -18,9 +18,12 @@ from dashboard.clients.services.notes import add_note
 from dashboard.clients.services.risk import LowersRisk, ask_to_lower_risk, lower_risk
 from dashboard.clients.services.save import create, update
 from dashboard.clients.services.unblock import ask_to_unblock, lift_own, unblock
+from dashboard.clients.services.verification import Outcome, Told, record, verification_of
 
 __all__ = [
     "LowersRisk",
+    "Outcome",
+    "Told",
     "activate",
     "activation_obstacle",
     "add_note",
@@ -42,6 +45,7 @@ __all__ = [
     "plan_purge",
     "purge",
     "purge_due",
+    "record",
     "refresh",
     "refuse_deletion",
     "request_deletion",
@@ -50,4 +54,5 @@ __all__ = [
     "unblock",
     "update",
     "withdraw_deletion",
+    "verification_of",
 ]
