@@ -28,6 +28,8 @@
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
 | SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
+| DOCUMENT_MEGABYTES | 10 | size of the largest document that may be uploaded |
+| DOCUMENT_REMINDER_DAYS | 30 | days before a document expires on which somebody is reminded of it |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -108,6 +110,13 @@ class Settings:
     sandbox_port: int
     sandbox_secret: str | None = field(repr=False)
     provider_ask_minutes: int
+    document_megabytes: int
+    document_reminder_days: int
+
+    @property
+    def largest_document(self) -> int:
+        """In bytes."""
+        return self.document_megabytes * 1024 * 1024
 
     @property
     def production(self) -> bool:
@@ -271,4 +280,6 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
         sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
         provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
+        document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
+        document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
     )

@@ -18,6 +18,8 @@ class Permission(StrEnum):
     CLIENTS_BLOCK = "clients:block"
     CLIENTS_UNBLOCK = "clients:unblock"
     CLIENTS_IMPORT = "clients:import"
+    DOCUMENTS_READ = "documents:read"
+    DOCUMENTS_WRITE = "documents:write"
     CLIENT_OWN = "client:own"
     LEDGER_READ = "ledger:read"
     ACCOUNTS_WRITE = "accounts:write"
@@ -60,6 +62,12 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.CLIENTS_BLOCK: Explained("Clients", "Block clients", "Takes effect at once; one person is enough."),
     Permission.CLIENTS_UNBLOCK: Explained(
         "Clients", "Unblock clients", "Ask to lift a block, and decide what a colleague asked.", second_person=True
+    ),
+    Permission.DOCUMENTS_READ: Explained(
+        "Clients", "See documents of clients", "Passports, statements, extracts; each look at one is recorded."
+    ),
+    Permission.DOCUMENTS_WRITE: Explained(
+        "Clients", "Work on documents of clients", "Upload, accept, reject and withdraw them."
     ),
     Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
     Permission.CLIENT_OWN: Explained("Machines", "Own profile", "For a front-office app acting for one client."),
@@ -128,6 +136,7 @@ _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
     P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ, P.TRANSFERS_REVIEW,
     P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN,
+    P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
@@ -153,6 +162,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
+            | {P.DOCUMENTS_READ}
         ),
     ),
 }  # fmt: skip
@@ -173,6 +183,7 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
         {
             P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_WRITE,
             P.LEDGER_OPERATE, P.TRANSFERS_READ, P.TRANSFERS_WRITE, P.TRANSFERS_REVIEW,
+            P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
         }
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),

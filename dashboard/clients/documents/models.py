@@ -8,11 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dashboard.clients.documents.vocabulary import Category, Kind, Rejection, State
+from dashboard.clients.documents.vocabulary import DocumentCategory, DocumentKind, DocumentRejection, DocumentState
 from dashboard.database import Base, new_id
 
 
-def _listed(values: type[Category | Kind | Rejection | State]) -> str:
+def _listed(values: type[DocumentCategory | DocumentKind | DocumentRejection | DocumentState]) -> str:
     return ", ".join(f"'{value.value}'" for value in values)
 
 
@@ -37,7 +37,7 @@ class ClientDocument(Base):
     profile_key: Mapped[int | None] = mapped_column(sa.BigInteger)
     #: last day on which it counts; None: does not expire
     expires_on: Mapped[date | None]
-    state: Mapped[str] = mapped_column(default=State.TO_REVIEW.value)
+    state: Mapped[str] = mapped_column(default=DocumentState.TO_REVIEW.value)
     #: the decision that gave it its state
     decision_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client_document_decision.id", use_alter=True))
     uploaded_by_kind: Mapped[str]
@@ -52,9 +52,9 @@ class ClientDocument(Base):
         sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_is_hex"),
         sa.CheckConstraint("size > 0", name="size_positive"),
         sa.CheckConstraint("pages > 0", name="pages_positive"),
-        sa.CheckConstraint(f"media_type IN ({_listed(Kind)})", name="media_type_known"),
-        sa.CheckConstraint(f"category IN ({_listed(Category)})", name="category_known"),
-        sa.CheckConstraint(f"state IN ({_listed(State)})", name="state_known"),
+        sa.CheckConstraint(f"media_type IN ({_listed(DocumentKind)})", name="media_type_known"),
+        sa.CheckConstraint(f"category IN ({_listed(DocumentCategory)})", name="category_known"),
+        sa.CheckConstraint(f"state IN ({_listed(DocumentState)})", name="state_known"),
         sa.CheckConstraint("(state = 'toReview') = (decision_id IS NULL)", name="state_is_decided"),
         sa.CheckConstraint("state <> 'expired' OR expires_on IS NOT NULL", name="expired_has_a_date"),
         sa.CheckConstraint("(erased_at IS NULL) = (file_name IS NOT NULL)", name="erased_has_no_name"),
@@ -98,7 +98,7 @@ class ClientDocumentDecision(Base):
     __table_args__ = (
         sa.CheckConstraint("decision IN ('accepted', 'rejected', 'expired', 'withdrawn')", name="decision_known"),
         sa.CheckConstraint("(decision = 'rejected') = (reason_code IS NOT NULL)", name="rejected_with_a_reason"),
-        sa.CheckConstraint(f"reason_code IN ({_listed(Rejection)})", name="reason_known"),
+        sa.CheckConstraint(f"reason_code IN ({_listed(DocumentRejection)})", name="reason_known"),
         sa.CheckConstraint(
             "decision <> 'withdrawn' OR erased_at IS NOT NULL OR length(btrim(coalesce(comment, ''))) > 0",
             name="withdrawn_with_a_reason",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Category(StrEnum):
+class DocumentCategory(StrEnum):
     IDENTITY = "identity"
     ADDRESS = "proofOfAddress"
     REGISTRATION = "companyRegistration"
@@ -14,15 +14,15 @@ class Category(StrEnum):
 
 
 CATEGORY_LABELS = {
-    Category.IDENTITY: "Identity document",
-    Category.ADDRESS: "Proof of address",
-    Category.REGISTRATION: "Company registration",
-    Category.FUNDS: "Source of funds",
-    Category.OTHER: "Other",
+    DocumentCategory.IDENTITY: "Identity document",
+    DocumentCategory.ADDRESS: "Proof of address",
+    DocumentCategory.REGISTRATION: "Company registration",
+    DocumentCategory.FUNDS: "Source of funds",
+    DocumentCategory.OTHER: "Other",
 }
 
 
-class State(StrEnum):
+class DocumentState(StrEnum):
     TO_REVIEW = "toReview"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -31,19 +31,22 @@ class State(StrEnum):
 
 
 STATE_LABELS = {
-    State.TO_REVIEW: "To review",
-    State.ACCEPTED: "Accepted",
-    State.REJECTED: "Rejected",
-    State.EXPIRED: "Expired",
-    State.WITHDRAWN: "Withdrawn",
+    DocumentState.TO_REVIEW: "To review",
+    DocumentState.ACCEPTED: "Accepted",
+    DocumentState.REJECTED: "Rejected",
+    DocumentState.EXPIRED: "Expired",
+    DocumentState.WITHDRAWN: "Withdrawn",
 }
 STATE_ROLES = {
-    State.TO_REVIEW: "wait", State.ACCEPTED: "ok", State.REJECTED: "stop", State.EXPIRED: "neutral",
-    State.WITHDRAWN: "neutral",
-}  # fmt: skip
+    DocumentState.TO_REVIEW: "wait",
+    DocumentState.ACCEPTED: "ok",
+    DocumentState.REJECTED: "stop",
+    DocumentState.EXPIRED: "neutral",
+    DocumentState.WITHDRAWN: "neutral",
+}
 
 
-class Rejection(StrEnum):
+class DocumentRejection(StrEnum):
     """Why a document was not accepted, in words that may be told to the client (AMLR Art. 73: none tells a suspicion).
 
     What staff saw beyond that stands in the comment, which is restricted.
@@ -58,16 +61,16 @@ class Rejection(StrEnum):
 
 
 REJECTION_LABELS = {
-    Rejection.UNREADABLE: "Cannot be read",
-    Rejection.INCOMPLETE: "Pages or edges are missing",
-    Rejection.WRONG_DOCUMENT: "Another kind of document is needed",
-    Rejection.DIFFERS: "Differs from the profile",
-    Rejection.OUT_OF_DATE: "Too old, or expired",
-    Rejection.NOT_ACCEPTED: "Not accepted",
+    DocumentRejection.UNREADABLE: "Cannot be read",
+    DocumentRejection.INCOMPLETE: "Pages or edges are missing",
+    DocumentRejection.WRONG_DOCUMENT: "Another kind of document is needed",
+    DocumentRejection.DIFFERS: "Differs from the profile",
+    DocumentRejection.OUT_OF_DATE: "Too old, or expired",
+    DocumentRejection.NOT_ACCEPTED: "Not accepted",
 }
 
 
-class Kind(StrEnum):
+class DocumentKind(StrEnum):
     """What a file is, by its bytes."""
 
     JPEG = "image/jpeg"
@@ -76,11 +79,11 @@ class Kind(StrEnum):
     PDF = "application/pdf"
 
 
-KIND_LABELS = {Kind.JPEG: "JPEG", Kind.PNG: "PNG", Kind.WEBP: "WebP", Kind.PDF: "PDF"}
+KIND_LABELS = {DocumentKind.JPEG: "JPEG", DocumentKind.PNG: "PNG", DocumentKind.WEBP: "WebP", DocumentKind.PDF: "PDF"}
 #: endings of names that fit; the first is what a name without one gets
 ENDINGS = {
-    Kind.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
-    Kind.PNG: (".png",),
-    Kind.WEBP: (".webp",),
-    Kind.PDF: (".pdf",),
+    DocumentKind.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
+    DocumentKind.PNG: (".png",),
+    DocumentKind.WEBP: (".webp",),
+    DocumentKind.PDF: (".pdf",),
 }

@@ -61,6 +61,7 @@ class Head:
     may_activate: bool
     may_settle: bool
     may_open_requests: bool
+    may_see_documents: bool
     sees_restricted: bool
     #: what is not offered, and why
     not_offered: list[str] = field(default_factory=list)
@@ -136,6 +137,7 @@ def head_of(client: Client, *, actor: Actor) -> Head:
         may_activate=actor.may(Permission.CLIENTS_ACTIVATE) and obstacle is None and not asked_activation,
         may_settle=actor.may(Permission.CLIENTS_REVIEW),
         may_open_requests=actor.may(Permission.APPROVALS_READ),
+        may_see_documents=actor.may(Permission.DOCUMENTS_READ),
         sees_restricted=actor.sees_restricted,
         not_offered=_not_offered(client, actor, pending, obstacle),
     )

@@ -9,7 +9,7 @@ import threading
 from dashboard.clients.documents.looking import sniffing
 from dashboard.clients.documents.looking.child import REFUSED
 from dashboard.clients.documents.looking.reasons import NotTaken, Reason
-from dashboard.clients.documents.vocabulary import Kind
+from dashboard.clients.documents.vocabulary import DocumentKind
 from dashboard.errors import DomainError
 from dashboard.settings import ROOT
 
@@ -29,7 +29,7 @@ class Busy(DomainError):
     retry_after = 5
 
 
-def _ask(what: str, content: bytes, kind: Kind, *more: str) -> bytes:
+def _ask(what: str, content: bytes, kind: DocumentKind, *more: str) -> bytes:
     if not _turns.acquire(timeout=PATIENCE_SECONDS):
         raise Busy("Many files are looked at now. Nothing was changed; try again in a moment.")
     try:
@@ -52,13 +52,13 @@ def _ask(what: str, content: bytes, kind: Kind, *more: str) -> bytes:
     raise RuntimeError(f"the process that looks at files ended with status {done.returncode}")
 
 
-def examine(content: bytes) -> tuple[Kind, int]:
+def examine(content: bytes) -> tuple[DocumentKind, int]:
     """What a file is, and how many pages it has. Raises NotTaken, Busy."""
     kind = sniffing.kind_of(content)
     sniffing.check_ends(content, kind)
     return kind, int(_ask("check", content, kind))
 
 
-def picture_of(content: bytes, kind: Kind, page: int) -> bytes:
+def picture_of(content: bytes, kind: DocumentKind, page: int) -> bytes:
     """A page (from 1) of a PDF, or the picture itself, as a PNG of screen size. Raises NotTaken, Busy."""
     return _ask("show", content, kind, str(page))

@@ -11,7 +11,7 @@ import resource
 import sys
 
 from dashboard.clients.documents.looking.reasons import NotTaken, Reason
-from dashboard.clients.documents.vocabulary import Kind
+from dashboard.clients.documents.vocabulary import DocumentKind
 
 MEGABYTE = 1024 * 1024
 #: address space, in bytes: the libraries, the file, and one picture of the largest size
@@ -31,8 +31,8 @@ def confine() -> None:
 def main(arguments: list[str]) -> int:
     """Gives the exit status."""
     what, kind, *rest = arguments
-    wanted = Kind(kind)
-    if wanted is Kind.PDF:
+    wanted = DocumentKind(kind)
+    if wanted is DocumentKind.PDF:
         from dashboard.clients.documents.looking import papers
     from dashboard.clients.documents.looking import pictures
 
@@ -42,8 +42,9 @@ def main(arguments: list[str]) -> int:
     try:
         if what == "show":
             page = int(rest[0])
-            answer = papers.page_as_png(content, page) if wanted is Kind.PDF else pictures.preview(content, wanted)
-        elif wanted is Kind.PDF:
+            is_pdf = wanted is DocumentKind.PDF
+            answer = papers.page_as_png(content, page) if is_pdf else pictures.preview(content, wanted)
+        elif wanted is DocumentKind.PDF:
             answer = str(papers.checked(content)).encode()
         else:
             pictures.decoded(content, wanted)

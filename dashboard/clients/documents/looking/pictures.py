@@ -8,20 +8,20 @@ import warnings
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from dashboard.clients.documents.looking.reasons import NotTaken, Reason
-from dashboard.clients.documents.vocabulary import Kind
+from dashboard.clients.documents.vocabulary import DocumentKind
 
 #: beyond what telephones take (50 megapixels): a picture that only wants our memory
 MOST_PIXELS = 64_000_000
 #: of a preview, in pixels along its longer side
 LONGEST_SIDE = 1600
-_FORMATS = {Kind.JPEG: "JPEG", Kind.PNG: "PNG", Kind.WEBP: "WEBP"}
+_FORMATS = {DocumentKind.JPEG: "JPEG", DocumentKind.PNG: "PNG", DocumentKind.WEBP: "WEBP"}
 
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
-def decoded(content: bytes, kind: Kind) -> Image.Image:
+def decoded(content: bytes, kind: DocumentKind) -> Image.Image:
     """The picture, every pixel of it. Raises NotTaken."""
     try:
         picture = Image.open(io.BytesIO(content), formats=[_FORMATS[kind]])
@@ -47,7 +47,7 @@ def decoded(content: bytes, kind: Kind) -> Image.Image:
     return picture
 
 
-def preview(content: bytes, kind: Kind) -> bytes:
+def preview(content: bytes, kind: DocumentKind) -> bytes:
     """The picture as a PNG of screen size, upright, without any of its metadata."""
     picture = decoded(content, kind)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))

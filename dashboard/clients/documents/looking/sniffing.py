@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 
 from dashboard.clients.documents.looking.reasons import NotTaken, Reason
-from dashboard.clients.documents.vocabulary import Kind
+from dashboard.clients.documents.vocabulary import DocumentKind
 
 #: a file that some browser, script engine or unpacker would take for something else
 _PROGRAM = re.compile(rb"<script[\s>/]|<!doctype\s{1,9}html|<html[\s>]|<\?php|<svg[\s>/][^>]{0,300}xmlns", re.I)
@@ -30,18 +30,18 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _BLANK = b"\x00\t\n\x0c\r "
 
 
-def kind_of(content: bytes) -> Kind:
+def kind_of(content: bytes) -> DocumentKind:
     """What the file is. Raises NotTaken for everything that is not one of the four kinds from its first byte on."""
     if not content:
         raise NotTaken(Reason.EMPTY)
     if content.startswith(b"\xff\xd8\xff"):
-        return Kind.JPEG
+        return DocumentKind.JPEG
     if content.startswith(_PNG):
-        return Kind.PNG
+        return DocumentKind.PNG
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return Kind.WEBP
+        return DocumentKind.WEBP
     if re.match(rb"%PDF-[12]\.[0-9]", content):
-        return Kind.PDF
+        return DocumentKind.PDF
     head = content[:_SNIFFED].removeprefix(b"\xef\xbb\xbf")
     if content.startswith(_ARCHIVES):
         raise NotTaken(Reason.ARCHIVE)
@@ -55,7 +55,7 @@ def kind_of(content: bytes) -> Kind:
     raise NotTaken(Reason.UNKNOWN)
 
 
-def check_ends(content: bytes, kind: Kind) -> None:
+def check_ends(content: bytes, kind: DocumentKind) -> None:
     """The file is whole, nothing stands behind its end, and it is nothing else at the same time. Raises NotTaken."""
     if zipfile.is_zipfile(io.BytesIO(content)):
         raise NotTaken(Reason.POLYGLOT)
@@ -160,4 +160,9 @@ def _pdf(content: bytes) -> None:
         raise NotTaken(Reason.POLYGLOT)
 
 
-_ENDS: dict[Kind, Callable[[bytes], None]] = {Kind.PNG: _png, Kind.JPEG: _jpeg, Kind.WEBP: _webp, Kind.PDF: _pdf}
+_ENDS: dict[DocumentKind, Callable[[bytes], None]] = {
+    DocumentKind.PNG: _png,
+    DocumentKind.JPEG: _jpeg,
+    DocumentKind.WEBP: _webp,
+    DocumentKind.PDF: _pdf,
+}
