@@ -6,9 +6,13 @@ import io
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
+import pikepdf
 from fpdf import FPDF
 from PIL import Image, PngImagePlugin
+
+from dashboard.clients.documents.store import Store
 
 
 def picture(form: str = "PNG", *, size: tuple[int, int] = (60, 40), colour: str = "teal") -> bytes:
@@ -43,6 +47,7 @@ def pdf_of(*objects: bytes, trailer: bytes = b"") -> bytes:
     return bytes(out)
 
 
+CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
 PAGES = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
 PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]>>"
 
@@ -157,20 +162,39 @@ def hostile() -> dict[str, tuple[str, bytes, str]]:
         "a webp that moves": ("photo.webp", animated("WEBP"), "animated"),
         "a webp with bytes behind": ("photo.webp", picture("WEBP") + b"more", "appended"),
         "a pdf cut off": ("paper.pdf", paper[: len(paper) // 2], "damaged"),
-        "a pdf without a page": ("paper.pdf", pdf_of(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[]/Count 0>>"), "damaged"),
+        "a pdf without a page": ("paper.pdf", pdf_of(CATALOG, b"<</Type/Pages/Kids[]/Count 0>>"), "damaged"),
         "a pdf that runs a script": ("paper.pdf", with_catalog(b"/OpenAction 4 0 R", script), "activeContent"),
         "a pdf with a hidden script": ("paper.pdf", with_catalog(b"", script), "activeContent"),
         "a pdf with a script in a name written oddly": (
             "paper.pdf", with_catalog(b"", b"<</S/J#61vaScript/#4aS(app.alert(1))>>"), "activeContent",
         ),
         "a pdf that starts a program": ("paper.pdf", with_catalog(b"", b"<</S/Launch/F(cmd.exe)>>"), "activeContent"),
-        "a pdf that opens an address": ("paper.pdf", with_catalog(b"/OpenAction<</S/URI/URI(http://a.example)>>"), "activeContent"),
+        "a pdf that opens an address": (
+            "paper.pdf", with_catalog(b"/OpenAction<</S/URI/URI(http://a.example)>>"), "activeContent",
+        ),
         "a pdf with a file inside": (
             "paper.pdf", with_catalog(b"/Names<</EmbeddedFiles<</Names[(a)4 0 R]>>>>",
                                       b"<</Type/Filespec/F(a.zip)/EF<</F 5 0 R>>>>", flate(archive())), "embeddedFile",
         ),
-        "a pdf with a form of xml": ("paper.pdf", with_catalog(b"/AcroForm<</Fields[]/XFA 4 0 R>>", flate(b"<xdp/>")), "activeContent"),
+        "a pdf with a form of xml": (
+            "paper.pdf", with_catalog(b"/AcroForm<</Fields[]/XFA 4 0 R>>", flate(b"<xdp/>")), "activeContent",
+        ),
         "a pdf with a bomb in a stream": ("paper.pdf", with_catalog(b"", packed(bomb())), "tooLargeUnpacked"),
-        "a pdf with a bomb in two layers": ("paper.pdf", with_catalog(b"", packed(zlib.compress(bomb(), 9), 2)), "tooLargeUnpacked"),
+        "a pdf with a bomb in two layers": (
+            "paper.pdf", with_catalog(b"", packed(zlib.compress(bomb(), 9), 2)), "tooLargeUnpacked",
+        ),
         "a pdf of 201 pages": ("paper.pdf", pdf("x", pages=201), "tooManyPages"),
     }  # fmt: skip
+
+
+def locked(*, user: str) -> bytes:
+    """A PDF of one page whose owner has a password, and its reader this one."""
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf())) as plain:
+        plain.save(out, encryption=pikepdf.Encryption(owner="owner", user=user))
+    return out.getvalue()
+
+
+def files(store: Store) -> list[Path]:
+    """Everything that lies in the folder of documents."""
+    return [path for path in store.folder.rglob("*") if path.is_file()]

@@ -210,4 +210,3 @@ def withdraw(client_id: UUID, document_id: UUID, *, reason: str, by: Actor) -> C
     queues.close_items(QUEUE, object_id=document.id, by=by)
     after_decision(client, by=by, cause="document withdrawn")
     return document
-

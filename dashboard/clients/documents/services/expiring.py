@@ -62,4 +62,3 @@ def remind(*, days_ahead: int, after: tuple[date, UUID] | None = None) -> tuple[
         )
     more = part[-1] if len(part) == PART else None
     return len(part), (more.expires_on, more.id) if more is not None and more.expires_on is not None else None
-
