@@ -289,8 +289,8 @@ def takes_bodies_of(size: int) -> Callable[[View], View]:
 
 #: what a form with a file holds beside the file: names of fields, boundaries, a token, a few words
 AROUND_A_FILE = 64 * 1024
-#: of a field that is no file, in characters
-LONGEST_FORM_FIELD = 4000
+#: of a field that is no file, in characters: fields are tried as JSON, and a long nest of brackets ends that badly
+LONGEST_FORM_FIELD = 200
 
 
 def takes_a_file(view: View) -> View:

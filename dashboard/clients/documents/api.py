@@ -53,7 +53,9 @@ FILE: dict[str, Any] = {
 def upload_document(path: ClientPath, form: UploadForm) -> dict[str, Any]:
     if len(request.files.getlist("file")) > 1:
         raise Invalid.one("file", "Send one file at a time.", "single")
-    clients.get(path.client_id)
+    with transaction():
+        # a transaction of its own: looking at a file takes its time
+        clients.get(path.client_id)
     configured = answers.settings()
     looked = services.look(form.file.read(), name=form.file.filename, largest=configured.largest_document)
     with transaction():

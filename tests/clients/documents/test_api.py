@@ -137,21 +137,19 @@ def test_a_name_with_a_path_or_a_trick_is_refused(caller: Machine, client: Clien
 
 
 def test_a_file_beyond_the_limit_is_refused_before_it_is_read(caller: Machine, client: Client, folder: Store) -> None:
-    class Endless(io.RawIOBase):
-        """Says that it has a gigabyte, and must not be asked for it."""
+    class Endless:
+        """A body that must not be asked for."""
 
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, _buffer: Any) -> int:
+        def read(self, *_size: int) -> bytes:
             raise AssertionError("the body was read")
+
+        readline = read
 
     answer = caller.call(
         "POST",
         f"/internal/Clients/{client.id}/Documents/upload",
-        input_stream=io.BufferedReader(Endless()),
         content_type="multipart/form-data; boundary=x",
-        headers={"Content-Length": str(1024**3)},
+        environ_overrides={"CONTENT_LENGTH": str(1024**3), "wsgi.input": Endless()},
     )
     assert answer.status_code == 413 and answer.get_json()["code"] == "tooLarge"
     assert "10 MB" in answer.get_json()["detail"]
@@ -174,8 +172,8 @@ def test_a_file_just_beyond_the_limit_is_refused_once_read(caller: Machine, clie
         ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "category": "selfie"}}, 400, "category"),
         ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "expiryDate": "soon"}}, 400, "expiryDate"),
         ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "expiryDate": "9999-12-31"}}, 400, "expiryDate"),
-        ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "category": "[" * 3_900}}, 400, "category"),
-        ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "category": "x" * 5_000}}, 400, "category"),
+        ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "category": "[" * 200}}, 400, "category"),
+        ({"data": {"file": (io.BytesIO(papers.picture()), "x.png"), "category": "[" * 5_000}}, 400, "category"),
         ({"data": {"file": [(io.BytesIO(papers.picture()), "x.png"), (io.BytesIO(b"y"), "y.png")]}}, 400, "file"),
     ],
 )  # fmt: skip

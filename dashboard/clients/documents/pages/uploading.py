@@ -27,7 +27,9 @@ from dashboard.web.htmx import go
 @takes_a_file
 def upload_document(client_id: UUID) -> Any:
     """The dialog, and the document."""
-    client = clients.get(client_id)
+    with transaction():
+        # a transaction of its own: looking at a file takes its time
+        clients.get(client_id)
     form = UploadForm(category=request.args.get("category", DocumentCategory.IDENTITY.value))
     status = 200
     configured = answers.settings()
@@ -60,9 +62,8 @@ def upload_document(client_id: UUID) -> Any:
                     "ok" if fresh else "info",
                 )
                 return go(there)
-        client = clients.get(client_id)
     return dialog(
-        client,
+        clients.get(client_id),
         "clients/documents/_upload.html",
         title="Upload a document",
         form=form,
