@@ -142,7 +142,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     Bootstrap5(app)
     sessions.install(app, chosen)
     guard.install(app, sessions.staff_actor)
-    api.install(app)
+    api.install(app, largest_file=chosen.largest_document)
     limits.install(app)
     csrf = CSRFProtect(app)
 

@@ -32,6 +32,8 @@
 | SUMSUB_WEBHOOK_SECRET | (demo value, development only) | signs webhooks; several by commas while rotating |
 | SUMSUB_DIGEST_ALGORITHM | HMAC_SHA256_HEX | the only algorithm that is taken (or HMAC_SHA512_HEX, HMAC_SHA1_HEX) |
 | SUMSUB_WORKFLOW_LEVELS | (none) | levels, by commas, that are steps of a workflow: they alone approve nobody |
+| DOCUMENT_MEGABYTES | 10 | size of the largest document that may be uploaded |
+| DOCUMENT_REMINDER_DAYS | 30 | days before a document expires on which somebody is reminded of it |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -117,10 +119,17 @@ class Settings:
     sandbox_port: int
     sandbox_secret: str | None = field(repr=False)
     provider_ask_minutes: int
+    document_megabytes: int
+    document_reminder_days: int
     #: the first is the newest; none: webhooks are off
     sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
     sumsub_workflow_levels: frozenset[str] = frozenset()
+
+    @property
+    def largest_document(self) -> int:
+        """In bytes."""
+        return self.document_megabytes * 1024 * 1024
 
     @property
     def production(self) -> bool:
@@ -306,4 +315,6 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_webhook_secrets=_webhook_secrets(env, production=production),
         sumsub_digest_algorithm=_digest_algorithm(env),
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),
+        document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
+        document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
     )

@@ -11,17 +11,9 @@ from dashboard import database, settings
 
 #: packages that own tables
 TABLES = (
-    "access",
-    "audit",
-    "staff",
-    "queues",
-    "approvals",
-    "background",
-    "ledger",
-    "clients",
-    "transfers",
+    "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents", "transfers",
     "onboarding.sumsub",
-)
+)  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another
 LOCK = 0x636F756E74

@@ -19,6 +19,8 @@ class Permission(StrEnum):
     CLIENTS_UNBLOCK = "clients:unblock"
     CLIENTS_ERASE = "clients:erase"
     CLIENTS_IMPORT = "clients:import"
+    DOCUMENTS_READ = "documents:read"
+    DOCUMENTS_WRITE = "documents:write"
     CLIENT_OWN = "client:own"
     EVENTS_READ = "events:read"
     EVENTS_REPLAY = "events:replay"
@@ -70,6 +72,12 @@ EXPLAINED: dict[Permission, Explained] = {
         "Work on deletion requests",
         "Legal holds and retention; ask to delete, and decide what a colleague asked.",
         second_person=True,
+    ),
+    Permission.DOCUMENTS_READ: Explained(
+        "Clients", "See documents of clients", "Passports, statements, extracts; each look at one is recorded."
+    ),
+    Permission.DOCUMENTS_WRITE: Explained(
+        "Clients", "Work on documents of clients", "Upload, accept, reject and withdraw them."
     ),
     Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
     Permission.EVENTS_READ: Explained(
@@ -147,6 +155,7 @@ _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
     P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.CLIENTS_ERASE, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ,
     P.TRANSFERS_REVIEW, P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN, P.EVENTS_READ, P.EVENTS_REPLAY,
+    P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
@@ -172,7 +181,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
-            | {P.EVENTS_READ}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ}
         ),
     ),
 }  # fmt: skip
@@ -193,6 +202,7 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
         {
             P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_WRITE,
             P.LEDGER_OPERATE, P.TRANSFERS_READ, P.TRANSFERS_WRITE, P.TRANSFERS_REVIEW,
+            P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
         }
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),

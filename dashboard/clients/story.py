@@ -46,6 +46,12 @@ OPEN_TO_ALL = (
     "deletion.refused",
     "deletion.requested",
     "deletion.withdrawn",
+    # neither names a reason: comments are restricted, and why one was rejected may be told to the client itself
+    "document.accepted",
+    "document.expired",
+    "document.rejected",
+    "document.uploaded",
+    "document.withdrawn",
 )
 #: what gave the client its present status
 CAUSES = ("client.activated", "client.blocked", "client.closed", "client.created", "client.unblocked")
@@ -76,6 +82,13 @@ _WHAT = {
     "deletion.refused": "Deletion refused",
     "deletion.requested": "Deletion asked for",
     "deletion.withdrawn": "Wish to be deleted taken back",
+    "document.accepted": "Document accepted",
+    "document.erased": "Document erased",
+    "document.expired": "Document expired",
+    "document.read": "Document read",
+    "document.rejected": "Document rejected",
+    "document.uploaded": "Document uploaded",
+    "document.withdrawn": "Document withdrawn",
     "one_time_password.sent": "Code sent to close an account",
     "one_time_password.verified": "Code to close an account verified",
     "queue.released": "Put back into the queue",
@@ -94,7 +107,10 @@ _LABELS = {
     "address": "Address",
     "birth_date": "Date of birth",
     "citizenship_country": "Citizenship",
+    "category": "Category",
     "country": "Country",
+    "document_state": "State",
+    "expiry_date": "Expires",
     "email": "E-mail",
     "flags": "Flags",
     "is_default_compliant": "Compliant by default",
@@ -120,6 +136,12 @@ _SAID = {
     "client.blocked": {"scope"},
     "client.created": {"name", "type", "status", "profile"},
     "client.flag_settled": {"flag"},
+    "document.accepted": {"document"},
+    "document.expired": {"document", "document_state"},
+    "document.read": {"document"},
+    "document.rejected": {"document"},
+    "document.uploaded": {"document", "sha256"},
+    "document.withdrawn": {"document", "document_state"},
     "one_time_password.sent": {"operation", "oneTimePasswordId"},
     "one_time_password.verified": {"operation", "oneTimePasswordId"},
     "queue.taken": {"queue"},
@@ -251,6 +273,8 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
         return f"Flag settled: {entry.before['flag']}"
     if entry.action.startswith("queue.") and entry.after.get("queue"):
         return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"
+    if entry.action.startswith("document.") and entry.after.get("document"):
+        return f"{_WHAT[entry.action]}: {entry.after['document']}"
     return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
 
 

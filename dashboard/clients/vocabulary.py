@@ -172,6 +172,7 @@ class FlagCode(StrEnum):
     EMAIL = "emailUnusable"
     DUPLICATE_DOCUMENT = "duplicateDocument"
     KYC_REJECTED = "verificationRejected"
+    FILE_EXPIRED = "fileExpired"
 
 
 FLAGS: dict[FlagCode, tuple[Severity, str]] = {
@@ -186,6 +187,7 @@ FLAGS: dict[FlagCode, tuple[Severity, str]] = {
     FlagCode.OWNERSHIP_OVER_100: (Severity.CHECK, "Ownership adds up to more than 100 %"),
     FlagCode.PEP: (Severity.CHECK, "Politically exposed person"),
     FlagCode.DUPLICATE_DOCUMENT: (Severity.CHECK, "Identity document of another client"),
+    FlagCode.FILE_EXPIRED: (Severity.CHECK, "A document on file has expired"),
     FlagCode.PHONE: (Severity.INFO, "Phone number is none that can be dialled"),
     FlagCode.EMAIL: (Severity.INFO, "E-mail address is none that can be written to"),
 }

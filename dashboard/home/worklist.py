@@ -14,6 +14,8 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.blocks import BlockView, as_seen
+from dashboard.clients.documents import queries as documents
+from dashboard.clients.documents.labels import document_label
 from dashboard.clients.models import ClientBlock, ClientFlag
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
@@ -47,6 +49,10 @@ QUEUES = {
         "Deletion requests", "Deletion request", "Nobody waits for an answer about the deletion of data.",
         Permission.CLIENTS_ERASE,
     ),
+    "documents": Queue(
+        "Documents to review", "Document", "No document waits for its review, and none expires soon.",
+        Permission.DOCUMENTS_WRITE,
+    ),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -60,6 +66,7 @@ QUEUES = {
     ),
 }  # fmt: skip
 #: about a transfer rather than a client
+DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 DELETIONS = "deletion_request"
 
@@ -74,6 +81,7 @@ CAUSES = {
     "contradicted": "The provider contradicts itself",
     "failed": "Could not be processed",
     "waiting": "Takes back a credit that was not told",
+    "expires": "Expires soon",
     "halfTime": "Half of the time to settle is over",
     "decide": "Decide on the deletion",
     "inTheWay": "Due to be deleted, and something is in the way",
@@ -150,6 +158,8 @@ def url_of(item: QueueItem) -> str:
         return f"/clients/{item.client_id}/deletion"
     if item.object_type == REQUESTS:
         return f"/transfers/requests/{item.object_id}"
+    if item.object_type == DOCUMENTS:
+        return f"/clients/{item.client_id}/documents/{item.object_id}"
     return f"/clients/{item.client_id}"
 
 
@@ -161,6 +171,8 @@ def _listed(labels: Sequence[str]) -> str:
 def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[str]]) -> str:
     if item.cause == "flags" and item.client_id in flags:
         return _listed(flags[item.client_id])
+    if item.queue == "documents" and item.cause == "review":
+        return "Review the document"
     if item.queue == "held-transfers" and item.cause == "review":
         return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
     return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
@@ -210,7 +222,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most eight queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most nine queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -219,6 +231,7 @@ def rows(
     requests = asked_about(items, actor)
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
+    about_documents = documents.by_ids([item.object_id for item in items if item.object_type == DOCUMENTS])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     found = []
     for item in items:
@@ -226,6 +239,8 @@ def rows(
         mine = item.assignee_id is not None and item.assignee_id == actor.id
         about, block = client.name if client else "", blocks.get(item.object_id)
         detail = f"{block.scope_label} · {block.code_label}" if block else None
+        if item.object_id in about_documents:
+            detail = document_label(about_documents[item.object_id])
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
         if item.object_id in about_requests:

@@ -18,6 +18,9 @@ from dashboard.access.actor import system
 from dashboard.approvals import services as approvals
 from dashboard.clients import services as clients
 from dashboard.clients.calendar import calendar
+from dashboard.clients.documents import queries as document_queries
+from dashboard.clients.documents import services as documents
+from dashboard.clients.documents.store import Store
 from dashboard.database import session, transaction
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
@@ -99,6 +102,29 @@ def purge_clients(_settings: Settings) -> dict[str, int]:
     return clients.purge_due(by=system("retention"), transaction=transaction)
 
 
+def check_documents(settings: Settings) -> dict[str, int]:
+    """Mark documents whose last day is over, one client a transaction, and remind of those that expire soon."""
+    by, expired, looked, edge = system("expiry of documents"), 0, 0, None
+    while due := document_queries.due_to_expire(calendar().today(), limit=MOST_AT_ONCE):
+        before = expired
+        for client_id, document_id in due:
+            with transaction():
+                expired += documents.expire(client_id, document_id, by=by)
+        if expired == before:
+            break
+    while True:
+        with transaction():
+            part, edge = documents.remind(days_ahead=settings.document_reminder_days, after=edge)
+        looked += part
+        if edge is None:
+            return {"expired": expired, "expiring": looked}
+
+
+def sweep_documents(settings: Settings) -> dict[str, int]:
+    """Remove files that no document names: what uploads that died, and purges that died, left in the folder."""
+    return documents.sweep(Store(settings.instance_path))
+
+
 def check_balances(_settings: Settings) -> dict[str, int]:
     """Ask for a check of the accounts that money moved on since the last look."""
     with transaction():
@@ -126,6 +152,8 @@ JOBS = (
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
     Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
+    Job("sweep-documents", CronTrigger(minute=37, timezone=UTC), sweep_documents),
+    Job("check-documents", CronTrigger(hour="0,3", minute=25, timezone=UTC), check_documents),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),

@@ -1,5 +1,8 @@
 """Pages of clients, one file per idea. Importing a file puts its views on the blueprint."""
 
+from dashboard.clients.documents.pages import deciding as document_decisions
+from dashboard.clients.documents.pages import files as document_files
+from dashboard.clients.documents.pages import uploading as document_uploads
 from dashboard.clients.pages import (
     activate,
     block,
@@ -13,4 +16,18 @@ from dashboard.clients.pages import (
 )
 from dashboard.clients.pages.blueprint import clients
 
-__all__ = ["activate", "block", "clients", "deletion", "flags", "listing", "notes", "profiles", "show", "unblock"]
+__all__ = [
+    "activate",
+    "block",
+    "clients",
+    "deletion",
+    "document_decisions",
+    "document_files",
+    "document_uploads",
+    "flags",
+    "listing",
+    "notes",
+    "profiles",
+    "show",
+    "unblock",
+]

@@ -62,6 +62,7 @@ class Head:
     may_activate: bool
     may_settle: bool
     may_open_requests: bool
+    may_see_documents: bool
     sees_restricted: bool
     #: processing is restricted and this reader does not work on it: the personal facts are not shown
     facts_rest: bool = False
@@ -145,6 +146,7 @@ def head_of(client: Client, *, actor: Actor) -> Head:
         may_activate=actor.may(Permission.CLIENTS_ACTIVATE) and obstacle is None and not asked_activation and not gone,
         may_settle=actor.may(Permission.CLIENTS_REVIEW) and not gone,
         may_open_requests=actor.may(Permission.APPROVALS_READ),
+        may_see_documents=actor.may(Permission.DOCUMENTS_READ),
         sees_restricted=actor.sees_restricted,
         facts_rest=client.restricted_at is not None
         and not (actor.may(Permission.CLIENTS_ERASE) or actor.sees_restricted),

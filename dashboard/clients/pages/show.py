@@ -19,6 +19,9 @@ from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients import countries, deletion, queries, retention, story
 from dashboard.clients.badges import Badge, severity_badge, status_badge
 from dashboard.clients.calendar import calendar
+from dashboard.clients.documents import queries as documents
+from dashboard.clients.documents.labels import document_label
+from dashboard.clients.documents.pages.tab import documents_tab
 from dashboard.clients.forms import NoteForm
 from dashboard.clients.models import Client, Company
 from dashboard.clients.pages.blueprint import clients
@@ -34,13 +37,16 @@ from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 
 TABS = {
-    "overview": "Overview", "money": "Money", "transfers": "Transfers", "related": "Related", "notes": "Notes",
-    "timeline": "Timeline",
+    "overview": "Overview", "money": "Money", "transfers": "Transfers", "documents": "Documents",
+    "related": "Related", "notes": "Notes", "timeline": "Timeline",
 }  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
-QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
-                "deletion-requests": "Deletion requests"}  # fmt: skip
+QUEUE_LABELS = {
+    "client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
+    "documents": "Documents to review",
+    "deletion-requests": "Deletion requests",
+}  # fmt: skip
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
@@ -49,6 +55,8 @@ _TASKS = {
     ("block-review", "str-hold"): "STR hold ends",
     ("deletion-requests", "decide"): "Decide on the deletion",
     ("deletion-requests", "inTheWay"): "Due to be deleted, and something is in the way",
+    ("documents", "review"): "Review a document",
+    ("documents", "expires"): "Ask for a newer document: one expires",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
 }
@@ -101,15 +109,19 @@ def show(client_id: UUID) -> str:
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open accounts and transactions.")
     if tab == "transfers" and not actor.may(Permission.TRANSFERS_READ):
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open transfers.")
+    if tab == "documents" and not actor.may(Permission.DOCUMENTS_READ):
+        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents of clients.")
     head = head_of(client, actor=actor)
     context = {
-        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere, "related": _related, "notes": _notes,
+        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere,
+        "documents": documents_tab, "related": _related, "notes": _notes,
         "timeline": _timeline,
     }[tab](head, actor)  # fmt: skip
     hidden = {
         *([] if actor.sees_restricted else ["notes"]),
         *([] if actor.may(Permission.LEDGER_READ) else ["money"]),
         *([] if actor.may(Permission.TRANSFERS_READ) else ["transfers"]),
+        *([] if actor.may(Permission.DOCUMENTS_READ) else ["documents"]),
     }
     shown = [key for key in TABS if key not in hidden]
     return render_template(
@@ -118,6 +130,7 @@ def show(client_id: UUID) -> str:
         client=client,
         tab=tab,
         tabs=[(key, TABS[key]) for key in shown],
+        tab_notes={"documents": _waiting_documents(client.id)} if "documents" in shown else {},
         country=countries.shown,
         in_words=in_words,
         back=_back(),
@@ -180,6 +193,11 @@ def _elsewhere(head: Head, actor: Actor) -> dict[str, Any]:
     return {}
 
 
+def _waiting_documents(client_id: UUID) -> str:
+    waiting = documents.to_review(client_id)
+    return f"({waiting} to review)" if waiting else ""
+
+
 def _related(head: Head, actor: Actor) -> dict[str, Any]:
     linked = queries.linked_to(head.client.id)
     freezes = queries.freezes(other.client for other in linked)
@@ -226,6 +244,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     review = next((task for task in tasks if task.queue == "client-review"), None)
     client_id = head.client.id
     flags = queries.flags_of(client_id)
+    papers = documents.by_ids([task.object_id for task in tasks if task.object_type == "client_document"])
     items = []
     for flag in flags:
         task = review if flag.severity >= Severity.CHECK else None
@@ -251,6 +270,8 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
         if line:
             what = f"{what}: {line.block.scope_label} · {line.block.code_label}"
         about = "" if asked is None else "asked, waits for approval"
+        if task.object_id in papers:
+            about = document_label(papers[task.object_id])
         url, dialog = _act_url(head, task, line) if asked is None else (f"/approvals/{asked.id}", False)
         owner = _owner(task, actor, names)
         items.append(OpenItem(_urgency(task), what, about, owner, task.due_at, None, url, dialog))
@@ -283,6 +304,10 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
     if task.object_type == "transfer":
         # the same for everybody who may open transfers; what may be done with it is decided there
         return f"/transfers/{task.object_id}", False
+    if task.object_type == "client_document":
+        if not head.may_see_documents:
+            return None, False
+        return url_for("clients.document", client_id=client_id, document_id=task.object_id), False
     if task.queue == "activation" and head.may_activate:
         return url_for("clients.activate", client_id=client_id), True
     if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:

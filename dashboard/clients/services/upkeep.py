@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from dashboard.audit import services as audit
 from dashboard.clients import links
 from dashboard.clients.assessment import Doubt, doubt, doubts
 from dashboard.clients.calendar import calendar
+from dashboard.clients.documents import queries as documents
 from dashboard.clients.models import (
     Client,
     ClientFlag,
@@ -69,6 +71,12 @@ def _rejected(client: Client) -> set[Doubt]:
     if told is None or told.state != KycState.REJECTED:
         return set()
     return {doubt(FlagCode.KYC_REJECTED, "verification", told.event_id)}
+def _lapsed_documents(client: Client, today: date) -> set[Doubt]:
+    """A document that was accepted has expired, and no other of its kind stands."""
+    return {
+        doubt(FlagCode.FILE_EXPIRED, f"documents.{document.category}", document.id, document.expires_on)
+        for document in documents.lapsed(client.id, today=today)
+    }
 
 
 def refresh_links(client: Client) -> None:
@@ -92,6 +100,7 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
     wanted = set(doubts(client, detail, _related(client.id), today))
     wanted |= _duplicate_document(client, detail if isinstance(detail, Individual) else None)
     wanted |= _rejected(client)
+    wanted |= _lapsed_documents(client, today)
     known = list(session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)))
     standing = {(flag.code, flag.field): flag for flag in known if flag.closed_at is None}
     settled = {(flag.code, flag.fact) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
