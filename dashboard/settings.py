@@ -28,6 +28,11 @@
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
 | SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
+| REVIEW_MONTHS_LOW, _MEDIUM, _HIGH | 60, 24, 12 | months until a client is reviewed again, by risk; at most 60, 60 and 12 |
+| REVIEW_LEAD_DAYS | 30 | days before its date that a review enters the queue |
+| REVIEW_DAILY | 1000 | reviews that the daily job puts into the queue, the most urgent first |
+| REVIEW_ESCALATE_DAYS | 5 | business days after which a late review is raised to senior officers |
+| REVIEW_RESTRICT_DAYS | 20 | business days after which a late review stops the client's debits |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -108,6 +113,13 @@ class Settings:
     sandbox_port: int
     sandbox_secret: str | None = field(repr=False)
     provider_ask_minutes: int
+    review_months_low: int
+    review_months_medium: int
+    review_months_high: int
+    review_lead_days: int
+    review_daily: int
+    review_escalate_days: int
+    review_restrict_days: int
 
     @property
     def production(self) -> bool:
@@ -239,6 +251,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     if production and database_url is None:
         raise SettingsError("DATABASE_URL is required when ENVIRONMENT=production; the embedded database is for trying")
     mail_server = _mail_server(env)
+    escalate = _number(env, "REVIEW_ESCALATE_DAYS", 5, 0, 250)
+    restrict = _number(env, "REVIEW_RESTRICT_DAYS", 20, 1, 250)
+    if restrict <= escalate:
+        raise SettingsError(f"REVIEW_RESTRICT_DAYS ({restrict}) must be more than REVIEW_ESCALATE_DAYS ({escalate})")
     return Settings(
         environment=environment,
         instance_path=Path(env.get("INSTANCE_PATH", "").strip() or ROOT / "instance").resolve(),
@@ -271,4 +287,12 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
         sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
         provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
+        # AMLR Art. 26(2): no later than five years, one where the risk is higher
+        review_months_low=_number(env, "REVIEW_MONTHS_LOW", 60, 1, 60),
+        review_months_medium=_number(env, "REVIEW_MONTHS_MEDIUM", 24, 1, 60),
+        review_months_high=_number(env, "REVIEW_MONTHS_HIGH", 12, 1, 12),
+        review_lead_days=_number(env, "REVIEW_LEAD_DAYS", 30, 0, 180),
+        review_daily=_number(env, "REVIEW_DAILY", 1000, 1, 100_000),
+        review_escalate_days=escalate,
+        review_restrict_days=restrict,
     )
