@@ -28,7 +28,7 @@
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
 | SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
-| REVIEW_MONTHS_LOW, _MEDIUM, _HIGH | 60, 24, 12 | months until a client is reviewed again, by risk; at most 60, 60 and 12 |
+| REVIEW_MONTHS_LOW, _MEDIUM, _HIGH | 60, 24, 12 | months until a client is reviewed again; at most 60, 60, 12 |
 | REVIEW_LEAD_DAYS | 30 | days before its date that a review enters the queue |
 | REVIEW_DAILY | 1000 | reviews that the daily job puts into the queue, the most urgent first |
 | REVIEW_ESCALATE_DAYS | 5 | business days after which a late review is raised to senior officers |

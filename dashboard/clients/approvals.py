@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
-from dashboard.clients import lifting
+from dashboard.clients import lifting, marking
+from dashboard.clients.services import marks
 from dashboard.clients.services.activate import activate
 from dashboard.clients.services.activate import fingerprint as activation_fingerprint
 from dashboard.clients.services.risk import fingerprint as risk_fingerprint
@@ -19,4 +20,7 @@ KINDS = (
          done="Activated", noun="Activation"),
     Kind("client.lower-risk", "Lower the risk of", Permission.CLIENTS_ACTIVATE, risk_fingerprint, lower_risk,
          done="Lowered the risk of", noun="Lower risk"),
+    Kind(marks.KIND, "End a sanctions mark of", Permission.CLIENTS_UNBLOCK, marks.fingerprint,
+         marks.end_sanctions_mark, done="Ended a sanctions mark of", noun="End of a sanctions mark",
+         details=marking.details, hidden=True),
 )  # fmt: skip

@@ -440,7 +440,11 @@ class ClientReviewPlan(Base):
             "ix_client_review_plan_risk", "risk_level", "next_on", "client_id", postgresql_where=sa.text("running")
         ),
         sa.Index(
-            "ix_client_review_plan_due", "next_on", "client_id", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")
+            "ix_client_review_plan_due",
+            "next_on",
+            "client_id",
+            "due_at",
+            postgresql_where=sa.text("due_at IS NOT NULL"),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""How often clients are reviewed, and what happens to a review that nobody does. Set once by the application factory."""
+"""How often clients are reviewed, and what becomes of a review that nobody does. Installed by the application."""
 
 from __future__ import annotations
 

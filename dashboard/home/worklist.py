@@ -15,6 +15,7 @@ from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.blocks import BlockView, as_seen
 from dashboard.clients.models import ClientBlock, ClientFlag
+from dashboard.clients.reviewing import because_of
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
@@ -37,12 +38,20 @@ class Queue(NamedTuple):
     permission: Permission = Permission.CLIENTS_REVIEW
     #: the page that shows the whole queue best; None: the list of its items
     page: str | None = None
+    #: only senior people work it
+    senior: bool = False
+
+    def worked_by(self, actor: Actor) -> bool:
+        """Whether this queue is any of the actor's business."""
+        return actor.may(self.permission) and (actor.senior or not self.senior)
 
 
 QUEUES = {
     "client-review": Queue("Client review", "Client review", "No client has an open doubt."),
     "activation": Queue("Activation", "Activation", "No client is ready to be activated."),
     "block-review": Queue("Block reviews", "Block review", "No block needs a review."),
+    "client-reviews": Queue("Periodic reviews", "Periodic review", "No client is to be reviewed within the lead time."),
+    "overdue-reviews": Queue("Late reviews", "Late review", "No periodic review is so late.", senior=True),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -57,6 +66,7 @@ QUEUES = {
 }  # fmt: skip
 #: about a transfer rather than a client
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
+REVIEWS = frozenset({"client-reviews", "overdue-reviews"})
 
 #: causes other than flags, in words
 CAUSES = {
@@ -70,6 +80,8 @@ CAUSES = {
     "failed": "Could not be processed",
     "waiting": "Takes back a credit that was not told",
     "halfTime": "Half of the time to settle is over",
+    "periodic": "Periodic review",
+    "overdue": "Nobody has reviewed it; debits stop at this time",
     "receivable": "Money was taken back that the client no longer has",
 }
 #: why money did not reach a client
@@ -135,6 +147,8 @@ def _blocks(ids: Sequence[UUID], actor: Actor) -> dict[UUID, BlockView]:
 
 def url_of(item: QueueItem) -> str:
     """Where an item is worked on."""
+    if item.queue in REVIEWS:
+        return f"/clients/{item.client_id}/review"
     if item.object_type == RECEIPTS:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
@@ -201,7 +215,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most eight queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most nine queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -211,12 +225,15 @@ def rows(
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
+    due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
         mine = item.assignee_id is not None and item.assignee_id == actor.id
         about, block = client.name if client else "", blocks.get(item.object_id)
         detail = f"{block.scope_label} · {block.code_label}" if block else None
+        if item.queue in REVIEWS:
+            detail = due_because.get(item.object_id)
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
         if item.object_id in about_requests:

@@ -245,9 +245,7 @@ CREATE TRIGGER client_block_stands_while_marked BEFORE UPDATE OF lifted_at ON cl
     EXECUTE FUNCTION client_block_stands_while_marked();
 """
 
-PERIOD_IS_LAWFUL = (
-    "period_months BETWEEN 1 AND CASE WHEN risk_level IN (1, 2) AND NOT heightened THEN 60 ELSE 12 END"
-)
+PERIOD_IS_LAWFUL = "period_months BETWEEN 1 AND CASE WHEN risk_level IN (1, 2) AND NOT heightened THEN 60 ELSE 12 END"
 NEXT_ON = (
     "CASE WHEN ended THEN NULL ELSE LEAST((period_from + make_interval(months => period_months))::date,"
     " expires_on, chosen_on, prohibited_on) END"
@@ -274,7 +272,9 @@ def _tables() -> None:
         ),
         sa.CheckConstraint("by_kind IN ('staff', 'token', 'system')", name=op.f("ck_client_risk_change_by_known")),
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_client_risk_change_client_id")),
-        sa.ForeignKeyConstraint(["approval_id"], ["approval_request.id"], name=op.f("fk_client_risk_change_approval_id")),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval_request.id"], name=op.f("fk_client_risk_change_approval_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client_risk_change")),
     )
     op.create_index(
@@ -299,9 +299,7 @@ def _tables() -> None:
         sa.Column("period_months", sa.SmallInteger(), nullable=False),
         sa.Column("next_on", sa.Date(), nullable=False),
         sa.Column("lowering_request_id", sa.UUID(), nullable=True),
-        sa.CheckConstraint(
-            "outcome IN ('continue', 'conditions', 'end')", name=op.f("ck_client_review_outcome_known")
-        ),
+        sa.CheckConstraint("outcome IN ('continue', 'conditions', 'end')", name=op.f("ck_client_review_outcome_known")),
         sa.CheckConstraint("length(btrim(reasons)) > 0", name=op.f("ck_client_review_reasons_not_empty")),
         sa.CheckConstraint(
             "risk_assessed BETWEEN 1 AND 4 AND risk_assessed <= risk_after"
@@ -324,7 +322,9 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client_review")),
         sa.UniqueConstraint("previous_id", name=op.f("uq_client_review_previous_id")),
     )
-    op.create_index("ix_client_review_client", "client_review", ["client_id", sa.literal_column("id DESC")], unique=False)
+    op.create_index(
+        "ix_client_review_client", "client_review", ["client_id", sa.literal_column("id DESC")], unique=False
+    )
     op.create_index(
         "uq_client_review_first", "client_review", ["client_id"], unique=True,
         postgresql_where=sa.text("previous_id IS NULL"),
@@ -397,7 +397,9 @@ def _tables() -> None:
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_client_mark_client_id")),
         sa.ForeignKeyConstraint(["opened_by"], ["staff_member.id"], name=op.f("fk_client_mark_opened_by")),
         sa.ForeignKeyConstraint(["ended_by"], ["staff_member.id"], name=op.f("fk_client_mark_ended_by")),
-        sa.ForeignKeyConstraint(["end_approval_id"], ["approval_request.id"], name=op.f("fk_client_mark_end_approval_id")),
+        sa.ForeignKeyConstraint(
+            ["end_approval_id"], ["approval_request.id"], name=op.f("fk_client_mark_end_approval_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client_mark")),
     )
     op.create_index("ix_client_mark_client", "client_mark", ["client_id", sa.literal_column("id DESC")], unique=False)
@@ -424,9 +426,7 @@ def _tables() -> None:
         "ix_client_flag_opened", "client_flag", ["opened_at", "id"], unique=False,
         postgresql_where=sa.text("closed_at IS NULL"),
     )  # fmt: skip
-    op.create_index(
-        "ix_client_flag_client", "client_flag", ["client_id", sa.literal_column("id DESC")], unique=False
-    )
+    op.create_index("ix_client_flag_client", "client_flag", ["client_id", sa.literal_column("id DESC")], unique=False)
 
 
 def _indexes_of_plans() -> None:

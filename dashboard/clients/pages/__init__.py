@@ -5,11 +5,17 @@ from dashboard.clients.pages import (
     block,
     flags,
     listing,
+    marks,
     notes,
     profiles,
+    reviews,
+    risk,
     show,
     unblock,
 )
 from dashboard.clients.pages.blueprint import clients
 
-__all__ = ["activate", "block", "clients", "flags", "listing", "notes", "profiles", "show", "unblock"]
+__all__ = [
+    "activate", "block", "clients", "flags", "listing", "marks", "notes", "profiles", "reviews", "risk", "show",
+    "unblock",
+]  # fmt: skip
