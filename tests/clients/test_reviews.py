@@ -104,9 +104,7 @@ def test_somebody_politically_exposed_is_reviewed_every_year(officer: Actor, sen
     assert plan_of(exposed).period_months == 12
     client = active(officer, senior, risk_level=1, document=None)
     with transaction():
-        mark = services.open_mark(
-            client.id, kind=MarkKind.PEP, list_name="House list", said_by="Screening", by=officer
-        )
+        mark = services.open_mark(client.id, kind=MarkKind.PEP, list_name="House list", said_by="Screening", by=officer)
     assert plan_of(client).next_on == in_months(12)
     with transaction():
         services.end_mark(mark.id, reason="Left the office long ago", by=officer)
@@ -124,9 +122,7 @@ def test_the_period_begins_with_the_activation_and_nothing_is_asked_before(offic
 def test_a_prohibited_risk_is_reviewed_at_once(officer: Actor, senior: Actor) -> None:
     client = active(officer, senior)
     with transaction():
-        services.update(
-            client.id, IndividualProfile(first_name="Mari", last_name="Ilves", risk_level=4), by=officer
-        )
+        services.update(client.id, IndividualProfile(first_name="Mari", last_name="Ilves", risk_level=4), by=officer)
     assert plan_of(client).next_on == today()
     assert [item.cause for item in items(client)] == ["periodic"]
     done = review(client, officer, risk_level=4)
