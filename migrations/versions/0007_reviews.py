@@ -27,6 +27,8 @@ BEGIN
         coalesce(said ->> 'kind', 'system'), (said ->> 'id')::uuid, coalesce(said ->> 'name', session_user),
         coalesce(said ->> 'cause', 'unknown'), said ->> 'reason',
         CASE WHEN NEW.risk_level < OLD.risk_level THEN NEW.risk_approval_id END);
+    -- what was said is said of one change
+    PERFORM set_config('countinghouse.risk_change', '', true);
     RETURN NULL;
 END $$;
 CREATE TRIGGER client_risk_is_told AFTER UPDATE OF risk_level ON client
@@ -42,6 +44,7 @@ BEGIN
         CASE WHEN own THEN said ->> 'kind' ELSE 'system' END, CASE WHEN own THEN (said ->> 'id')::uuid END,
         CASE WHEN own THEN said ->> 'name' ELSE session_user END, CASE WHEN own THEN 'created' ELSE 'unknown' END
     FROM fresh f CROSS JOIN LATERAL (SELECT said ->> 'client' IS NOT DISTINCT FROM f.id::text AS own) o;
+    PERFORM set_config('countinghouse.risk_change', '', true);
     RETURN NULL;
 END $$;
 CREATE TRIGGER client_risk_begins AFTER INSERT ON client

@@ -101,7 +101,7 @@ def test_the_list_of_open_flags_is_by_owner(flagged: Client, officer: Actor, peo
     flag = flag_of(flagged)
     url = path(flagged, f"/flags/{flag.id}/owner")
     assert browser.get(url).status_code == 200
-    assert browser.post(url, data={"seen": "", "owner": str(officer.id)}).status_code == 302
+    assert browser.post(url, data={"seen": "", "owner": str(officer.id)}).status_code == 303
     assert "Unknown country code" in browser.get("/clients/flags").text
     assert "No open flag is without an owner." in browser.get("/clients/flags?owner=none").text
     assert "No open flag is yours." in colleague.get("/clients/flags").text

@@ -244,7 +244,7 @@ def test_the_log_holds_neither_the_mark_nor_its_words(
             data={"kind": "sanctions", "about": "", "list_name": "EU consolidated list", "said_by": "Screening hit",
                   "comment": "words-of-the-mark"},
         )  # fmt: skip
-        assert answer.status_code == 302
+        assert answer.status_code == 303
         assert browser.get(path(client, "/risk")).status_code == 200
     written = caplog.text + "".join(capfd.readouterr())
     assert not WORDS.search(written)

@@ -105,7 +105,7 @@ def test_each_review_is_followed_by_one_at_most(client: Client, officer: Actor) 
 
 @pytest.mark.parametrize("table", ["client_review", "client_risk_change"])
 def test_reviews_and_the_history_of_risk_are_evidence(app: Flask, table: str) -> None:
-    assert refused(f"UPDATE {table} SET id = id") == "no grant"
+    assert refused(f"UPDATE {table} SET client_id = client_id") == "no grant"
     assert refused(f"DELETE FROM {table}") == "no grant"
     assert refused(f"TRUNCATE {table} CASCADE") == "no grant"
 

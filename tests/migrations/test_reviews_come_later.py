@@ -1,4 +1,4 @@
-"""A house with clients from before it planned reviews: the upgrade gives each its date and its history, asks nobody yet."""
+"""A house with clients from before it planned reviews: the upgrade gives each its date and history, asks nobody."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def _client(connection: Any, name: str) -> UUID:
     if activated:
         connection.execute(
             "INSERT INTO audit_event (id, occurred_at, actor_kind, actor_name, actor_role, action, object_type,"
-            " object_id, client_id) VALUES (%s, %s, 'staff', 'R. Kask', 'officer', 'client.activated', 'client', %s, %s)",
+            " object_id, client_id) VALUES (%s, %s, 'staff', 'R. Kask', 'officer',"
+            " 'client.activated', 'client', %s, %s)",
             (new_id(), f"{activated} 12:00+00", client_id, client_id),
         )
     if name == "high":

@@ -43,7 +43,7 @@ class MarkForm(FlaskForm):
     """Opening a mark. Kinds and people are those that the reader may choose."""
 
     kind = RadioField("Kind", choices=[(kind.value, MARK_LABELS[kind]) for kind in MarkKind], id="mark-kind")
-    about = SelectField("About", choices=[("", "The client itself")], filters=[lambda v: v or None], id="mark-about")
+    about = SelectField("About", validate_choice=False, filters=[lambda v: v or None], id="mark-about")
     list_name = text("List or source", longest=LONGEST_SOURCE, required="Say which list or source it is.",
                      id="mark-list")  # fmt: skip
     list_version = text("Its version or date", longest=LONGEST_SOURCE, marked=True, id="mark-version")

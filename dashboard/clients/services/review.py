@@ -155,6 +155,7 @@ def complete_review(
         before={"next_review_date": due_on.isoformat()} if due_on else None,
         after={"next_review_date": plan.next_on.isoformat() if plan.next_on else None},
         restricted={"outcome": outcome, "reasons": text},
+        at=review.reviewed_at,
     )
     if lift_restriction:
         if restriction is None:

@@ -18,7 +18,7 @@ _SETTING = "countinghouse.risk_change"
 
 
 def say(client_id: UUID, *, cause: Cause, by: Actor, reason: str | None = None) -> None:
-    """Before the change is written: it holds for this client until another one is said."""
+    """Before the change is written: it is said of this client's next change in this transaction."""
     said = {
         "client": str(client_id),
         "cause": cause,
