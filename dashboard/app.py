@@ -17,6 +17,7 @@ from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.background import kinds as background_kinds
+from dashboard.clients import periods as review_periods
 from dashboard.clients import retention, story
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
@@ -34,6 +35,7 @@ from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
+from dashboard.onboarding.reviews import reviews
 from dashboard.onboarding.sumsub import rules as sumsub_rules
 from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.settings import ROOT, Settings
@@ -55,7 +57,7 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
+PAGES = (home, clients, transfers, ledger, reviews, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
@@ -121,6 +123,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     deadline.install(chosen.approval_business_hours)
     clocks.install(chosen.resolve_business_days)
     retention.install(chosen.retention_years)
+    review_periods.install(chosen)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )

@@ -34,6 +34,11 @@
 | SUMSUB_WORKFLOW_LEVELS | (none) | levels, by commas, that are steps of a workflow: they alone approve nobody |
 | DOCUMENT_MEGABYTES | 10 | size of the largest document that may be uploaded |
 | DOCUMENT_REMINDER_DAYS | 30 | days before a document expires on which somebody is reminded of it |
+| REVIEW_MONTHS_LOW, _MEDIUM, _HIGH | 60, 24, 12 | months until a client is reviewed again; at most 60, 60, 12 |
+| REVIEW_LEAD_DAYS | 30 | days before its date that a review enters the queue |
+| REVIEW_DAILY | 1000 | reviews that the daily job puts into the queue, the most urgent first |
+| REVIEW_ESCALATE_DAYS | 5 | business days after which a late review is raised to senior officers |
+| REVIEW_RESTRICT_DAYS | 20 | business days after which a late review stops the client's debits |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -121,6 +126,13 @@ class Settings:
     provider_ask_minutes: int
     document_megabytes: int
     document_reminder_days: int
+    review_months_low: int
+    review_months_medium: int
+    review_months_high: int
+    review_lead_days: int
+    review_daily: int
+    review_escalate_days: int
+    review_restrict_days: int
     #: the first is the newest; none: webhooks are off
     sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
@@ -279,6 +291,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     if production and database_url is None:
         raise SettingsError("DATABASE_URL is required when ENVIRONMENT=production; the embedded database is for trying")
     mail_server = _mail_server(env)
+    escalate = _number(env, "REVIEW_ESCALATE_DAYS", 5, 0, 250)
+    restrict = _number(env, "REVIEW_RESTRICT_DAYS", 20, 1, 250)
+    if restrict <= escalate:
+        raise SettingsError(f"REVIEW_RESTRICT_DAYS ({restrict}) must be more than REVIEW_ESCALATE_DAYS ({escalate})")
     return Settings(
         environment=environment,
         instance_path=Path(env.get("INSTANCE_PATH", "").strip() or ROOT / "instance").resolve(),
@@ -317,4 +333,12 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),
         document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
         document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
+        # AMLR Art. 26(2): no later than five years, one where the risk is higher
+        review_months_low=_number(env, "REVIEW_MONTHS_LOW", 60, 1, 60),
+        review_months_medium=_number(env, "REVIEW_MONTHS_MEDIUM", 24, 1, 60),
+        review_months_high=_number(env, "REVIEW_MONTHS_HIGH", 12, 1, 12),
+        review_lead_days=_number(env, "REVIEW_LEAD_DAYS", 30, 0, 180),
+        review_daily=_number(env, "REVIEW_DAILY", 1000, 1, 100_000),
+        review_escalate_days=escalate,
+        review_restrict_days=restrict,
     )

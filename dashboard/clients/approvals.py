@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
-from dashboard.clients import lifting
+from dashboard.clients import lifting, marking
+from dashboard.clients.services import marks
 from dashboard.clients.services.activate import activate
 from dashboard.clients.services.activate import fingerprint as activation_fingerprint
 from dashboard.clients.services.deletion import plan_purge, purge_fingerprint
@@ -25,4 +26,7 @@ KINDS = (
          done="Approved to delete the data of", noun="Deletion"),
     Kind("client.end-hold", "End a legal hold on", Permission.CLIENTS_ERASE, hold_fingerprint, end_hold,
          done="Ended a legal hold on", noun="End of a legal hold"),
+    Kind(marks.KIND, "End a sanctions mark of", Permission.CLIENTS_UNBLOCK, marks.fingerprint,
+         marks.end_sanctions_mark, done="Ended a sanctions mark of", noun="End of a sanctions mark",
+         details=marking.details, hidden=True),
 )  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from dashboard.clients.models import Client
-from dashboard.clients.vocabulary import Risk, Severity, Status
+from dashboard.clients.vocabulary import MARK_LABELS, MarkKind, Risk, Severity, Status
 
 
 class Badge(NamedTuple):
@@ -32,6 +33,15 @@ def risk_badge(level: int) -> Badge:
 
 def severity_badge(severity: int) -> Badge:
     return Badge(_SEVERITY_ROLES.get(Severity(severity), "neutral"), Severity(severity).label)
+
+
+def mark_badges(kinds: Collection[MarkKind]) -> list[Badge]:
+    """One badge for each kind that stands, the heavier first."""
+    return [
+        Badge("stop" if kind is MarkKind.SANCTIONS else "wait", MARK_LABELS[kind])
+        for kind in (MarkKind.SANCTIONS, MarkKind.PEP)
+        if kind in kinds
+    ]
 
 
 def in_words(text: str) -> Badge:

@@ -216,10 +216,16 @@ class ClientFlag(Base):
     closed_by: Mapped[UUID | None]
     closed_by_name: Mapped[str | None]
     closing_reason: Mapped[str | None]
+    #: who looks into it, and since when; None: nobody yet
+    owner_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
+    owned_since: Mapped[datetime | None]
+    #: the flag that a person had settled before the fact became another one
+    reopens_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client_flag.id"))
 
     __table_args__ = (
         sa.CheckConstraint("severity BETWEEN 1 AND 3", name="severity_known"),
         sa.CheckConstraint("(closed_at IS NULL) = (closing_reason IS NULL)", name="closed_with_a_reason"),
+        sa.CheckConstraint("(owner_id IS NULL) = (owned_since IS NULL)", name="owned_since_when_owned"),
         sa.Index(
             "uq_client_flag_open",
             "client_id",
@@ -229,6 +235,9 @@ class ClientFlag(Base):
             postgresql_where=sa.text("closed_at IS NULL"),
         ),
         sa.Index("ix_client_flag_code", "code", "client_id", postgresql_where=sa.text("closed_at IS NULL")),
+        sa.Index("ix_client_flag_owner", "owner_id", "opened_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
+        sa.Index("ix_client_flag_opened", "opened_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
+        sa.Index("ix_client_flag_client", "client_id", sa.text("id DESC")),
     )
 
 
@@ -402,3 +411,186 @@ class VerificationDecision(Base):
         sa.Index("ix_verification_decision_client", "client_id", sa.text("id DESC")),
         sa.Index("ix_verification_decision_event", "event_id", "id"),
     )  # fmt: skip
+class ClientRiskChange(Base):
+    """Each change of a risk. The database writes it, whoever changes the risk (`client_risk_is_told`); append-only."""
+
+    __tablename__ = "client_risk_change"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True), primary_key=True)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    #: None: the client began with it
+    risk_before: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    risk_after: Mapped[int] = mapped_column(sa.SmallInteger)
+    changed_at: Mapped[datetime]
+    by_kind: Mapped[str]
+    by_id: Mapped[UUID | None]
+    by_name: Mapped[str]
+    cause: Mapped[str]
+    #: restricted
+    reason: Mapped[str | None]
+    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint(
+            "cause IN ('created', 'changed', 'raised', 'lowered', 'review', 'found', 'unknown')", name="cause_known"
+        ),
+        sa.CheckConstraint("by_kind IN ('staff', 'token', 'system')", name="by_known"),
+        sa.Index("ix_client_risk_change_client", "client_id", sa.text("id DESC")),
+    )
+
+
+#: AMLR Art. 26(2): one year where the risk is higher (not set counts as high), five years for all others
+_LAWFUL = "period_months BETWEEN 1 AND CASE WHEN {} IN (1, 2) AND NOT heightened THEN 60 ELSE 12 END"
+
+
+class ClientReview(Base):
+    """A completed periodic review: evidence, append-only. Everything but the dates and risks is restricted."""
+
+    __tablename__ = "client_review"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    #: the review before; each is followed by one at most
+    previous_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client_review.id"), unique=True)
+    reviewed_at: Mapped[datetime]
+    #: the same as a day in the institution's zone
+    reviewed_on: Mapped[date]
+    reviewed_by: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"))
+    reviewed_by_name: Mapped[str]
+    #: when it had to be done; None when nothing was planned
+    due_on: Mapped[date | None]
+    risk_before: Mapped[int] = mapped_column(sa.SmallInteger)
+    #: what the reviewer found right; a lower one is asked for and does not stand yet
+    risk_assessed: Mapped[int] = mapped_column(sa.SmallInteger)
+    #: what stood when the review was completed: the next date follows from it
+    risk_after: Mapped[int] = mapped_column(sa.SmallInteger)
+    #: somebody politically exposed is among them
+    heightened: Mapped[bool]
+    outcome: Mapped[str]
+    reasons: Mapped[str]
+    period_months: Mapped[int] = mapped_column(sa.SmallInteger)
+    next_on: Mapped[date]
+    lowering_request_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint("outcome IN ('continue', 'conditions', 'end')", name="outcome_known"),
+        sa.CheckConstraint("length(btrim(reasons)) > 0", name="reasons_not_empty"),
+        sa.CheckConstraint(
+            "risk_assessed BETWEEN 1 AND 4 AND risk_assessed <= risk_after"
+            " AND (risk_assessed < risk_after) = (lowering_request_id IS NOT NULL)",
+            name="lower_risk_is_asked_for",
+        ),
+        sa.CheckConstraint(_LAWFUL.format("risk_after"), name="period_is_lawful"),
+        sa.CheckConstraint(
+            "next_on > reviewed_on AND next_on <= (reviewed_on + make_interval(months => period_months))::date",
+            name="next_within_period",
+        ),
+        sa.Index("ix_client_review_client", "client_id", sa.text("id DESC")),
+        sa.Index("uq_client_review_first", "client_id", unique=True, postgresql_where=sa.text("previous_id IS NULL")),
+    )
+
+
+class ClientReviewPlan(Base):
+    """When a client is reviewed next. The date is computed by the database from what stands beside it, so that nothing
+    can put it later than the period allows. Kept by `services.plan`."""
+
+    __tablename__ = "client_review_plan"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), primary_key=True)
+    #: the client is active, or was before its blocks: only then is it asked for
+    running: Mapped[bool]
+    #: closed: it needs none
+    ended: Mapped[bool] = mapped_column(default=False)
+    #: of the client when this was computed (`client_review_plan_follows_risk`)
+    risk_level: Mapped[int] = mapped_column(sa.SmallInteger)
+    heightened: Mapped[bool] = mapped_column(default=False)
+    #: the day of the last review, of the activation, or of the creation
+    period_from: Mapped[date]
+    period_months: Mapped[int] = mapped_column(sa.SmallInteger)
+    #: the first document that runs out after that day
+    expires_on: Mapped[date | None]
+    #: an earlier day that the reviewer chose
+    chosen_on: Mapped[date | None]
+    #: the risk was set to prohibited, and nobody has reviewed the client since
+    prohibited_on: Mapped[date | None]
+    next_on: Mapped[date | None] = mapped_column(
+        sa.Computed(
+            "CASE WHEN ended THEN NULL ELSE LEAST((period_from + make_interval(months => period_months))::date,"
+            " expires_on, chosen_on, prohibited_on) END",
+            persisted=True,
+        )
+    )
+    last_review_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client_review.id"))
+    #: the clock of the item in the queue; None: not in the queue
+    due_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]
+    restricted_at: Mapped[datetime | None]
+    restriction_block_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("client_block.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint(_LAWFUL.format("risk_level"), name="period_is_lawful"),
+        sa.CheckConstraint(
+            "due_at IS NOT NULL OR (escalated_at IS NULL AND restricted_at IS NULL)", name="late_when_due"
+        ),
+        sa.CheckConstraint("NOT (running AND ended)", name="runs_or_ended"),
+        sa.Index("ix_client_review_plan_next", "next_on", "client_id", postgresql_where=sa.text("running")),
+        sa.Index(
+            "ix_client_review_plan_risk", "risk_level", "next_on", "client_id", postgresql_where=sa.text("running")
+        ),
+        sa.Index(
+            "ix_client_review_plan_due",
+            "next_on",
+            "client_id",
+            "due_at",
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        ),
+    )
+
+
+class ClientMark(Base):
+    """PEP or sanctions, as somebody says it by a list. Ended, never rewritten. One of sanctions is restricted whole."""
+
+    __tablename__ = "client_mark"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    kind: Mapped[str]
+    #: name of the related individual; None: the client itself. A name, because people are replaced with each change
+    about: Mapped[str | None]
+    #: the source: which list, which edition of it, and who or what says so
+    list_name: Mapped[str]
+    list_version: Mapped[str | None]
+    said_by: Mapped[str]
+    reference: Mapped[str | None]
+    comment: Mapped[str | None]
+    opened_at: Mapped[datetime]
+    opened_by: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"))
+    opened_by_name: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
+    ended_by_name: Mapped[str | None]
+    ending_reason: Mapped[str | None]
+    end_approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint("kind IN ('pep', 'sanctions')", name="kind_known"),
+        sa.CheckConstraint("length(btrim(list_name)) > 0 AND length(btrim(said_by)) > 0", name="has_a_source"),
+        sa.CheckConstraint(
+            "(ended_at IS NULL) = (ending_reason IS NULL) AND (ended_at IS NULL) = (ended_by IS NULL)"
+            " AND (ended_at IS NULL) = (ended_by_name IS NULL) AND (ended_at IS NOT NULL OR end_approval_id IS NULL)",
+            name="end_is_complete",
+        ),
+        sa.CheckConstraint(
+            "ended_at IS NULL OR kind <> 'sanctions' OR end_approval_id IS NOT NULL", name="sanctions_end_by_two_people"
+        ),
+        sa.Index("ix_client_mark_client", "client_id", sa.text("id DESC")),
+        sa.Index(
+            "uq_client_mark_open",
+            "client_id",
+            "kind",
+            "list_name",
+            sa.text("coalesce(about, '')"),
+            unique=True,
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+    )

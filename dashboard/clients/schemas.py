@@ -302,7 +302,7 @@ class ClientChange(_ClientFields):
     type: ClientType | None = Field(default=None, description="Never changes; left out, it is what it was.")
 
 
-class OptionalBody(Body):
+class _OptionalBody(Body):
     """No body at all is an empty one."""
 
     @model_validator(mode="before")
@@ -324,7 +324,7 @@ CurrencyText = Annotated[
 ]
 
 
-class BlockBody(OptionalBody):
+class BlockBody(_OptionalBody):
     """Why and what; everything may be left out."""
 
     model_config = ConfigDict(
@@ -370,7 +370,7 @@ class BlockBody(OptionalBody):
     legal_reference: Paragraph | None = None
 
 
-class UnblockBody(OptionalBody):
+class UnblockBody(_OptionalBody):
     """Why; may be left out."""
 
     model_config = ConfigDict(

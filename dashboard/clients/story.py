@@ -22,8 +22,17 @@ from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
 from dashboard.clients import countries
+from dashboard.clients.blocks import MASKED_RULE
 from dashboard.clients.retention import HOLD_LABELS, HoldCode
-from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, Scope, in_words
+from dashboard.clients.vocabulary import (
+    BLOCK_CODE_LABELS,
+    OUTCOME_LABELS,
+    SCOPE_LABELS,
+    BlockCode,
+    Outcome,
+    Scope,
+    in_words,
+)
 
 OPEN_TO_ALL = (
     "approval.approved",
@@ -40,7 +49,10 @@ OPEN_TO_ALL = (
     "client.flag_settled",
     "client.flagged",
     "client.flags_gone",
+    "client.pep_ended",
+    "client.pep_marked",
     "client.risk_lowered",
+    "client.risk_raised",
     "client.unblocked",
     "deletion.purged",
     "deletion.refused",
@@ -72,8 +84,14 @@ _WHAT = {
     "client.flag_settled": "Flag settled",
     "client.flagged": "Flagged",
     "client.flags_gone": "Flag gone after a change",
+    "client.flag_given": "Owner of a flag",
     "client.note_added": "Note added",
+    "client.pep_ended": "PEP mark ended",
+    "client.pep_marked": "Marked as PEP",
     "client.risk_lowered": "Risk lowered",
+    "client.risk_raised": "Risk raised",
+    "client.sanctions_mark_ended": "Sanctions mark ended",
+    "client.sanctions_marked": "Sanctions mark",
     "client.unblocked": "Block lifted",
     "deletion.hold_ended": "Legal hold ended",
     "deletion.hold_placed": "Legal hold placed",
@@ -93,6 +111,8 @@ _WHAT = {
     "one_time_password.verified": "Code to close an account verified",
     "queue.released": "Put back into the queue",
     "queue.taken": "Taken from the queue",
+    "review.completed": "Periodic review completed",
+    "review.escalated": "Periodic review late: raised to senior officers",
 }
 _DECISIONS = {
     "approval.requested": "requested",
@@ -103,6 +123,8 @@ _DECISIONS = {
     "approval.stale": "request closed: something changed meanwhile",
     "approval.refused": "request: somebody tried to decide and may not",
 }
+# of kinds that not everybody may know of
+_DECISIONS |= {f"hidden-{action}": words for action, words in _DECISIONS.items()}
 _LABELS = {
     "address": "Address",
     "birth_date": "Date of birth",
@@ -113,6 +135,9 @@ _LABELS = {
     "expiry_date": "Expires",
     "email": "E-mail",
     "flags": "Flags",
+    "list": "List",
+    "next_review_date": "Next review",
+    "owner": "Owner",
     "is_default_compliant": "Compliant by default",
     "is_engaged_gambling_10k": "Gambling above 10,000 EUR",
     "name": "Name",
@@ -135,6 +160,7 @@ _LABELS = {
 _SAID = {
     "client.blocked": {"scope"},
     "client.created": {"name", "type", "status", "profile"},
+    "client.flag_given": {"flag"},
     "client.flag_settled": {"flag"},
     "document.accepted": {"document"},
     "document.expired": {"document", "document_state"},
@@ -147,6 +173,10 @@ _SAID = {
     "queue.taken": {"queue"},
     "queue.released": {"queue"},
 }
+#: where a mark comes from, in words
+_SOURCE = {
+    "list": "List", "edition": "edition", "said_by": "said by", "reference": "reference", "about": "about",
+}  # fmt: skip
 _COUNTRIES = {"country", "citizenship_country", "residence_country", "registration_country", "tax_residency_country"}
 
 
@@ -248,6 +278,12 @@ def _restricted(entry: TimelineEntry) -> list[str]:
             continue
         if key == "code":
             lines.append(BLOCK_CODE_LABELS[BlockCode(value)])
+        elif key == "outcome" and value in set(Outcome):
+            lines.append(OUTCOME_LABELS[Outcome(value)])
+        elif key == "kind":
+            continue
+        elif key in _SOURCE:
+            lines.append(f"{_SOURCE[key]} {value}")
         elif key == "legalReference":
             lines.append(f"Legal reference {value}")
         elif key == "hold":
@@ -269,6 +305,8 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
     if entry.action == "client.blocked":
         scope = entry.after.get("scope")
         return f"{SCOPE_LABELS[Scope(scope)]} block" if scope and scope != Scope.ALL else "Full block"
+    if entry.action == "client.flag_given" and entry.after.get("flag"):
+        return f"Flag given: {entry.after['flag']}"
     if entry.action == "client.flag_settled" and entry.before.get("flag"):
         return f"Flag settled: {entry.before['flag']}"
     if entry.action.startswith("queue.") and entry.after.get("queue"):
@@ -276,6 +314,13 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
     if entry.action.startswith("document.") and entry.after.get("document"):
         return f"{_WHAT[entry.action]}: {entry.after['document']}"
     return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
+
+
+def _who(entry: TimelineEntry, actor: Actor) -> str:
+    """Which rule of the house acted would tell why: without the permission each of them reads alike."""
+    if entry.actor_kind == "system" and not actor.sees_restricted:
+        return MASKED_RULE
+    return named(entry.actor_kind, entry.actor_name, entry.actor_role)
 
 
 def role_label(kind: str, role: str) -> str:
@@ -302,7 +347,7 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
             Told(
                 id=entry.id,
                 at=entry.at,
-                who="you" if own else named(entry.actor_kind, entry.actor_name, entry.actor_role),
+                who="you" if own else _who(entry, actor),
                 role="" if own else role_label(entry.actor_kind, entry.actor_role),
                 action=entry.action,
                 what=own_words.what if own_words else _what(entry, asked, details.get(asked.id) if asked else None),
@@ -323,6 +368,7 @@ def timeline(
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
     older_than: UUID | None = None,
+    since: datetime | None = None,
     limit: int = 50,
 ) -> list[Told]:
     """Newest first, and only what this reader may know of."""
@@ -332,6 +378,7 @@ def timeline(
         client_id,
         sees_restricted=actor.sees_restricted,
         older_than=older_than,
+        since=since,
         kinds=kinds,
         actions=actions,
         limit=limit,

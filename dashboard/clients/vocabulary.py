@@ -193,6 +193,41 @@ FLAGS: dict[FlagCode, tuple[Severity, str]] = {
 }
 
 
+class MarkKind(StrEnum):
+    PEP = "pep"
+    #: restricted whole: without `clients:read-restricted` there is none
+    SANCTIONS = "sanctions"
+
+
+MARK_LABELS = {MarkKind.PEP: "PEP", MarkKind.SANCTIONS: "Sanctions"}
+
+
+class Outcome(StrEnum):
+    """What a periodic review came to."""
+
+    CONTINUE = "continue"
+    CONDITIONS = "conditions"
+    END = "end"
+
+
+OUTCOME_LABELS = {
+    Outcome.CONTINUE: "The relationship goes on",
+    Outcome.CONDITIONS: "It goes on under conditions",
+    Outcome.END: "It should end",
+}
+
+#: why a risk is what it is, as the history keeps it
+RISK_CAUSES = {
+    "created": "Created with it",
+    "changed": "Profile changed",
+    "raised": "Raised",
+    "lowered": "Lowered by two people",
+    "review": "Raised at a review",
+    "found": "As it stood when the history began",
+    "unknown": "Changed in the database",
+}
+
+
 class DocumentType(StrEnum):
     """`driverLicence` is the other spelling seen in the documents; both are taken, this one is stored."""
 

@@ -99,7 +99,7 @@ def _or_unknown(count: Callable[[], Answer]) -> Answer | None:
 
 def queues_of(actor: Actor) -> tuple[str, ...]:
     """The queues this role works."""
-    return tuple(key for key, queue in QUEUES.items() if actor.may(queue.permission))
+    return tuple(key for key, queue in QUEUES.items() if queue.worked_by(actor))
 
 
 def _by_urgency(line: Line) -> tuple[int, bool, float, str]:

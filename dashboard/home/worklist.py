@@ -17,6 +17,7 @@ from dashboard.clients.blocks import BlockView, as_seen
 from dashboard.clients.documents import queries as documents
 from dashboard.clients.documents.labels import document_label
 from dashboard.clients.models import ClientBlock, ClientFlag
+from dashboard.clients.reviewing import because_of
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
@@ -39,6 +40,12 @@ class Queue(NamedTuple):
     permission: Permission = Permission.CLIENTS_REVIEW
     #: the page that shows the whole queue best; None: the list of its items
     page: str | None = None
+    #: only senior people work it
+    senior: bool = False
+
+    def worked_by(self, actor: Actor) -> bool:
+        """Whether this queue is any of the actor's business."""
+        return actor.may(self.permission) and (actor.senior or not self.senior)
 
 
 QUEUES = {
@@ -53,6 +60,8 @@ QUEUES = {
         "Documents to review", "Document", "No document waits for its review, and none expires soon.",
         Permission.DOCUMENTS_WRITE,
     ),
+    "client-reviews": Queue("Periodic reviews", "Periodic review", "No client is to be reviewed within the lead time."),
+    "overdue-reviews": Queue("Late reviews", "Late review", "No periodic review is so late.", senior=True),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -69,6 +78,7 @@ QUEUES = {
 DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 DELETIONS = "deletion_request"
+REVIEWS = frozenset({"client-reviews", "overdue-reviews"})
 
 #: causes other than flags, in words
 CAUSES = {
@@ -85,6 +95,8 @@ CAUSES = {
     "halfTime": "Half of the time to settle is over",
     "decide": "Decide on the deletion",
     "inTheWay": "Due to be deleted, and something is in the way",
+    "periodic": "Periodic review",
+    "overdue": "Nobody has reviewed it; debits stop at this time",
     "receivable": "Money was taken back that the client no longer has",
 }
 #: why money did not reach a client
@@ -150,6 +162,8 @@ def _blocks(ids: Sequence[UUID], actor: Actor) -> dict[UUID, BlockView]:
 
 def url_of(item: QueueItem) -> str:
     """Where an item is worked on."""
+    if item.queue in REVIEWS:
+        return f"/clients/{item.client_id}/review"
     if item.object_type == RECEIPTS:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
@@ -233,6 +247,7 @@ def rows(
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
     about_documents = documents.by_ids([item.object_id for item in items if item.object_type == DOCUMENTS])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
+    due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
@@ -241,6 +256,8 @@ def rows(
         detail = f"{block.scope_label} · {block.code_label}" if block else None
         if item.object_id in about_documents:
             detail = document_label(about_documents[item.object_id])
+        if item.queue in REVIEWS:
+            detail = due_because.get(item.object_id)
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
         if item.object_id in about_requests:

@@ -21,6 +21,7 @@ from dashboard.clients.calendar import calendar
 from dashboard.clients.documents import queries as document_queries
 from dashboard.clients.documents import services as documents
 from dashboard.clients.documents.store import Store
+from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
@@ -125,6 +126,42 @@ def sweep_documents(settings: Settings) -> dict[str, int]:
     return documents.sweep(Store(settings.instance_path))
 
 
+def review_clients(_settings: Settings) -> dict[str, int]:
+    """Plan reviews, put those that come into the queue, raise late ones, and restrict what nobody reviewed; one client
+    a transaction. A run that ends half-way is finished by the next one."""
+    by, today = system("reviews"), calendar().today()
+    figures = {"planned": 0, "entered": 0, "left": 0, "escalated": 0, "restricted": 0}
+    for set_based in (overdue.plan_missing, overdue.replan):
+        while True:
+            with transaction():
+                done = set_based()
+            figures["planned"] += done
+            if not done:
+                break
+    while gone := overdue.to_leave(today, MOST_AT_ONCE):
+        for client_id in gone:
+            with transaction():
+                overdue.look(client_id, by=by)
+        figures["left"] += len(gone)
+    room = overdue.room_today()
+    while room > 0 and (coming := overdue.to_enter(today, min(room, MOST_AT_ONCE))):
+        for client_id in coming:
+            with transaction():
+                overdue.look(client_id, by=by)
+        figures["entered"] += len(coming)
+        room -= len(coming)
+    steps = (
+        ("escalated", overdue.to_escalate, overdue.escalate),
+        ("restricted", overdue.to_restrict, overdue.restrict),
+    )
+    for name, late, verb in steps:
+        while over := late(MOST_AT_ONCE):
+            for client_id in over:
+                with transaction():
+                    figures[name] += verb(client_id, by=by)
+    return figures
+
+
 def check_balances(_settings: Settings) -> dict[str, int]:
     """Ask for a check of the accounts that money moved on since the last look."""
     with transaction():
@@ -157,6 +194,7 @@ JOBS = (
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
+    Job("review-clients", CronTrigger(hour=4, minute=40, timezone=UTC), review_clients),
 )
 
 

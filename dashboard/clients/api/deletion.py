@@ -15,14 +15,14 @@ from dashboard.clients import services
 from dashboard.clients.api.blueprint import FRONT_OFFICE, client_operations
 from dashboard.clients.deletion_models import DeletionRequest
 from dashboard.clients.retention import Channel, DeletionState
-from dashboard.clients.schemas import OptionalBody, Paragraph, clean
+from dashboard.clients.schemas import Paragraph, _OptionalBody, clean
 from dashboard.database import transaction
 from dashboard.errors import NotFound
 from dashboard.web.api import Answer, documented_errors, examples
 from dashboard.web.envelope import enveloped, success
 
 
-class DeletionNotification(OptionalBody):
+class DeletionNotification(_OptionalBody):
     """The client's own words; may be left out."""
 
     model_config = ConfigDict(

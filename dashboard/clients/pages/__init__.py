@@ -9,25 +9,17 @@ from dashboard.clients.pages import (
     deletion,
     flags,
     listing,
+    marks,
     notes,
     profiles,
+    reviews,
+    risk,
     show,
     unblock,
 )
 from dashboard.clients.pages.blueprint import clients
 
 __all__ = [
-    "activate",
-    "block",
-    "clients",
-    "deletion",
-    "document_decisions",
-    "document_files",
-    "document_uploads",
-    "flags",
-    "listing",
-    "notes",
-    "profiles",
-    "show",
-    "unblock",
-]
+    "activate", "block", "clients", "deletion", "document_decisions", "document_files", "document_uploads", "flags",
+    "listing", "marks", "notes", "profiles", "reviews", "risk", "show", "unblock",
+]  # fmt: skip

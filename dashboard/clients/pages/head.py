@@ -10,9 +10,10 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries
-from dashboard.clients.badges import Badge, in_words, risk_badge, status_badge
+from dashboard.clients.badges import Badge, in_words, mark_badges, risk_badge, status_badge
 from dashboard.clients.blocks import BlockView
 from dashboard.clients.calendar import calendar
+from dashboard.clients.marking import marks_of
 from dashboard.clients.models import Client
 from dashboard.clients.pages.deciders import idle
 from dashboard.clients.services import activation_obstacle
@@ -55,6 +56,8 @@ class Head:
     risk: Badge
     pending: list[Pending]
     blocks: list[BlockLine]
+    #: marks that stand, one badge for each kind; of sanctions only for who may see it
+    marks: list[Badge]
     may_block: bool
     may_lift: bool
     may_edit: bool
@@ -120,7 +123,7 @@ def _not_offered(client: Client, actor: Actor, pending: list[Pending], obstacle:
 
 def head_of(client: Client, *, actor: Actor) -> Head:
     """Everything above the tabs, as this reader may see it."""
-    requests = approvals.open_for_client(client.id)
+    requests = approvals.open_for_client(client.id, actor=actor)
     told = rows(requests, actor=actor, idle=idle())
     pending = [_pending(request, row, actor) for request, row in zip(requests, told, strict=True)]
     lifting = {request.object_id: request for request in requests if request.kind == "client.unblock"}
@@ -128,7 +131,7 @@ def head_of(client: Client, *, actor: Actor) -> Head:
     today = calendar().today()
     gone = client.purged_at is not None
     freeze = queries.freezes([client]).get(client.id)
-    obstacle = activation_obstacle(client)
+    obstacle = activation_obstacle(client, sees_restricted=actor.sees_restricted)
     asked_activation = any(request.kind == "client.activate" for request in requests)
     return Head(
         client=client,
@@ -139,6 +142,7 @@ def head_of(client: Client, *, actor: Actor) -> Head:
             BlockLine(block, block.placed_by(actor.id), lifting.get(block.id), block.review_date < today)
             for block in blocks
         ],
+        marks=mark_badges({mark.kind for mark in marks_of(client.id, actor=actor)}),
         may_block=actor.may(Permission.CLIENTS_BLOCK) and not gone,
         may_lift=actor.may(Permission.CLIENTS_UNBLOCK),
         may_edit=actor.may(Permission.CLIENTS_WRITE) and client.restricted_at is None and not gone,

@@ -16,7 +16,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.clients import countries, deletion, queries, retention, story
+from dashboard.clients import countries, deletion, marking, queries, retention, reviewing, story
 from dashboard.clients.badges import Badge, severity_badge, status_badge
 from dashboard.clients.calendar import calendar
 from dashboard.clients.documents import queries as documents
@@ -44,9 +44,11 @@ TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
 QUEUE_LABELS = {
     "client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
-    "documents": "Documents to review",
-    "deletion-requests": "Deletion requests",
+    "documents": "Documents to review", "deletion-requests": "Deletion requests",
+    "client-reviews": "Periodic reviews", "overdue-reviews": "Late reviews",
 }  # fmt: skip
+#: items that are told to those who may see reasons: beside a new block they would tell one
+RESTRICTED_QUEUES = frozenset({"client-reviews", "overdue-reviews"})
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
@@ -57,6 +59,8 @@ _TASKS = {
     ("deletion-requests", "inTheWay"): "Due to be deleted, and something is in the way",
     ("documents", "review"): "Review a document",
     ("documents", "expires"): "Ask for a newer document: one expires",
+    ("client-reviews", "periodic"): "Review periodically",
+    ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
 }
@@ -171,6 +175,10 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "items_open": _open_items(head, actor),
         "may_see_money": actor.may(Permission.LEDGER_READ),
         "data": _data(client),
+        "coming": reviewing.next_review(client.id) if actor.sees_restricted else None,
+        "may_review": actor.may(Permission.CLIENTS_REVIEW) and actor.sees_restricted,
+        "marks": marking.marks_of(client.id, actor=actor),
+        "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
         "latest": story.timeline(client.id, actor=actor, limit=5),
     }
@@ -239,8 +247,13 @@ def _about(field: str) -> str:
 
 def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     """Flags by severity, then the tasks that are no flag's own."""
-    tasks = queues.of_client(head.client.id, actor=actor)
-    names = staff.names(task.assignee_id for task in tasks)
+    tasks = [
+        task
+        for task in queues.of_client(head.client.id, actor=actor)
+        if actor.sees_restricted or task.queue not in RESTRICTED_QUEUES
+    ]
+    flags = queries.flags_of(head.client.id)
+    names = staff.names([*(task.assignee_id for task in tasks), *(flag.flag.owner_id for flag in flags)])
     review = next((task for task in tasks if task.queue == "client-review"), None)
     client_id = head.client.id
     flags = queries.flags_of(client_id)
@@ -254,7 +267,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
                 badge=severity_badge(flag.severity),
                 what=flag.label,
                 about=_about(flag.field),
-                owner=_owner(task, actor, names) if task else None,
+                owner=_flag_owner(flag, task, actor, names),
                 due=task.due_at if task else None,
                 flag=flag if settled_by_hand else None,
                 url=_flag_url(client_id, flag) if settled_by_hand else None,
@@ -301,6 +314,8 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
     client_id = head.client.id
     if task.object_type == "deletion_request":
         return url_for("clients.show_deletion", client_id=client_id), False
+    if task.queue in RESTRICTED_QUEUES:
+        return (url_for("clients.review", client_id=client_id) if head.may_settle else None), False
     if task.object_type == "transfer":
         # the same for everybody who may open transfers; what may be done with it is decided there
         return f"/transfers/{task.object_id}", False
@@ -321,6 +336,14 @@ def _owner(task: QueueItem, actor: Actor, names: dict[UUID, str]) -> str:
     if task.assignee_id is None:
         return "unassigned"
     return "you" if task.assignee_id == actor.id else names.get(task.assignee_id, "a colleague")
+
+
+def _flag_owner(flag: FlagView, task: QueueItem | None, actor: Actor, names: dict[UUID, str]) -> str | None:
+    """Whoever has the flag itself, else whoever has the client's review."""
+    owner_id = flag.flag.owner_id
+    if owner_id is not None:
+        return "you" if owner_id == actor.id else names.get(owner_id, "a colleague")
+    return _owner(task, actor, names) if task else None
 
 
 def _urgency(task: QueueItem) -> Badge:

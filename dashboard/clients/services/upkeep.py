@@ -24,6 +24,7 @@ from dashboard.clients.models import (
     Individual,
     RelatedIndividual,
 )
+from dashboard.clients.services.plan import follow
 from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, KycState, Risk, Severity, Status
 from dashboard.database import new_id, session
 from dashboard.queues import services as queues
@@ -103,7 +104,9 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
     wanted |= _lapsed_documents(client, today)
     known = list(session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)))
     standing = {(flag.code, flag.field): flag for flag in known if flag.closed_at is None}
-    settled = {(flag.code, flag.fact) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
+    by_hand = [flag for flag in known if flag.closed_at is not None and flag.closed_by is not None]
+    settled = {(flag.code, flag.fact) for flag in by_hand}
+    earlier = {(flag.code, flag.field): flag.id for flag in sorted(by_hand, key=lambda one: one.id)}
     moment = clock.now()
     opened, gone = [], []
     for found in sorted(wanted, key=lambda one: (one.code.value, one.field)):
@@ -118,6 +121,8 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
                 field=found.field,
                 fact=found.fact,
                 opened_at=moment,
+                # a person had settled it, and then the fact became another one
+                reopens_id=earlier.get((found.code.value, found.field)),
             )
         )
         opened.append(found.code)
@@ -190,3 +195,4 @@ def after_change(client: Client, *, by: Actor, profile: bool = True, cause: str 
     refresh_queues(client, by=by)
     client.updated_at = clock.now()
     session().flush()
+    follow(client, by=by)
