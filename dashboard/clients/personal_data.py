@@ -15,6 +15,8 @@ STAFF = "staff or a machine of the house"
 MONEY = "evidence of money"
 #: what a bank calls a payment; needed to answer the bank, names nobody
 REFERENCE = "a reference of a bank"
+#: a random id at the provider of verifications: so that a late event finds nobody, rather than somebody new
+APPLICANT = "an id at the provider of verifications"
 #: rules and settings of the house
 HOUSE = "of the house itself"
 #: digests and secrets of machines; nothing can be read back
@@ -48,9 +50,31 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "currency": CODE, "review_date": HOUSE, "placed_by_kind": CODE, "placed_by_name": STAFF, "lifted_by_kind": CODE,
         "lifted_by_name": STAFF, "scope": CODE, "code": CODE,
     },
+    "client_document": {
+        "keep_until": HOUSE, "sha256": DIGEST, "media_type": CODE, "category": CODE, "expires_on": HOUSE, "state": CODE,
+        "uploaded_by_kind": CODE,
+    },
+    "client_document_decision": {
+        "decision": CODE, "decided_by_name": STAFF, "decided_by_kind": CODE, "expires_on": HOUSE, "category": CODE,
+        "reason_code": CODE,
+    },
     "client_flag": {"closed_by_name": STAFF, "field": CODE, "code": CODE},
+    "client_mark": {
+        "opened_by_name": STAFF, "ended_by_name": STAFF, "list_version": HOUSE, "list_name": HOUSE, "kind": CODE,
+    },
     "client_note": {"author_name": STAFF},
     "client_reference": {"currency": CODE, "expires_on": HOUSE},
+    "client_review": {
+        "reviewed_by_name": STAFF, "outcome": CODE, "next_on": HOUSE, "due_on": HOUSE, "reviewed_on": HOUSE,
+    },
+    "client_review_plan": {
+        "prohibited_on": HOUSE, "period_from": HOUSE, "expires_on": HOUSE, "chosen_on": HOUSE, "next_on": HOUSE,
+    },
+    "client_risk_change": {"by_name": STAFF, "by_kind": CODE, "cause": CODE},
+    "client_verification": {
+        "state": CODE, "applicant_id": APPLICANT, "provider": CODE, "level": HOUSE, "event_type": CODE,
+        "reject_type": CODE, "answer": CODE, "review_status": CODE,
+    },
     "daily_balance": {"day": MONEY},
     "daily_total": {"account_type": CODE, "day": MONEY, "currency": CODE},
     "deletion_request": {
@@ -107,6 +131,12 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     },
     "staff_session": {"address": STAFF, "secret_hash": DIGEST, "browser": STAFF},
     "submission": {"last_error": HOUSE, "provider": HOUSE, "state": CODE},
+    "sumsub_applicant": {"applicant_id": APPLICANT, "level": HOUSE, "state": CODE},
+    "sumsub_event": {
+        "answer": CODE, "source": CODE, "verdict": CODE, "refusal": CODE, "digest": DIGEST, "meaning": DIGEST,
+        "allowances": CODE, "type": CODE, "applicant_id": APPLICANT, "level": HOUSE, "review_status": CODE,
+        "effect": CODE, "reject_type": CODE,
+    },
     "transfer": {
         "counter_currency": CODE, "currency": CODE, "type": CODE, "status": CODE, "kind": CODE, "parent_type": CODE,
         "value_date": MONEY, "maker_kind": CODE, "provider_reference": REFERENCE, "provider": HOUSE,
@@ -117,4 +147,5 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "transfer_fee": {"currency": CODE, "type": CODE},
     "transfer_limit": {"currency": CODE},
     "transfer_status_change": {"from_status": CODE, "by_kind": CODE, "code": CODE, "to_status": CODE, "by_name": STAFF},
+    "verification_decision": {"applicant_id": APPLICANT, "level": HOUSE, "effect": CODE, "outcome": CODE},
 }  # fmt: skip

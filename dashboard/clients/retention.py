@@ -8,7 +8,7 @@ more than five.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from dashboard.clock import calendar
@@ -105,6 +105,12 @@ def install(years: int) -> None:
 def years() -> int:
     """Years from the end of a relationship until its personal data goes."""
     return _years[0]
+
+
+def last_day(begins: datetime | None) -> date | None:
+    """The last day on which data must be kept; None while retention has not begun."""
+    first_free = ends(begins)
+    return None if first_free is None else first_free - timedelta(days=1)
 
 
 def ends(begins: datetime | None) -> date | None:

@@ -330,6 +330,21 @@ def _register() -> None:
     personal("related_individual", OF_CLIENT, _row="deleted")
     personal("client_link", OF_CLIENT, _row="deleted")
     personal("client_note", OF_CLIENT, body=GONE)
+    personal("client_verification", OF_CLIENT, labels="'{}'", moderation_comment="NULL", client_comment="NULL")
+    personal("verification_decision", OF_CLIENT, why=f"CASE WHEN why IS NOT NULL THEN {GONE} END")
+    personal("sumsub_event", "client_id = $1 OR lower(external_user_id) = $1::text OR applicant_id IN"
+             " (SELECT a.applicant_id FROM sumsub_applicant a WHERE a.client_id = $1)",
+             body="NULL", external_user_id="NULL", correlation_id="NULL")  # fmt: skip
+    personal("sumsub_applicant", OF_CLIENT, external_user_id="NULL")
+    personal("client_document_decision", "document_id IN (SELECT d.id FROM client_document d WHERE d.client_id = $1)",
+             comment="NULL", erased_at="coalesce(erased_at, clock_timestamp())")  # fmt: skip
+    personal("client_document", OF_CLIENT, file_name="NULL", profile_key="NULL",
+             uploaded_by_name="CASE uploaded_by_kind WHEN 'staff' THEN uploaded_by_name ELSE 'a machine' END",
+             erased_at="coalesce(erased_at, clock_timestamp())")  # fmt: skip
+    personal("client_mark", OF_CLIENT, about="NULL", said_by=GONE, reference="NULL", comment="NULL",
+             ending_reason=f"CASE WHEN ending_reason IS NOT NULL THEN {GONE} END")  # fmt: skip
+    personal("client_review", OF_CLIENT, reasons=GONE)
+    personal("client_risk_change", OF_CLIENT, reason="NULL")
     personal("client_flag", OF_CLIENT, fact="''", closing_reason=f"CASE WHEN closed_at IS NOT NULL THEN {GONE} END")
     personal("client_block", OF_CLIENT, comment="NULL", legal_reference="NULL", client_text="NULL")
     personal("legal_hold", OF_CLIENT, reference="NULL")
@@ -387,7 +402,9 @@ def _register() -> None:
 
 GUARDED = (
     "individual", "company", "related_individual", "client_note", "client_flag", "client_block", "legal_hold",
-    "deletion_request", "approval_request", "audit_payload", "audit_event", "recipient", "client_reference",
+    "client_verification", "verification_decision", "sumsub_event", "sumsub_applicant", "client_document",
+    "client_document_decision", "client_mark", "client_review", "client_risk_change", "deletion_request",
+    "approval_request", "audit_payload", "audit_event", "recipient", "client_reference",
     "provider_message", "incoming_correction", "incoming_request", "receipt", "receipt_event", "receipt_file",
     "screening", "disposition", "payer_rule", "transfer_check", "transfer_document", "transfer_status_change",
     "transfer", "payment_state_change", "payment", "ledger_transaction", "account", "client",

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
-from dashboard.clients import deletion
+from dashboard.clients import deletion, retention
 from dashboard.clients.deletion import OF_MONEY
+from dashboard.clients.documents.services import relationship_ended
 from dashboard.clients.models import Client
 from dashboard.clients.services.freeze import apply_freeze
 from dashboard.clients.services.lock import locked
@@ -62,6 +63,7 @@ def close(client_id: UUID, *, reason: str, by: Actor) -> Client:
         raise Refused("Not yet: something of the client moved at this moment.", code="cannotClose") from None
     session().refresh(client, ["closed_at"])
     apply_freeze(client.id)
+    relationship_ended(client.id, keep_until=retention.last_day(client.closed_at))
     audit.record(
         "client.closed",
         by=by,

@@ -38,9 +38,9 @@ LONGEST_TEXT = 2000
 #: a letter may have lain for a while, not for years
 OLDEST_LETTER = timedelta(days=366)
 
-#: what lies outside the database of one client, and how it goes: each is called with the client's id, may be called
-#: again, and raises nothing where nothing is left
-Eraser = Callable[[UUID], int]
+#: what lies outside the tables of the register, and how it goes: called inside the transaction, it gives what is to be
+#: done after the commit (files); both may happen again, and do nothing where nothing is left
+Eraser = Callable[[UUID, Actor], Callable[[], object]]
 _erasers: dict[str, Eraser] = {}
 
 
@@ -259,34 +259,34 @@ def plan_purge(request: ApprovalRequest, by: Actor) -> None:
 _WAITS = {"purge_has_no_obstacle", "purge_after_retention"}
 
 
-def purge(request_id: UUID, *, by: Actor) -> bool:
-    """Empty what is personal, everywhere, in this one transaction; gives whether it happened.
-
-    Files go first: whatever ends the process between, the next run finds the request still waiting and goes on. What
-    stands in the way opens work for a person instead. Raises Refused when the database refuses for another reason.
+def purge(request_id: UUID, *, by: Actor) -> list[Callable[[], object]] | None:
+    """Empty what is personal, everywhere, in this one transaction. Gives what is left to do after the commit: files go
+    then, and one that a dying process leaves has no row any more, so that the sweep removes it. None: not now; what
+    stands in the way has opened work for a person. Raises Refused when the database refuses for another reason.
     """
     try:
         client, found = _open(request_id)
     except (NotFound, Conflict):
-        return False
+        return None
+    if found.purge_from is None or found.purge_from > calendar().today():
+        return None
     if deletion.obstacles(client.id):
         _open_item(found, cause="inTheWay", due=calendar().due_after(clock.now(), 1))
-        return False
+        return None
+    afterwards = []
     try:
-        # asked before the files go: what the database would refuse keeps its files, too
         with savepoint():
+            afterwards = [erase(client.id, by) for erase in _erasers.values()]
             session().execute(sa.text("SELECT purge_client(:request)"), {"request": found.id})
     except sa.exc.IntegrityError as error:
         rule = constraint_of(error)
         if rule in _WAITS:
-            return False
+            return None
         raise Refused("The database refuses this deletion.", code=rule or "cannotDelete") from None
-    for erase in _erasers.values():
-        erase(client.id)
     queues.close_items(QUEUE, object_id=found.id, by=by)
     audit.record("deletion.purged", by=by, object_type="deletion_request", object_id=found.id, client_id=client.id)
     session().expire_all()
-    return True
+    return afterwards
 
 
 def _rule(error: Exception) -> str | None:
@@ -303,8 +303,10 @@ def purge_due(*, by: Actor, transaction: Callable[[], Any]) -> dict[str, int]:
         for _day, request_id in marks:
             try:
                 with transaction():
-                    done = purge(request_id, by=by)
-                figures["purged" if done else "waiting"] += 1
+                    afterwards = purge(request_id, by=by)
+                figures["waiting" if afterwards is None else "purged"] += 1
+                for finish in afterwards or ():
+                    finish()
             except (DomainError, OSError, sa.exc.SQLAlchemyError) as error:
                 figures["failed"] += 1
                 # which rule, never which words

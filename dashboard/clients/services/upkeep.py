@@ -72,6 +72,8 @@ def _rejected(client: Client) -> set[Doubt]:
     if told is None or told.state != KycState.REJECTED:
         return set()
     return {doubt(FlagCode.KYC_REJECTED, "verification", told.event_id)}
+
+
 def _lapsed_documents(client: Client, today: date) -> set[Doubt]:
     """A document that was accepted has expired, and no other of its kind stands."""
     return {

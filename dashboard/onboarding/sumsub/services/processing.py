@@ -78,7 +78,11 @@ def arrived(limit: int = 50) -> list[str]:
         session().scalars(
             sa.select(SumsubApplicant.applicant_id)
             .join(Client, Client.id == wanted)
-            .where(SumsubApplicant.client_id.is_(None), SumsubApplicant.external_user_id.is_not(None))
+            .where(
+                SumsubApplicant.client_id.is_(None),
+                SumsubApplicant.external_user_id.is_not(None),
+                Client.purged_at.is_(None),
+            )
             .order_by(SumsubApplicant.applicant_id)
             .limit(limit)
         )
@@ -272,9 +276,10 @@ def _plain_effects(
 
 
 def _client_of(applicant: SumsubApplicant, rows: Sequence[SumsubEvent]) -> Client | None:
-    """The client that is meant: once found it stays."""
+    """The client that is meant: once found it stays. Whose data has been deleted is nobody any more."""
     if applicant.client_id is not None:
-        return session().get(Client, applicant.client_id)
+        known = session().get(Client, applicant.client_id)
+        return known if known is not None and known.purged_at is None else None
     named = [row for row in sorted(rows, key=_place) if row.external_user_id and counts_here(row)]
     if named and applicant.external_user_id is None:
         applicant.external_user_id = named[0].external_user_id
@@ -284,7 +289,7 @@ def _client_of(applicant: SumsubApplicant, rows: Sequence[SumsubEvent]) -> Clien
         except ValueError:
             continue
         client = session().get(Client, wanted)
-        if client is not None:
+        if client is not None and client.purged_at is None:
             applicant.client_id, applicant.external_user_id = client.id, row.external_user_id
             return client
     return None
