@@ -41,6 +41,8 @@ from dashboard.onboarding.api import onboarding_operations
 from dashboard.onboarding.reviews import reviews
 from dashboard.onboarding.sumsub import rules as sumsub_rules
 from dashboard.onboarding.sumsub.api import sumsub_operations
+from dashboard.onboarding.sumsub.pages import events
+from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -60,7 +62,7 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, transfers, ledger, reviews, queues, approvals, staff, health)
+PAGES = (home, clients, events, reviews, transfers, ledger, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
@@ -138,7 +140,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     story.learn(TELLERS)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK)
     notifier.install(chosen)
 
     logs.install(app)

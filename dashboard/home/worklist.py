@@ -22,6 +22,8 @@ from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
 from dashboard.money import Money
+from dashboard.onboarding.sumsub import queries as sumsub
+from dashboard.onboarding.sumsub.badges import DOUBTS
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.transfers.badges import check_label, money_of
@@ -62,6 +64,7 @@ QUEUES = {
     ),
     "client-reviews": Queue("Periodic reviews", "Periodic review", "No client is to be reviewed within the lead time."),
     "overdue-reviews": Queue("Late reviews", "Late review", "No periodic review is so late.", senior=True),
+    "verification": Queue("Verification doubts", "Verification doubt", "Nothing that Sumsub told is doubtful."),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -74,6 +77,8 @@ QUEUES = {
         Permission.TRANSFERS_ASSIGN,
     ),
 }  # fmt: skip
+#: about what Sumsub told, which may be of nobody here
+EVENTS, APPLICANTS = "sumsub_event", "sumsub_applicant"
 #: about a transfer rather than a client
 DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
@@ -174,6 +179,10 @@ def url_of(item: QueueItem) -> str:
         return f"/transfers/requests/{item.object_id}"
     if item.object_type == DOCUMENTS:
         return f"/clients/{item.client_id}/documents/{item.object_id}"
+    if item.object_type == EVENTS:
+        return f"/onboarding/events/{item.object_id}"
+    if item.object_type == APPLICANTS:
+        return f"/onboarding/events/applicants/{item.object_id}"
     return f"/clients/{item.client_id}"
 
 
@@ -187,9 +196,14 @@ def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[
         return _listed(flags[item.client_id])
     if item.queue == "documents" and item.cause == "review":
         return "Review the document"
+    if item.queue == "verification":
+        return _VERIFICATION.get(item.cause) or in_words(item.cause)
     if item.queue == "held-transfers" and item.cause == "review":
         return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
     return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
+
+
+_VERIFICATION = {cause.value: words for cause, (words, _todo) in DOUBTS.items()}
 
 
 def _doubts(transfer_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
@@ -236,7 +250,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most nine queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most eleven queries. `note` is said in each; `with_blocks` says which block."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -246,6 +260,7 @@ def rows(
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
     about_documents = documents.by_ids([item.object_id for item in items if item.object_type == DOCUMENTS])
+    about_events = sumsub.named([item.object_id for item in items if item.object_type in {EVENTS, APPLICANTS}])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
     found = []
@@ -260,6 +275,8 @@ def rows(
             detail = due_because.get(item.object_id)
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
+        if not about and item.object_type in {EVENTS, APPLICANTS}:
+            about = about_events.get(item.object_id, "Somebody unknown")
         if item.object_id in about_requests:
             about, detail = about_requests[item.object_id]
         found.append(

@@ -45,7 +45,7 @@ WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("
 QUEUE_LABELS = {
     "client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
     "documents": "Documents to review", "deletion-requests": "Deletion requests",
-    "client-reviews": "Periodic reviews", "overdue-reviews": "Late reviews",
+    "client-reviews": "Periodic reviews", "overdue-reviews": "Late reviews", "verification": "Verification doubts",
 }  # fmt: skip
 #: items that are told to those who may see reasons: beside a new block they would tell one
 RESTRICTED_QUEUES = frozenset({"client-reviews", "overdue-reviews"})
@@ -61,6 +61,13 @@ _TASKS = {
     ("documents", "expires"): "Ask for a newer document: one expires",
     ("client-reviews", "periodic"): "Review periodically",
     ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
+    ("verification", "rejectedWhileActive"): "Decide on a client whose verification failed",
+    ("verification", "approvedAfterRejection"): "Look at an approval after a rejection",
+    ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
+    ("verification", "approvedHeldBack"): "Approved, and held back",
+    ("verification", "contradiction"): "Sumsub contradicts itself",
+    ("verification", "sandboxInProduction"): "An event from a sandbox",
+    ("verification", "processingFailed"): "An event could not be processed",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
 }
@@ -323,6 +330,10 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
         if not head.may_see_documents:
             return None, False
         return url_for("clients.document", client_id=client_id, document_id=task.object_id), False
+    if task.object_type == "sumsub_event":
+        return f"/onboarding/events/{task.object_id}", False
+    if task.object_type == "sumsub_applicant":
+        return f"/onboarding/events/applicants/{task.object_id}", False
     if task.queue == "activation" and head.may_activate:
         return url_for("clients.activate", client_id=client_id), True
     if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:
