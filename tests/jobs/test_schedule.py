@@ -42,6 +42,7 @@ def test_the_table_says_what_runs_when() -> None:
         "sweep": datetime(2026, 3, 13, 9, 7, tzinfo=UTC),
         "check-balances": datetime(2026, 3, 14, 1, 40, tzinfo=UTC),
         "check-clients": datetime(2026, 3, 14, 4, 10, tzinfo=UTC),
+        "review-clients": datetime(2026, 3, 14, 4, 40, tzinfo=UTC),
     }
 
 
