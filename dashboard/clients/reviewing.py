@@ -172,7 +172,7 @@ class Page:
 def find(chosen: ReviewFilter, *, size: int, after: Sequence[Any] | None = None, backwards: bool = False) -> Page:
     """One page of the clients that are reviewed, the next one first; rows in that order in both directions."""
     plan = ClientReviewPlan
-    where: list[sa.ColumnElement[bool]] = [plan.running, plan.next_on.is_not(None)]
+    where: list[sa.ColumnElement[bool]] = [plan.running.is_(True), plan.next_on.is_not(None)]
     if chosen.when:
         where.append(plan.due_at.is_not(None))
     if chosen.when == "late":

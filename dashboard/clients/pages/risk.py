@@ -31,7 +31,10 @@ def risk(client_id: UUID) -> str:
         risk=risk_badge(client.risk_level),
         history=reviewing.risk_history(client_id, actor=actor),
         marks=marking.marks_of(client_id, actor=actor, open_only=False),
-        flags=[(flag, severity_badge(flag.severity), names.get(flag.flag.owner_id)) for flag in flags],
+        flags=[
+            (flag, severity_badge(flag.severity), names.get(flag.flag.owner_id) if flag.flag.owner_id else None)
+            for flag in flags
+        ],
         coming=reviewing.next_review(client_id) if actor.sees_restricted else None,
         reviews=reviewing.reviews_of(client_id) if actor.sees_restricted else [],
         sees_restricted=actor.sees_restricted,

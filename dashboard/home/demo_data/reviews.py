@@ -6,7 +6,7 @@ Set-based, so that a million clients take seconds; which client gets what depend
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,8 +44,7 @@ _REVIEWS = f"""
             ELSE %(today)s::date - 1 - c.draw %% greatest(c.period_months * 30 - 60, 1) END)) AS day
         FROM come c WHERE c.period_from < %(today)s::date - 1
     ), moments AS (
-        SELECT a.*, least((a.day + time '10:00' + make_interval(mins => a.draw %% 400)) AT TIME ZONE %(zone)s,
-            now() - interval '1 hour') AS moment
+        SELECT a.*, (a.day + time '10:00' + make_interval(mins => a.draw %% 400)) AT TIME ZONE %(zone)s AS moment
         FROM at a
     ), done AS (
         INSERT INTO client_review (id, client_id, reviewed_at, reviewed_on, reviewed_by, reviewed_by_name, due_on,
@@ -80,15 +79,16 @@ _MARKS = f"""
     SELECT {_AN_ID.format(moment="f.at", about="f.kind || f.id::text")}, f.id, f.kind, f.about, f.list, f.version,
         'Screening service', f.at, (%(ids)s::uuid[])[1], (%(names)s::text[])[1]
     FROM (
-        (SELECT c.id, 'pep' AS kind, btrim(concat(i.first_name, ' ', i.last_name)) AS about, 'Register of functions' AS list,
-            NULL AS version, c.created_at + interval '2 hours' AS at
+        (SELECT c.id, 'pep' AS kind, btrim(concat(i.first_name, ' ', i.last_name)) AS about,
+            'Register of functions' AS list, NULL AS version, c.created_at + interval '2 hours' AS at
         FROM related_individual i JOIN client c ON c.id = i.client_id
-        WHERE i.is_pep AND c.status <> 'closed' AND c.created_at < now() - interval '3 hours'
+        WHERE i.is_pep AND c.status <> 'closed' AND c.created_at < %(today)s::date - interval '1 day'
         ORDER BY c.id LIMIT 3)
         UNION ALL
         (SELECT c.id, 'sanctions', NULL, 'EU consolidated list', to_char(c.created_at, 'YYYY-MM-DD'),
             c.created_at + interval '1 hour'
-        FROM client c WHERE c.status = 'inactive' AND c.type = 'company' AND c.created_at < now() - interval '3 hours'
+        FROM client c
+        WHERE c.status = 'inactive' AND c.type = 'company' AND c.created_at < %(today)s::date - interval '1 day'
         ORDER BY c.id DESC LIMIT 1)
     ) f
 """
@@ -129,7 +129,8 @@ def _due(connection: psycopg.Connection[tuple[object, ...]], plan: Plan, setting
         " ORDER BY next_on, client_id LIMIT 200",
         (horizon,),
     ).fetchall()
-    now = datetime.now(ZoneInfo("UTC"))
+    # all history ends before today begins
+    now = datetime.combine(plan.today, time(), ZoneInfo(plan.zone))
     for client_id, next_on, last_review_id in rows:
         # one that nobody has reviewed yet entered only now, and still has its days
         asked = days.due_after(now, 5) if last_review_id is None else days.closing(next_on)  # type: ignore[arg-type]

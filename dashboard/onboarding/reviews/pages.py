@@ -6,9 +6,11 @@ Who may not see why a client is blocked sees none of it: a late review beside a 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request, url_for
 
+from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
@@ -81,7 +83,7 @@ def _answer(asked: ReviewQuery, *, status: int = 200, rows: list[ReviewRow] | No
                 "status": status_badge(row.client, freezes.get(row.client.id)),
                 "risk": risk_badge(row.plan.risk_level),
                 "state": report.state(row),
-                "assignee": "you" if row.assignee_id == actor.id else names.get(row.assignee_id),
+                "assignee": _assignee(row.assignee_id, actor, names),
             }
             for row in shown
         ],
@@ -99,6 +101,12 @@ def _answer(asked: ReviewQuery, *, status: int = 200, rows: list[ReviewRow] | No
         # the address without the empty filters that a form sends
         response.headers["HX-Push-Url"] = base + asked.query()
     return response
+
+
+def _assignee(assignee_id: UUID | None, actor: Actor, names: dict[UUID, str]) -> str | None:
+    if assignee_id is None:
+        return None
+    return "you" if assignee_id == actor.id else names.get(assignee_id)
 
 
 @reviews.get("/export/<form>")
