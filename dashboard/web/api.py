@@ -311,7 +311,10 @@ def _read_form(current: Request) -> None:
         raise UnsupportedMediaType("Send the file as multipart/form-data, in the field `file`.")
     if "Idempotency-Key" in current.headers:
         # a repetition is known by the raw body, which a form that has been read no longer shows
-        current.get_data(cache=True)
+        raw = current.get_data(cache=True)
+        if len(raw) >= (current.max_content_length or 0):
+            # a body that did not say how long it is was cut off at the limit
+            raise TooLarge("The body is larger than allowed.")
     current.max_form_memory_size = AROUND_A_FILE
     for name, value in current.form.items(multi=True):
         if len(value) > LONGEST_FORM_FIELD:

@@ -156,6 +156,38 @@ def test_a_file_beyond_the_limit_is_refused_before_it_is_read(caller: Machine, c
     assert files(folder) == []
 
 
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["plain", "with a key"])
+def test_a_body_that_does_not_say_how_long_it_is_is_broken_off(
+    caller: Machine, client: Client, folder: Store, headers: dict[str, str]
+) -> None:
+    read = 0
+
+    class Chunks(io.RawIOBase):
+        """As a server gives a chunked body: without a length, and with an end that it knows."""
+
+        head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="x.png"\r\n\r\n'
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            nonlocal read
+            piece = self.head if not read else b"\x00" * len(buffer)
+            read += len(piece)
+            buffer[: len(piece)] = piece
+            return len(piece)
+
+    answer = caller.call(
+        "POST",
+        f"/internal/Clients/{client.id}/Documents/upload",
+        content_type="multipart/form-data; boundary=x",
+        headers=headers,
+        environ_overrides={"wsgi.input": io.BufferedReader(Chunks()), "wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 413 and answer.get_json()["code"] == "tooLarge"
+    assert read < 12 * 1024**2 and files(folder) == []
+
+
 def test_a_file_just_beyond_the_limit_is_refused_once_read(caller: Machine, client: Client, folder: Store) -> None:
     answer = send(caller, client, b"\x00" * (10 * 1024**2 + 1))
     assert answer.status_code == 413 and answer.get_json()["code"] == "tooLarge"

@@ -121,7 +121,7 @@ def _check_size(picture: Any) -> None:
 
 def _unpacked(stream: pikepdf.Stream, room: int) -> int:
     """How many bytes a stream unpacks to, layer by layer, without ever holding them; beyond `room` it is a bomb."""
-    filters = stream.get("/Filter", [])
+    filters: Any = stream.get("/Filter", [])
     names = [str(each) for each in filters] if isinstance(filters, pikepdf.Array) else [str(filters)]
     layers = 0
     for name in names:

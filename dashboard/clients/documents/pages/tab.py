@@ -25,7 +25,7 @@ from dashboard.clients.models import Client
 from dashboard.clients.pages.head import Head
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
-STATES = [("", "All but withdrawn"), *((state.value, STATE_LABELS[state]) for state in DocumentState)]
+STATES = [("", "In use"), *((state.value, STATE_LABELS[state]) for state in DocumentState)]
 CATEGORIES = [("", "Any"), *((category.value, CATEGORY_LABELS[category]) for category in DocumentCategory)]
 
 
