@@ -17,11 +17,15 @@ from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.background import kinds as background_kinds
-from dashboard.clients import story
+from dashboard.clients import periods as review_periods
+from dashboard.clients import retention, story
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
+from dashboard.clients.documents.services.purging import erased_from
+from dashboard.clients.documents.store import Store
 from dashboard.clients.owners import OWNERS
 from dashboard.clients.pages import clients
+from dashboard.clients.services import deletion
 from dashboard.home import navigation
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
@@ -34,6 +38,11 @@ from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
+from dashboard.onboarding.reviews import reviews
+from dashboard.onboarding.sumsub import rules as sumsub_rules
+from dashboard.onboarding.sumsub.api import sumsub_operations
+from dashboard.onboarding.sumsub.pages import events
+from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -53,8 +62,8 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
-OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
+PAGES = (home, clients, events, reviews, transfers, ledger, queues, approvals, staff, health)
+OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
     demo_commands,
@@ -118,16 +127,20 @@ def create_app(configured: Settings | None = None) -> Flask:
     clock.install(chosen.institution_country, chosen.zone, departures=_departures)
     deadline.install(chosen.approval_business_hours)
     clocks.install(chosen.resolve_business_days)
+    retention.install(chosen.retention_years)
+    review_periods.install(chosen)
     periods.install(
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
     numbers.install(chosen)
+    sumsub_rules.install(chosen)
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)
     story.learn(TELLERS)
+    deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK)
     notifier.install(chosen)
 
     logs.install(app)
@@ -138,7 +151,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     Bootstrap5(app)
     sessions.install(app, chosen)
     guard.install(app, sessions.staff_actor)
-    api.install(app)
+    api.install(app, largest_file=chosen.largest_document)
     limits.install(app)
     csrf = CSRFProtect(app)
 

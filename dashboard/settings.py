@@ -19,6 +19,7 @@
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
+| RETENTION_YEARS | 5 | years from the end of a relationship until personal data may go; 5 to 10 |
 | TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |
 | TRANSFER_DUPLICATE_MINUTES | 10 | the same transfer made again within this time goes to review |
 | SMTP_URL | (none) | mail server for messages to clients, see docs/operations.md |
@@ -28,6 +29,16 @@
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
 | SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
+| SUMSUB_WEBHOOK_SECRET | (demo value, development only) | signs webhooks; several by commas while rotating |
+| SUMSUB_DIGEST_ALGORITHM | HMAC_SHA256_HEX | the only algorithm that is taken (or HMAC_SHA512_HEX, HMAC_SHA1_HEX) |
+| SUMSUB_WORKFLOW_LEVELS | (none) | levels, by commas, that are steps of a workflow: they alone approve nobody |
+| DOCUMENT_MEGABYTES | 10 | size of the largest document that may be uploaded |
+| DOCUMENT_REMINDER_DAYS | 30 | days before a document expires on which somebody is reminded of it |
+| REVIEW_MONTHS_LOW, _MEDIUM, _HIGH | 60, 24, 12 | months until a client is reviewed again; at most 60, 60, 12 |
+| REVIEW_LEAD_DAYS | 30 | days before its date that a review enters the queue |
+| REVIEW_DAILY | 1000 | reviews that the daily job puts into the queue, the most urgent first |
+| REVIEW_ESCALATE_DAYS | 5 | business days after which a late review is raised to senior officers |
+| REVIEW_RESTRICT_DAYS | 20 | business days after which a late review stops the client's debits |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -44,6 +55,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 #: signs callbacks of the simulator where nothing else is set; known to everybody, so never in production
 DEMO_SANDBOX_SECRET = "sandbox-demo-secret"  # noqa: S105
+
+#: signs webhooks where nothing else is set; known to everybody, so never in production
+DEMO_WEBHOOK_SECRET = "demo-webhook-secret"  # noqa: S105
+DIGEST_ALGORITHMS = ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX", "HMAC_SHA1_HEX")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,6 +111,7 @@ class Settings:
     session_hours: int
     approval_business_hours: int
     resolve_business_days: int
+    retention_years: int
     iban_country: str
     iban_bank_code: str
     mail_server: MailServer | None
@@ -108,6 +124,24 @@ class Settings:
     sandbox_port: int
     sandbox_secret: str | None = field(repr=False)
     provider_ask_minutes: int
+    document_megabytes: int
+    document_reminder_days: int
+    review_months_low: int
+    review_months_medium: int
+    review_months_high: int
+    review_lead_days: int
+    review_daily: int
+    review_escalate_days: int
+    review_restrict_days: int
+    #: the first is the newest; none: webhooks are off
+    sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
+    sumsub_workflow_levels: frozenset[str] = frozenset()
+
+    @property
+    def largest_document(self) -> int:
+        """In bytes."""
+        return self.document_megabytes * 1024 * 1024
 
     @property
     def production(self) -> bool:
@@ -217,6 +251,24 @@ def _mail_from(env: Mapping[str, str], *, required: bool) -> str:
     return raw
 
 
+def _listed(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in env.get(name, "").split(",") if part.strip()))
+
+
+def _webhook_secrets(env: Mapping[str, str], *, production: bool) -> tuple[str, ...]:
+    secrets_ = _listed(env, "SUMSUB_WEBHOOK_SECRET")
+    if production and DEMO_WEBHOOK_SECRET in secrets_:
+        raise SettingsError("SUMSUB_WEBHOOK_SECRET must not be the demo's when ENVIRONMENT=production")
+    return secrets_ or (() if production else (DEMO_WEBHOOK_SECRET,))
+
+
+def _digest_algorithm(env: Mapping[str, str]) -> str:
+    raw = env.get("SUMSUB_DIGEST_ALGORITHM", "").strip() or DIGEST_ALGORITHMS[0]
+    if raw not in DIGEST_ALGORITHMS:
+        raise SettingsError(f"SUMSUB_DIGEST_ALGORITHM must be {', '.join(DIGEST_ALGORITHMS)}, not {raw!r}")
+    return raw
+
+
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises SettingsError, which ends the process with one line."""
     env = os.environ if env is None else env
@@ -239,6 +291,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     if production and database_url is None:
         raise SettingsError("DATABASE_URL is required when ENVIRONMENT=production; the embedded database is for trying")
     mail_server = _mail_server(env)
+    escalate = _number(env, "REVIEW_ESCALATE_DAYS", 5, 0, 250)
+    restrict = _number(env, "REVIEW_RESTRICT_DAYS", 20, 1, 250)
+    if restrict <= escalate:
+        raise SettingsError(f"REVIEW_RESTRICT_DAYS ({restrict}) must be more than REVIEW_ESCALATE_DAYS ({escalate})")
     return Settings(
         environment=environment,
         instance_path=Path(env.get("INSTANCE_PATH", "").strip() or ROOT / "instance").resolve(),
@@ -259,6 +315,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
         resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),
+        retention_years=_number(env, "RETENTION_YEARS", 5, 5, 10),
         iban_country=(env.get("IBAN_COUNTRY", "").strip() or "LT").upper(),
         iban_bank_code=(env.get("IBAN_BANK_CODE", "").strip() or "99999").upper(),
         mail_server=mail_server,
@@ -271,4 +328,17 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
         sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
         provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
+        sumsub_webhook_secrets=_webhook_secrets(env, production=production),
+        sumsub_digest_algorithm=_digest_algorithm(env),
+        sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),
+        document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
+        document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
+        # AMLR Art. 26(2): no later than five years, one where the risk is higher
+        review_months_low=_number(env, "REVIEW_MONTHS_LOW", 60, 1, 60),
+        review_months_medium=_number(env, "REVIEW_MONTHS_MEDIUM", 24, 1, 60),
+        review_months_high=_number(env, "REVIEW_MONTHS_HIGH", 12, 1, 12),
+        review_lead_days=_number(env, "REVIEW_LEAD_DAYS", 30, 0, 180),
+        review_daily=_number(env, "REVIEW_DAILY", 1000, 1, 100_000),
+        review_escalate_days=escalate,
+        review_restrict_days=restrict,
     )

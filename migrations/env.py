@@ -10,13 +10,17 @@ from alembic import context
 from dashboard import database, settings
 
 #: packages that own tables
-TABLES = ("access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "transfers")
+TABLES = (
+    "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents", "transfers",
+    "onboarding.sumsub",
+)  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another
 LOCK = 0x636F756E74
 
 for package in TABLES:
     import_module(f"dashboard.{package}.models")
+import_module("dashboard.clients.deletion_models")
 
 
 def run() -> None:

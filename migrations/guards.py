@@ -74,3 +74,51 @@ def grant(privileges: str, tables: Iterable[str]) -> None:
         END $$
         """
     )
+
+
+def let_purge_pass(*tables: str) -> None:
+    """Guards of these tables step aside while `purge_client` empties them (ADR 0023), and for nobody else.
+
+    A trigger gets `WHEN (NOT purging())`, whatever its condition was before; those that only look at new rows stay as
+    they are. Safe to call again after a guard was made anew.
+    """
+    for table in tables:
+        op.execute(
+            f"""
+            DO $$
+            DECLARE
+                found record;
+                said text;
+            BEGIN
+                FOR found IN SELECT oid, tgqual IS NOT NULL AS conditional FROM pg_trigger
+                    WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal AND tgconstraint = 0
+                      -- of UPDATE (16) or DELETE (8)
+                      AND (tgtype & 24) > 0
+                LOOP
+                    said := pg_get_triggerdef(found.oid);
+                    CONTINUE WHEN said LIKE '%purging()%';
+                    said := regexp_replace(said, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
+                    IF found.conditional THEN
+                        said := regexp_replace(said, ' WHEN \\(', ' WHEN (NOT purging() AND (');
+                        said := regexp_replace(said, ' EXECUTE FUNCTION', ') EXECUTE FUNCTION');
+                    ELSE
+                        said := regexp_replace(said, ' EXECUTE FUNCTION', ' WHEN (NOT purging()) EXECUTE FUNCTION');
+                    END IF;
+                    EXECUTE said;
+                END LOOP;
+            END $$
+            """
+        )
+
+
+def personal(table: str, found_by: str, /, **becomes: str) -> None:
+    """Declare columns that hold personal data: what a purge makes of them, in the rows of a client.
+
+    `found_by` is a condition on `table` in which $1 is the client's id. A column `_row="deleted"` says that the row
+    goes altogether. Call `let_purge_pass` for tables with guards.
+    """
+    for column, value in becomes.items():
+        op.get_bind().exec_driver_sql(
+            "INSERT INTO personal_column (table_name, column_name, found_by, becomes) VALUES (%s, %s, %s, %s)",
+            (table, column, found_by, value),
+        )

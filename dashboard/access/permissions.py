@@ -17,8 +17,14 @@ class Permission(StrEnum):
     CLIENTS_ACTIVATE = "clients:activate"
     CLIENTS_BLOCK = "clients:block"
     CLIENTS_UNBLOCK = "clients:unblock"
+    CLIENTS_ERASE = "clients:erase"
     CLIENTS_IMPORT = "clients:import"
+    DOCUMENTS_READ = "documents:read"
+    DOCUMENTS_WRITE = "documents:write"
     CLIENT_OWN = "client:own"
+    EVENTS_READ = "events:read"
+    EVENTS_REPLAY = "events:replay"
+    VERIFICATION_SIMULATE = "verification:simulate"
     LEDGER_READ = "ledger:read"
     ACCOUNTS_WRITE = "accounts:write"
     ACCOUNTS_OWN = "accounts:own"
@@ -61,7 +67,28 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.CLIENTS_UNBLOCK: Explained(
         "Clients", "Unblock clients", "Ask to lift a block, and decide what a colleague asked.", second_person=True
     ),
+    Permission.CLIENTS_ERASE: Explained(
+        "Clients",
+        "Work on deletion requests",
+        "Legal holds and retention; ask to delete, and decide what a colleague asked.",
+        second_person=True,
+    ),
+    Permission.DOCUMENTS_READ: Explained(
+        "Clients", "See documents of clients", "Passports, statements, extracts; each look at one is recorded."
+    ),
+    Permission.DOCUMENTS_WRITE: Explained(
+        "Clients", "Work on documents of clients", "Upload, accept, reject and withdraw them."
+    ),
     Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
+    Permission.EVENTS_READ: Explained(
+        "Onboarding", "See verification events", "What Sumsub told, as it came, and what it did."
+    ),
+    Permission.EVENTS_REPLAY: Explained(
+        "Onboarding", "Process verification events again", "One or many; what was done before is not done twice."
+    ),
+    Permission.VERIFICATION_SIMULATE: Explained(
+        "Machines", "Simulate a verification", "For trying an integration; never in production."
+    ),
     Permission.CLIENT_OWN: Explained("Machines", "Own profile", "For a front-office app acting for one client."),
     Permission.LEDGER_READ: Explained("Ledger", "See accounts and transactions", "Balances, statements and payments."),
     Permission.ACCOUNTS_WRITE: Explained("Ledger", "Open accounts", "For clients and for the house."),
@@ -126,8 +153,9 @@ P = Permission
 _EVERYBODY = {P.OWN_WORK, P.STAFF_READ}
 _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
-    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ, P.TRANSFERS_REVIEW,
-    P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN,
+    P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.CLIENTS_ERASE, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ,
+    P.TRANSFERS_REVIEW, P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN, P.EVENTS_READ, P.EVENTS_REPLAY,
+    P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
@@ -153,6 +181,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ}
         ),
     ),
 }  # fmt: skip
@@ -173,14 +202,15 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
         {
             P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_WRITE,
             P.LEDGER_OPERATE, P.TRANSFERS_READ, P.TRANSFERS_WRITE, P.TRANSFERS_REVIEW,
+            P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
         }
     ),
-    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
+    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }  # fmt: skip
 #: everything a token of the audience may be given (`--scope all`)
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
     Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],
     Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM]
     | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE},
-    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
+    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }

@@ -56,6 +56,9 @@ class Kind:
     change now, or did change; a request left out is as it was stored. `details`: what it is about, for this reader.
     `closed`: the sentence after it was closed, where "Unblocked Ilves OÜ" would say too much.
 
+    `hidden`: that such a request exists would tell a restricted reason: without `clients:read-restricted` there is
+    none, on no page, in no figure and in no timeline.
+
     `closed_without` undoes what asking reserved; it runs in the transaction that closes a request in any other way
     than approved, with object and request locked.
     """
@@ -71,6 +74,7 @@ class Kind:
     details: Callable[[Sequence[ApprovalRequest], Actor], dict[UUID, Detail]] | None = None
     closed: Callable[[ApprovalRequest], str | None] | None = None
     closed_without: Callable[[ApprovalRequest, Actor], None] | None = None
+    hidden: bool = False
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""
@@ -95,6 +99,11 @@ def register(*kinds: Kind) -> None:
 def kind_of(key: str) -> Kind:
     """Raises KeyError for a kind that nobody registered: a programming error."""
     return _kinds[key]
+
+
+def hidden_from(actor: Actor) -> list[str]:
+    """Keys of the kinds that this reader knows nothing of."""
+    return [] if actor.sees_restricted else [kind.key for kind in _kinds.values() if kind.hidden]
 
 
 def registered() -> list[Kind]:

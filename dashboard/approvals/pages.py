@@ -97,7 +97,7 @@ def index() -> str:
 @requires(Permission.APPROVALS_READ)
 def show(request_id: UUID) -> str:
     """One request: what would change, who asked, who may decide, what became of it."""
-    return render_template("approvals/show.html", row=_rows([queries.get(request_id)])[0])
+    return render_template("approvals/show.html", row=_rows([queries.get(request_id, actor=current_actor())])[0])
 
 
 def _destination(asked: ApprovalRequest, wanted: str | None) -> str:
@@ -159,7 +159,7 @@ def _tell(closed: ApprovalRequest) -> None:
 def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
     """Show the dialog, or do what it confirms. Outcomes expired and stale are committed and told."""
     actor = current_actor()
-    asked = queries.get(request_id)
+    asked = queries.get(request_id, actor=actor)
     if request.method == "GET":
         form.next.data = request.args.get("next", "")
         if asked.state != "requested":
@@ -181,7 +181,7 @@ def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
                 closed = services.decide(request_id, approve=act == "approve", reason=reason, by=actor)
     except Forbidden as refusal:
         with transaction():
-            services.tell_refusal(queries.get(request_id), act=act, why=refusal.message, by=actor)
+            services.tell_refusal(queries.get(request_id, actor=actor), act=act, why=refusal.message, by=actor)
         return _not_yours(asked, refusal.message)
     except DomainError as refusal:
         if isinstance(refusal, Conflict) and refusal.code == "alreadyDecided":

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Permission, Role
-from dashboard.approvals.kinds import kind_of, registered
+from dashboard.approvals.kinds import hidden_from, kind_of, registered
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.clock import BusinessCalendar
@@ -26,10 +26,10 @@ from dashboard.staff.queries import Person
 Place = tuple[datetime, UUID]
 
 
-def get(request_id: UUID) -> ApprovalRequest:
-    """Raises NotFound."""
+def get(request_id: UUID, *, actor: Actor) -> ApprovalRequest:
+    """Raises NotFound, also for a request that this reader may not know of."""
     found = session().get(ApprovalRequest, request_id)
-    if found is None:
+    if found is None or found.kind in hidden_from(actor):
         raise NotFound("There is no such request.")
     return found
 
@@ -47,9 +47,15 @@ def _open() -> list[sa.ColumnElement[bool]]:
     return [ApprovalRequest.state == "requested", ApprovalRequest.expires_at > clock.now()]
 
 
+def _known_to(actor: Actor) -> list[sa.ColumnElement[bool]]:
+    hidden = hidden_from(actor)
+    return [ApprovalRequest.kind.not_in(hidden)] if hidden else []
+
+
 def _for(actor: Actor) -> list[sa.ColumnElement[bool]]:
     """The same rule as services.why_not, as a condition."""
-    kinds = [kind.key for kind in registered() if actor.may(kind.permission)]
+    hidden = hidden_from(actor)
+    kinds = [kind.key for kind in registered() if actor.may(kind.permission) and kind.key not in hidden]
     conditions = [
         *_open(),
         ApprovalRequest.kind.in_(kinds),
@@ -90,7 +96,7 @@ def page(
 
     `after` and `before` are the place (`expires_at`, `id`) of the row at the edge of the next page.
     """
-    query = sa.select(ApprovalRequest).limit(limit)
+    query = sa.select(ApprovalRequest).where(*_known_to(actor)).limit(limit)
     forward = view == "me"
     if view == "me":
         query = query.where(*_for(actor))
@@ -158,7 +164,9 @@ def changed_since(request: ApprovalRequest) -> Change | None:
         .where(
             AuditEvent.client_id == request.client_id,
             AuditEvent.occurred_at > request.requested_at,
-            AuditEvent.object_type.not_in(("approval_request", "queue_item", "client_note")),
+            AuditEvent.object_type.not_in(
+                ("approval_request", "queue_item", "client_note", "client_mark", "client_review")
+            ),
         )
         .order_by(AuditEvent.id.desc())
         .limit(1)
@@ -171,19 +179,19 @@ def asked_by(actor: Actor, limit: int = 10) -> Sequence[ApprovalRequest]:
     return list(
         session().scalars(
             sa.select(ApprovalRequest)
-            .where(*_open(), ApprovalRequest.maker_id == actor.id)
+            .where(*_open(), *_known_to(actor), ApprovalRequest.maker_id == actor.id)
             .order_by(ApprovalRequest.expires_at)
             .limit(limit)
         )
     )
 
 
-def open_for_client(client_id: UUID) -> Sequence[ApprovalRequest]:
-    """Open requests that concern a client, oldest first."""
+def open_for_client(client_id: UUID, *, actor: Actor) -> Sequence[ApprovalRequest]:
+    """Open requests that concern a client, as far as this reader may know of them, oldest first."""
     return list(
         session().scalars(
             sa.select(ApprovalRequest)
-            .where(*_open(), ApprovalRequest.client_id == client_id)
+            .where(*_open(), *_known_to(actor), ApprovalRequest.client_id == client_id)
             .order_by(ApprovalRequest.id)
         )
     )

@@ -25,7 +25,8 @@ LONGEST_REASON = 2000
 def _tell(action: str, request: ApprovalRequest, *, by: Actor, reason: str | None, **change: Any) -> None:
     """One audit event; a reason that is restricted goes where only the permission sees it."""
     audit.record(
-        action,
+        # the actions of a hidden kind are others: what everybody may read is told by its name
+        f"hidden-{action}" if kind_of(request.kind).hidden else action,
         by=by,
         object_type="approval_request",
         object_id=request.id,
@@ -128,7 +129,8 @@ def why_not(request: ApprovalRequest, actor: Actor) -> str | None:
         return "You asked; another person decides."
     if request.maker_owner_id is not None and request.maker_owner_id == actor.id:
         return "Your token asked; another person decides."
-    if not actor.may(kind_of(request.kind).permission):
+    kind = kind_of(request.kind)
+    if not actor.may(kind.permission) or (kind.hidden and not actor.sees_restricted):
         return "Your role cannot decide this."
     if not actor.senior and not request.maker_senior:
         return "One of the two must be senior."

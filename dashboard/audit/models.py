@@ -51,3 +51,5 @@ class AuditPayload(Base):
     reason: Mapped[str | None]
     #: what only `clients:read-restricted` may see: codes, comments, legal references
     restricted: Mapped[dict[str, Any] | None]
+    #: emptied when retention ended, its salt too; the event stays whole (ADR 0023)
+    erased_at: Mapped[datetime | None]

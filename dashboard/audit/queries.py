@@ -39,9 +39,13 @@ def timeline(
     older_than: UUID | None = None,
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
+    since: datetime | None = None,
     limit: int = 50,
 ) -> list[TimelineEntry]:
-    """Newest first. `kinds` narrows to actors (staff, token, system); `older_than`: the last id of the page before."""
+    """Newest first. `kinds` narrows to actors (staff, token, system); `older_than`: the last id of the page before.
+
+    `since`: only what happened after this moment.
+    """
     query = (
         sa.select(AuditEvent, AuditPayload)
         .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
@@ -51,6 +55,8 @@ def timeline(
     )
     if older_than is not None:
         query = query.where(AuditEvent.id < older_than)
+    if since is not None:
+        query = query.where(AuditEvent.occurred_at > since)
     if kinds:
         query = query.where(AuditEvent.actor_kind.in_(kinds))
     if actions:

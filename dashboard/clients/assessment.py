@@ -104,6 +104,12 @@ def doubts(
     if isinstance(detail, Company):
         yield from _country(detail.registration_country, "countryOfRegistration")
         yield from _country(detail.tax_residency_country, "taxResidencyCountry")
+        if detail.registration_date and detail.registration_date > today:
+            yield doubt(FlagCode.REGISTERED_IN_FUTURE, "companyRegistrationDate", detail.registration_date)
+        for number, partner in enumerate(detail.business_partners or ()):
+            yield from _country(
+                partner.get("incorporationCountryCode"), f"businessPartners.{number}.incorporationCountryCode"
+            )
         total = sum((person.ownership or Decimal(0) for person in related), Decimal(0))
         if total > 100:
             yield doubt(FlagCode.OWNERSHIP_OVER_100, "relatedIndividuals", total.normalize())
@@ -114,7 +120,11 @@ def doubts(
             yield from _birth(person.birth_date, f"{prefix}.birthDate", today)
             yield from _country(person.residence_country, f"{prefix}.residenceCountry")
             yield from _country(person.citizenship_country, f"{prefix}.citizenshipCountry")
+            yield from _country(
+                (person.residential_address or {}).get("country"), f"{prefix}.residentialAddress.country"
+            )
             document = person.document or {}
+            yield from _country(document.get("issuedCountryCode"), f"{prefix}.document.issuedCountryCode")
             expires, issued = document.get("expirationDate"), document.get("issuedDate")
             yield from _document(
                 date.fromisoformat(issued) if issued else None,

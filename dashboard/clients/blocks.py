@@ -12,6 +12,9 @@ from dashboard.clients.models import ClientBlock
 from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, MASKED_CODE, SCOPE_LABELS, BlockCode, Scope
 from dashboard.money import Money
 
+#: which rule placed a block would tell why
+MASKED_RULE = "system"
+
 
 def effective(scopes: Iterable[str]) -> str | None:
     """The union: `all`, `debit`, `credit`, `amount`; debit and credit together are all. None without a block."""
@@ -93,7 +96,7 @@ def as_seen(block: ClientBlock, *, sees_restricted: bool) -> BlockView:
         review_date=block.review_date,
         placed_by_kind=block.placed_by_kind,
         placed_by_id=block.placed_by_id,
-        placed_by_name=block.placed_by_name,
+        placed_by_name=(block.placed_by_name if sees_restricted or block.placed_by_kind != "system" else MASKED_RULE),
         lifted_at=block.lifted_at,
         lifted_by_name=block.lifted_by_name,
         not_stated=sees_restricted and block.code == BlockCode.NOT_STATED,

@@ -149,6 +149,9 @@ class ClientDto(Answer):
     company_type: CompanyType | None
     external_id: str | None = Field(description="Of the partner that imported the client.")
     is_closed: bool = Field(default=False, description="Only on a closed client, whose status reads inactive.")
+    processing_restricted: bool = Field(
+        default=False, description="Only on a client of whom a request for deletion is open."
+    )
     first_name: str | None = Field(default=None, description="Individuals only, like the next five.")
     last_name: str | None = None
     date_of_birth: date | None = None
@@ -306,6 +309,7 @@ def client_dto(
         **_company(detail if isinstance(detail, Company) else None, related),
         "externalId": client.external_id,
         **({"isClosed": True} if closed else {}),
+        **({"processingRestricted": True} if client.restricted_at else {}),
         **(_individual(detail) if isinstance(detail, Individual) else {}),
     }
 

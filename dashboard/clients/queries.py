@@ -34,6 +34,14 @@ def get(client_id: UUID) -> Client:
     return client
 
 
+def get_with_data(client_id: UUID) -> Client:
+    """Raises NotFound, also where the data has been deleted: a machine must not take an empty profile for a profile."""
+    client = get(client_id)
+    if client.purged_at is not None:
+        raise NotFound("The data of this client has been deleted.", code="clientPurged")
+    return client
+
+
 def individual_of(client: Client) -> Individual | None:
     return session().get(Individual, client.id)
 

@@ -100,7 +100,8 @@ def _as_uuid(text: str) -> UUID | None:
 
 
 def _conditions(chosen: ClientFilter, zone: ZoneInfo) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
+    # what is left of a purged client is no longer somebody
+    found: list[sa.ColumnElement[bool]] = [Client.purged_at.is_(None)]
     if chosen.statuses:
         found.append(Client.status.in_(chosen.statuses))
     if chosen.types:

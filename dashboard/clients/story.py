@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import Detail, kind_of
 from dashboard.approvals.models import ApprovalRequest
@@ -22,7 +22,19 @@ from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
 from dashboard.clients import countries
-from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, Scope, in_words
+from dashboard.clients.blocks import MASKED_RULE
+from dashboard.clients.calendar import calendar
+from dashboard.clients.retention import HOLD_LABELS, HoldCode
+from dashboard.clients.vocabulary import (
+    BLOCK_CODE_LABELS,
+    OUTCOME_LABELS,
+    SCOPE_LABELS,
+    BlockCode,
+    KycEffect,
+    Outcome,
+    Scope,
+    in_words,
+)
 
 OPEN_TO_ALL = (
     "approval.approved",
@@ -34,15 +46,34 @@ OPEN_TO_ALL = (
     "client.activated",
     "client.blocked",
     "client.changed",
+    "client.closed",
     "client.created",
     "client.flag_settled",
     "client.flagged",
     "client.flags_gone",
+    "client.pep_ended",
+    "client.pep_marked",
     "client.risk_lowered",
+    "client.risk_raised",
     "client.unblocked",
+    "deletion.purged",
+    "deletion.refused",
+    "deletion.requested",
+    "deletion.withdrawn",
+    # neither names a reason: comments are restricted, and why one was rejected may be told to the client itself
+    "document.accepted",
+    "document.expired",
+    "document.rejected",
+    "document.uploaded",
+    "document.withdrawn",
+    # an approval tells nothing of a block; what else a verification says might
+    "verification.approved",
 )
-#: what gave the client its present status
-CAUSES = ("client.activated", "client.blocked", "client.created", "client.unblocked")
+#: what gave the client its present status, or would have
+CAUSES = (
+    "client.activated", "client.blocked", "client.closed", "client.created", "client.unblocked",
+    "verification.approved", "verification.out_of_date", "verification.rejected", "verification.retry", "verification.withdrawn",
+)  # fmt: skip
 
 PEOPLE = ("staff",)
 MACHINES = ("token", "system")
@@ -55,17 +86,56 @@ _WHAT = {
     "client.activated": "Activated",
     "client.block_completed": "Reason of a block stated",
     "client.changed": "Changed",
+    "client.closed": "Relationship ended",
     "client.created": "Created",
     "client.flag_settled": "Flag settled",
     "client.flagged": "Flagged",
     "client.flags_gone": "Flag gone after a change",
+    "client.flag_given": "Owner of a flag",
     "client.note_added": "Note added",
+    "client.pep_ended": "PEP mark ended",
+    "client.pep_marked": "Marked as PEP",
     "client.risk_lowered": "Risk lowered",
+    "client.risk_raised": "Risk raised",
+    "client.sanctions_mark_ended": "Sanctions mark ended",
+    "client.sanctions_marked": "Sanctions mark",
     "client.unblocked": "Block lifted",
+    "deletion.hold_ended": "Legal hold ended",
+    "deletion.hold_placed": "Legal hold placed",
+    "deletion.planned": "Deletion approved",
+    "deletion.purged": "Personal data deleted, retention over",
+    "deletion.refused": "Deletion refused",
+    "deletion.requested": "Deletion asked for",
+    "deletion.withdrawn": "Wish to be deleted taken back",
+    "document.accepted": "Document accepted",
+    "document.erased": "Document erased",
+    "document.expired": "Document expired",
+    "document.read": "Document read",
+    "document.rejected": "Document rejected",
+    "document.uploaded": "Document uploaded",
+    "document.withdrawn": "Document withdrawn",
     "one_time_password.sent": "Code sent to close an account",
     "one_time_password.verified": "Code to close an account verified",
+    "verification.approved": "Sumsub GREEN",
+    "verification.doubt_settled": "Doubt about the verification settled",
+    "verification.not_started": "Verification not started",
+    "verification.on_hold": "Verification on hold",
+    "verification.out_of_date": "Sumsub told late, out of date: nothing changed",
+    "verification.pending": "Verification pending",
+    "verification.rejected": "Sumsub RED FINAL",
+    "verification.replayed": "Verification event processed again",
+    "verification.retry": "Sumsub RED RETRY: asked again",
+    "verification.withdrawn": "Verification withdrawn at Sumsub",
     "queue.released": "Put back into the queue",
     "queue.taken": "Taken from the queue",
+    "review.completed": "Periodic review completed",
+    "review.escalated": "Periodic review late: raised to senior officers",
+}
+#: what an outcome did to the client, after what was told
+_KYC_EFFECTS = {
+    KycEffect.BLOCKED: "debits blocked",
+    KycEffect.KEPT_INACTIVE: "stays inactive",
+    KycEffect.HELD_BACK: "activation held back",
 }
 _DECISIONS = {
     "approval.requested": "requested",
@@ -76,13 +146,21 @@ _DECISIONS = {
     "approval.stale": "request closed: something changed meanwhile",
     "approval.refused": "request: somebody tried to decide and may not",
 }
+# of kinds that not everybody may know of
+_DECISIONS |= {f"hidden-{action}": words for action, words in _DECISIONS.items()}
 _LABELS = {
     "address": "Address",
     "birth_date": "Date of birth",
     "citizenship_country": "Citizenship",
+    "category": "Category",
     "country": "Country",
+    "document_state": "State",
+    "expiry_date": "Expires",
     "email": "E-mail",
     "flags": "Flags",
+    "list": "List",
+    "next_review_date": "Next review",
+    "owner": "Owner",
     "is_default_compliant": "Compliant by default",
     "is_engaged_gambling_10k": "Gambling above 10,000 EUR",
     "name": "Name",
@@ -103,14 +181,26 @@ _LABELS = {
 }
 #: already said by `what`, or by the status itself
 _SAID = {
+    "client.activated": {"event", "told", "level"},
     "client.blocked": {"scope"},
     "client.created": {"name", "type", "status", "profile"},
+    "client.flag_given": {"flag"},
     "client.flag_settled": {"flag"},
+    "document.accepted": {"document"},
+    "document.expired": {"document", "document_state"},
+    "document.read": {"document"},
+    "document.rejected": {"document"},
+    "document.uploaded": {"document", "sha256"},
+    "document.withdrawn": {"document", "document_state"},
     "one_time_password.sent": {"operation", "oneTimePasswordId"},
     "one_time_password.verified": {"operation", "oneTimePasswordId"},
     "queue.taken": {"queue"},
     "queue.released": {"queue"},
 }
+#: where a mark comes from, in words
+_SOURCE = {
+    "list": "List", "edition": "edition", "said_by": "said by", "reference": "reference", "about": "about",
+}  # fmt: skip
 _COUNTRIES = {"country", "citizenship_country", "residence_country", "registration_country", "tax_residency_country"}
 
 
@@ -190,6 +280,8 @@ def _label(key: str) -> str:
 
 
 def _turns(entry: TimelineEntry) -> list[Turn]:
+    if entry.action.startswith("verification."):
+        return []
     hidden = _SAID.get(entry.action, set())
     turns = []
     for key in dict.fromkeys((*entry.before, *entry.after)):
@@ -212,8 +304,24 @@ def _restricted(entry: TimelineEntry) -> list[str]:
             continue
         if key == "code":
             lines.append(BLOCK_CODE_LABELS[BlockCode(value)])
+        elif key == "outcome" and value in set(Outcome):
+            lines.append(OUTCOME_LABELS[Outcome(value)])
+        elif key == "kind":
+            continue
+        elif key in _SOURCE:
+            lines.append(f"{_SOURCE[key]} {value}")
         elif key == "legalReference":
             lines.append(f"Legal reference {value}")
+        elif key == "hold":
+            lines.append(HOLD_LABELS[HoldCode(value)])
+        elif key == "outcome":
+            lines.append(f"it said: {value}")
+        elif key == "cause":
+            lines.append(in_words(str(value)))
+        elif key == "clientComment":
+            lines.append(f"for staff only: “{value}”")
+        elif key == "labels":
+            lines.append(str(value))
         elif key == "asked_by":
             lines.append(f"asked by {value}")
         else:
@@ -231,11 +339,41 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
     if entry.action == "client.blocked":
         scope = entry.after.get("scope")
         return f"{SCOPE_LABELS[Scope(scope)]} block" if scope and scope != Scope.ALL else "Full block"
+    if entry.action == "client.flag_given" and entry.after.get("flag"):
+        return f"Flag given: {entry.after['flag']}"
+    if entry.action.startswith("verification.") or (entry.action == "client.activated" and entry.after.get("event")):
+        return _verified(entry)
     if entry.action == "client.flag_settled" and entry.before.get("flag"):
         return f"Flag settled: {entry.before['flag']}"
     if entry.action.startswith("queue.") and entry.after.get("queue"):
         return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"
+    if entry.action.startswith("document.") and entry.after.get("document"):
+        return f"{_WHAT[entry.action]}: {entry.after['document']}"
     return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
+
+
+def _who(entry: TimelineEntry, actor: Actor) -> str:
+    """Which rule of the house acted would tell why: without the permission each of them reads alike."""
+    if entry.actor_kind == "system" and not actor.sees_restricted:
+        return MASKED_RULE
+    return named(entry.actor_kind, entry.actor_name, entry.actor_role)
+
+
+def _verified(entry: TimelineEntry) -> str:
+    """`Sumsub GREEN, created 4 Feb 10:12`, and what came of it."""
+    words = "Sumsub GREEN" if entry.action == "client.activated" else _WHAT.get(entry.action, "Verification")
+    if entry.after.get("told"):
+        told = datetime.fromisoformat(entry.after["told"]).astimezone(calendar().zone)
+        words = f"{words}, created {told.day} {told:%b %Y %H:%M}"
+    effect = _KYC_EFFECTS.get(entry.after.get("effect") or "")  # type: ignore[call-overload]
+    why = entry.after.get("why")
+    return words + (f": {effect}" if effect else "") + (f". {why}" if why else "")
+
+
+def _event_url(entry: TimelineEntry, actor: Actor) -> str | None:
+    """The event that told it, for those who may read events; a package above shows it."""
+    event = entry.after.get("event")
+    return f"/onboarding/events/{event}" if event and actor.may(Permission.EVENTS_READ) else None
 
 
 def role_label(kind: str, role: str) -> str:
@@ -262,7 +400,7 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
             Told(
                 id=entry.id,
                 at=entry.at,
-                who="you" if own else named(entry.actor_kind, entry.actor_name, entry.actor_role),
+                who="you" if own else _who(entry, actor),
                 role="" if own else role_label(entry.actor_kind, entry.actor_role),
                 action=entry.action,
                 what=own_words.what if own_words else _what(entry, asked, details.get(asked.id) if asked else None),
@@ -270,7 +408,7 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
                 reason=entry.reason,
                 restricted=_restricted(entry),
                 request_id=about,
-                url=f"/approvals/{about}" if about else own_words.url if own_words else None,
+                url=f"/approvals/{about}" if about else own_words.url if own_words else _event_url(entry, actor),
             )
         )
     return told
@@ -283,6 +421,7 @@ def timeline(
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
     older_than: UUID | None = None,
+    since: datetime | None = None,
     limit: int = 50,
 ) -> list[Told]:
     """Newest first, and only what this reader may know of."""
@@ -292,6 +431,7 @@ def timeline(
         client_id,
         sees_restricted=actor.sees_restricted,
         older_than=older_than,
+        since=since,
         kinds=kinds,
         actions=actions,
         limit=limit,

@@ -105,6 +105,47 @@ CLIENT_TEXTS = {
 }
 
 
+class KycState(StrEnum):
+    """What an outside verification says of a client now. `withdrawn`: deactivated, reset or deleted there."""
+
+    NOT_STARTED = "notStarted"
+    PENDING = "pending"
+    ON_HOLD = "onHold"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    APPROVED = "approved"
+    WITHDRAWN = "withdrawn"
+
+
+KYC_LABELS = {
+    KycState.NOT_STARTED: "not started",
+    KycState.PENDING: "pending",
+    KycState.ON_HOLD: "on hold",
+    KycState.RETRY: "asked again",
+    KycState.REJECTED: "rejected",
+    KycState.APPROVED: "approved",
+    KycState.WITHDRAWN: "withdrawn",
+}
+#: states that have consequences, each told by one event; the others say that it is going on
+KYC_OUTCOMES = frozenset({KycState.RETRY, KycState.REJECTED, KycState.APPROVED, KycState.WITHDRAWN})
+
+
+class KycEffect(StrEnum):
+    """What an outcome did to the client."""
+
+    ACTIVATED = "activated"
+    #: RED FINAL on an active client: a debit block
+    BLOCKED = "blocked"
+    #: RED FINAL on a client that is not active: a flag
+    KEPT_INACTIVE = "keptInactive"
+    #: approved, and something stands in the way of activation
+    HELD_BACK = "heldBack"
+    #: it counts, and there was nothing to do
+    NOTHING = "nothing"
+    #: a newer event stands; kept and told, nothing else
+    OUT_OF_DATE = "outOfDate"
+
+
 class Severity(IntEnum):
     """How much a doubt weighs. Info never enters a queue."""
 
@@ -124,25 +165,66 @@ class FlagCode(StrEnum):
     DOCUMENT_EXPIRED = "documentExpired"
     DOCUMENT_DATES = "documentDates"
     UNKNOWN_COUNTRY = "unknownCountry"
+    REGISTERED_IN_FUTURE = "registeredInFuture"
     OWNERSHIP_OVER_100 = "ownershipOver100"
     PEP = "pep"
     PHONE = "phoneUnusable"
     EMAIL = "emailUnusable"
     DUPLICATE_DOCUMENT = "duplicateDocument"
+    KYC_REJECTED = "verificationRejected"
+    FILE_EXPIRED = "fileExpired"
 
 
 FLAGS: dict[FlagCode, tuple[Severity, str]] = {
     FlagCode.RISK_PROHIBITED: (Severity.STOP, "Risk is prohibited"),
     FlagCode.UNDER_AGE: (Severity.STOP, "Under 18 years of age"),
     FlagCode.BORN_IN_FUTURE: (Severity.STOP, "Date of birth lies in the future"),
+    FlagCode.KYC_REJECTED: (Severity.STOP, "Verification not passed"),
     FlagCode.DOCUMENT_EXPIRED: (Severity.CHECK, "Identity document has expired"),
     FlagCode.DOCUMENT_DATES: (Severity.CHECK, "Dates of the identity document contradict each other"),
     FlagCode.UNKNOWN_COUNTRY: (Severity.CHECK, "Unknown country code"),
+    FlagCode.REGISTERED_IN_FUTURE: (Severity.CHECK, "Company was registered in the future"),
     FlagCode.OWNERSHIP_OVER_100: (Severity.CHECK, "Ownership adds up to more than 100 %"),
     FlagCode.PEP: (Severity.CHECK, "Politically exposed person"),
     FlagCode.DUPLICATE_DOCUMENT: (Severity.CHECK, "Identity document of another client"),
+    FlagCode.FILE_EXPIRED: (Severity.CHECK, "A document on file has expired"),
     FlagCode.PHONE: (Severity.INFO, "Phone number is none that can be dialled"),
     FlagCode.EMAIL: (Severity.INFO, "E-mail address is none that can be written to"),
+}
+
+
+class MarkKind(StrEnum):
+    PEP = "pep"
+    #: restricted whole: without `clients:read-restricted` there is none
+    SANCTIONS = "sanctions"
+
+
+MARK_LABELS = {MarkKind.PEP: "PEP", MarkKind.SANCTIONS: "Sanctions"}
+
+
+class Outcome(StrEnum):
+    """What a periodic review came to."""
+
+    CONTINUE = "continue"
+    CONDITIONS = "conditions"
+    END = "end"
+
+
+OUTCOME_LABELS = {
+    Outcome.CONTINUE: "The relationship goes on",
+    Outcome.CONDITIONS: "It goes on under conditions",
+    Outcome.END: "It should end",
+}
+
+#: why a risk is what it is, as the history keeps it
+RISK_CAUSES = {
+    "created": "Created with it",
+    "changed": "Profile changed",
+    "raised": "Raised",
+    "lowered": "Lowered by two people",
+    "review": "Raised at a review",
+    "found": "As it stood when the history began",
+    "unknown": "Changed in the database",
 }
 
 

@@ -40,7 +40,8 @@ commands = AppGroup("demo", help="Demo data.")
 @click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same rows on one day.")
 def load(clients: int, transactions: int | None, seed: int) -> None:
     """Fill an empty database with demo sign-ins and clients. Refused when ENVIRONMENT=production."""
-    from dashboard.home.demo_data import loading, unrecognized
+    from dashboard.clients.documents.store import Store
+    from dashboard.home.demo_data import deletions, documents, loading, unrecognized
 
     settings: Settings = current_app.extensions["countinghouse.settings"]
     began = time.monotonic()
@@ -56,6 +57,8 @@ def load(clients: int, transactions: int | None, seed: int) -> None:
             )
         if loaded.transactions:
             unrecognized.tell(seed)
+            documents.tell(Store(settings.instance_path))
+            deletions.tell()
     except DomainError as error:
         raise click.ClickException(error.message) from None
     seconds = time.monotonic() - began

@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 FIRST_ITEMS = 5
 APPROVALS = "approvals"
 #: the queues that the rail counts
-RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized")
+RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized", "verification")
 #: the rail counts no further: beyond it the exact figure changes nothing for anybody
 RAIL_LIMIT = 1000
 
@@ -99,7 +99,7 @@ def _or_unknown(count: Callable[[], Answer]) -> Answer | None:
 
 def queues_of(actor: Actor) -> tuple[str, ...]:
     """The queues this role works."""
-    return tuple(key for key, queue in QUEUES.items() if actor.may(queue.permission))
+    return tuple(key for key, queue in QUEUES.items() if queue.worked_by(actor))
 
 
 def _by_urgency(line: Line) -> tuple[int, bool, float, str]:

@@ -38,6 +38,8 @@ def _require(actor: Actor, queue: Queue) -> None:
             f"Your role ({ROLES[Role(actor.role)].label}) cannot {label[:1].lower()}{label[1:]}.",
             details={"permission": queue.permission.value},
         )
+    if not queue.worked_by(actor):
+        raise Forbidden(f"{queue.label} are for senior officers.")
 
 
 def _own_item(item_id: UUID) -> None:

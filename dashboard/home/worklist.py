@@ -14,11 +14,16 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.blocks import BlockView, as_seen
+from dashboard.clients.documents import queries as documents
+from dashboard.clients.documents.labels import document_label
 from dashboard.clients.models import ClientBlock, ClientFlag
+from dashboard.clients.reviewing import because_of
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
 from dashboard.money import Money
+from dashboard.onboarding.sumsub import queries as sumsub
+from dashboard.onboarding.sumsub.badges import DOUBTS
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.transfers.badges import check_label, money_of
@@ -37,12 +42,29 @@ class Queue(NamedTuple):
     permission: Permission = Permission.CLIENTS_REVIEW
     #: the page that shows the whole queue best; None: the list of its items
     page: str | None = None
+    #: only senior people work it
+    senior: bool = False
+
+    def worked_by(self, actor: Actor) -> bool:
+        """Whether this queue is any of the actor's business."""
+        return actor.may(self.permission) and (actor.senior or not self.senior)
 
 
 QUEUES = {
     "client-review": Queue("Client review", "Client review", "No client has an open doubt."),
     "activation": Queue("Activation", "Activation", "No client is ready to be activated."),
     "block-review": Queue("Block reviews", "Block review", "No block needs a review."),
+    "deletion-requests": Queue(
+        "Deletion requests", "Deletion request", "Nobody waits for an answer about the deletion of data.",
+        Permission.CLIENTS_ERASE,
+    ),
+    "documents": Queue(
+        "Documents to review", "Document", "No document waits for its review, and none expires soon.",
+        Permission.DOCUMENTS_WRITE,
+    ),
+    "client-reviews": Queue("Periodic reviews", "Periodic review", "No client is to be reviewed within the lead time."),
+    "overdue-reviews": Queue("Late reviews", "Late review", "No periodic review is so late.", senior=True),
+    "verification": Queue("Verification doubts", "Verification doubt", "Nothing that Sumsub told is doubtful."),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -55,8 +77,13 @@ QUEUES = {
         Permission.TRANSFERS_ASSIGN,
     ),
 }  # fmt: skip
+#: about what Sumsub told, which may be of nobody here
+EVENTS, APPLICANTS = "sumsub_event", "sumsub_applicant"
 #: about a transfer rather than a client
+DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
+DELETIONS = "deletion_request"
+REVIEWS = frozenset({"client-reviews", "overdue-reviews"})
 
 #: causes other than flags, in words
 CAUSES = {
@@ -69,7 +96,12 @@ CAUSES = {
     "contradicted": "The provider contradicts itself",
     "failed": "Could not be processed",
     "waiting": "Takes back a credit that was not told",
+    "expires": "Expires soon",
     "halfTime": "Half of the time to settle is over",
+    "decide": "Decide on the deletion",
+    "inTheWay": "Due to be deleted, and something is in the way",
+    "periodic": "Periodic review",
+    "overdue": "Nobody has reviewed it; debits stop at this time",
     "receivable": "Money was taken back that the client no longer has",
 }
 #: why money did not reach a client
@@ -135,12 +167,22 @@ def _blocks(ids: Sequence[UUID], actor: Actor) -> dict[UUID, BlockView]:
 
 def url_of(item: QueueItem) -> str:
     """Where an item is worked on."""
+    if item.queue in REVIEWS:
+        return f"/clients/{item.client_id}/review"
     if item.object_type == RECEIPTS:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
         return f"/transfers/{item.object_id}"
+    if item.object_type == DELETIONS:
+        return f"/clients/{item.client_id}/deletion"
     if item.object_type == REQUESTS:
         return f"/transfers/requests/{item.object_id}"
+    if item.object_type == DOCUMENTS:
+        return f"/clients/{item.client_id}/documents/{item.object_id}"
+    if item.object_type == EVENTS:
+        return f"/onboarding/events/{item.object_id}"
+    if item.object_type == APPLICANTS:
+        return f"/onboarding/events/applicants/{item.object_id}"
     return f"/clients/{item.client_id}"
 
 
@@ -152,9 +194,16 @@ def _listed(labels: Sequence[str]) -> str:
 def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[str]]) -> str:
     if item.cause == "flags" and item.client_id in flags:
         return _listed(flags[item.client_id])
+    if item.queue == "documents" and item.cause == "review":
+        return "Review the document"
+    if item.queue == "verification":
+        return _VERIFICATION.get(item.cause) or in_words(item.cause)
     if item.queue == "held-transfers" and item.cause == "review":
         return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
     return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
+
+
+_VERIFICATION = {cause.value: words for cause, (words, _todo) in DOUBTS.items()}
 
 
 def _doubts(transfer_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
@@ -201,7 +250,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most eight queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most eleven queries. `note` is said in each; `with_blocks` says which block."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -210,15 +259,24 @@ def rows(
     requests = asked_about(items, actor)
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
+    about_documents = documents.by_ids([item.object_id for item in items if item.object_type == DOCUMENTS])
+    about_events = sumsub.named([item.object_id for item in items if item.object_type in {EVENTS, APPLICANTS}])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
+    due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
         mine = item.assignee_id is not None and item.assignee_id == actor.id
         about, block = client.name if client else "", blocks.get(item.object_id)
         detail = f"{block.scope_label} · {block.code_label}" if block else None
+        if item.object_id in about_documents:
+            detail = document_label(about_documents[item.object_id])
+        if item.queue in REVIEWS:
+            detail = due_because.get(item.object_id)
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
+        if not about and item.object_type in {EVENTS, APPLICANTS}:
+            about = about_events.get(item.object_id, "Somebody unknown")
         if item.object_id in about_requests:
             about, detail = about_requests[item.object_id]
         found.append(

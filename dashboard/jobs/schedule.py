@@ -18,9 +18,14 @@ from dashboard.access.actor import system
 from dashboard.approvals import services as approvals
 from dashboard.clients import services as clients
 from dashboard.clients.calendar import calendar
+from dashboard.clients.documents import queries as document_queries
+from dashboard.clients.documents import services as documents
+from dashboard.clients.documents.store import Store
+from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
+from dashboard.onboarding.sumsub.services import storing
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.services.desk import warning
@@ -68,15 +73,16 @@ def finish_incoming(_settings: Settings) -> dict[str, int]:
 
 
 def sweep(settings: Settings) -> dict[str, int]:
-    """End sessions that are over, forget old failed sign-ins, spent rate limits and old idempotency keys."""
+    """End sessions that are over, forget old failed sign-ins, spent rate limits, old keys and refused webhooks."""
     with transaction():
         sessions, failures = staff.sweep(
             idle=timedelta(minutes=settings.session_idle_minutes), longest=timedelta(hours=settings.session_hours)
         )
         limits = session().execute(sa.text("DELETE FROM rate_limit WHERE expires_at <= now()"))
         keys = idempotency.sweep()
+        refused = storing.forget_refused()
     gone = limits.rowcount  # type: ignore[attr-defined]
-    return {"sessions": sessions, "failures": failures, "limits": gone, "keys": keys}
+    return {"sessions": sessions, "failures": failures, "limits": gone, "keys": keys, "refused": refused}
 
 
 def check_clients(_settings: Settings) -> dict[str, int]:
@@ -90,6 +96,70 @@ def check_clients(_settings: Settings) -> dict[str, int]:
         looked += len(due)
         edge = due[-1]
     return {"looked": looked, "changed": changed}
+
+
+def purge_clients(_settings: Settings) -> dict[str, int]:
+    """Delete personal data whose retention is over, where two people approved it."""
+    return clients.purge_due(by=system("retention"), transaction=transaction)
+
+
+def check_documents(settings: Settings) -> dict[str, int]:
+    """Mark documents whose last day is over, one client a transaction, and remind of those that expire soon."""
+    by, expired, looked, edge = system("expiry of documents"), 0, 0, None
+    while due := document_queries.due_to_expire(calendar().today(), limit=MOST_AT_ONCE):
+        before = expired
+        for client_id, document_id in due:
+            with transaction():
+                expired += documents.expire(client_id, document_id, by=by)
+        if expired == before:
+            break
+    while True:
+        with transaction():
+            part, edge = documents.remind(days_ahead=settings.document_reminder_days, after=edge)
+        looked += part
+        if edge is None:
+            return {"expired": expired, "expiring": looked}
+
+
+def sweep_documents(settings: Settings) -> dict[str, int]:
+    """Remove files that no document names: what uploads that died, and purges that died, left in the folder."""
+    return documents.sweep(Store(settings.instance_path))
+
+
+def review_clients(_settings: Settings) -> dict[str, int]:
+    """Plan reviews, put those that come into the queue, raise late ones, and restrict what nobody reviewed; one client
+    a transaction. A run that ends half-way is finished by the next one."""
+    by, today = system("reviews"), calendar().today()
+    figures = {"planned": 0, "entered": 0, "left": 0, "escalated": 0, "restricted": 0}
+    for set_based in (overdue.plan_missing, overdue.replan):
+        while True:
+            with transaction():
+                done = set_based()
+            figures["planned"] += done
+            if not done:
+                break
+    while gone := overdue.to_leave(today, MOST_AT_ONCE):
+        for client_id in gone:
+            with transaction():
+                overdue.look(client_id, by=by)
+        figures["left"] += len(gone)
+    room = overdue.room_today()
+    while room > 0 and (coming := overdue.to_enter(today, min(room, MOST_AT_ONCE))):
+        for client_id in coming:
+            with transaction():
+                overdue.look(client_id, by=by)
+        figures["entered"] += len(coming)
+        room -= len(coming)
+    steps = (
+        ("escalated", overdue.to_escalate, overdue.escalate),
+        ("restricted", overdue.to_restrict, overdue.restrict),
+    )
+    for name, late, verb in steps:
+        while over := late(MOST_AT_ONCE):
+            for client_id in over:
+                with transaction():
+                    figures[name] += verb(client_id, by=by)
+    return figures
 
 
 def check_balances(_settings: Settings) -> dict[str, int]:
@@ -119,8 +189,12 @@ JOBS = (
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
     Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
+    Job("sweep-documents", CronTrigger(minute=37, timezone=UTC), sweep_documents),
+    Job("check-documents", CronTrigger(hour="0,3", minute=25, timezone=UTC), check_documents),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
+    Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
+    Job("review-clients", CronTrigger(hour=4, minute=40, timezone=UTC), review_clients),
 )
 
 

@@ -1,4 +1,4 @@
-"""Imports for machines: ON-01."""
+"""Imports for machines: ON-01 and ON-02."""
 
 from __future__ import annotations
 
@@ -8,45 +8,16 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
-from dashboard.clients.profile import Address, Document, IndividualProfile
 from dashboard.database import transaction
 from dashboard.onboarding import services
+from dashboard.onboarding.company_schemas import CompanyImport
+from dashboard.onboarding.profiles import company_of, individual_of
 from dashboard.onboarding.schemas import Imported, IndividualImport
 from dashboard.web.api import documented_errors
 
 CLIENTS_IMPORT = [Tag(name="Onboarding - ClientsImport", description="For partners' onboarding systems.")]
 
 onboarding_operations = APIBlueprint("onboarding_operations", __name__, abp_security=[{"token": []}])
-
-
-def _profile(body: IndividualImport) -> IndividualProfile:
-    address, document = body.address, body.identification_document
-    return IndividualProfile(
-        email=body.email,
-        phone_number=body.phone_number,
-        address=Address(
-            street_line1=address.street_line1,
-            street_line2=address.street_line2,
-            city=address.city,
-            state=address.state,
-            zip=address.zip,
-            country=address.country,
-        ),
-        risk_level=body.risk_level.level.value,
-        first_name=body.first_name,
-        last_name=body.last_name,
-        birth_date=body.date_of_birth,
-        citizenship_country=body.citizenship_country,
-        residence_country=body.residence_country,
-        document=Document(
-            type=document.type.value,
-            number=document.number,
-            issued_by=document.issued_by,
-            issued_country_code=document.issued_country_code,
-            issued_date=document.issued_date,
-            expiration_date=document.expiration_date,
-        ),
-    )
 
 
 @onboarding_operations.post(
@@ -62,5 +33,25 @@ def _profile(body: IndividualImport) -> IndividualProfile:
 @api_requires(Audience.INTEGRATION, Permission.CLIENTS_IMPORT)
 def import_individual(body: IndividualImport) -> dict[str, Any]:
     with transaction():
-        client = services.import_individual(_profile(body), external_id=body.external_id, by=current_actor())
+        client = services.import_client(individual_of(body), external_id=body.external_id, by=current_actor())
+        return {"clientId": client.id, "externalId": client.external_id}
+
+
+@onboarding_operations.post(
+    "/integration/clients/companies",
+    tags=CLIENTS_IMPORT,
+    summary="Import a company client",
+    description="Imports a new company client with its related individuals, business partners and planned fund flows;"
+    " all of it or nothing. The client is inactive. What looks wrong (an owner under age, an expired document, a"
+    " registration in the future, a politically exposed person) becomes a flag for review, never a refusal. Shares"
+    " that add up to more than 100 per cent cannot be and are refused with 400 on `relatedIndividuals`. A known"
+    " `externalId` is refused with 409 `externalIdTaken`.",
+    operation_id="importCompany",
+    responses={200: Imported, **documented_errors(409, 413, 415)},
+)
+@api_requires(Audience.INTEGRATION, Permission.CLIENTS_IMPORT)
+def import_company(body: CompanyImport) -> dict[str, Any]:
+    profile = company_of(body)
+    with transaction():
+        client = services.import_client(profile, external_id=body.external_id, by=current_actor())
         return {"clientId": client.id, "externalId": client.external_id}

@@ -1,7 +1,7 @@
 """The body of ON-01, exactly as reference/001 and 002 document it: what their schema accepts is accepted here.
 
 Nothing is stripped or corrected. Only what PostgreSQL cannot hold as text (NUL, half a surrogate pair) is refused
-beyond the document.
+beyond the document. Companies (ON-02) say the same things in the same way: `company_schemas`.
 """
 
 from __future__ import annotations
@@ -52,6 +52,15 @@ Text255 = Annotated[str, Field(min_length=1, max_length=255), TextGuard, Storabl
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=NAME), TextGuard]
 Line = Annotated[str, Field(min_length=1, max_length=255, pattern=LINE), TextGuard]
 Day = Annotated[date, DateGuard]
+Phone = Annotated[str, Field(min_length=5, max_length=17), TextGuard, Storable]
+Email = Annotated[
+    str,
+    Field(min_length=5, max_length=64),
+    TextGuard,
+    AfterValidator(_email),
+    Storable,
+    WithJsonSchema({"type": "string", "format": "email", "minLength": 5, "maxLength": 64}),
+]
 
 
 class ImportRisk(StrEnum):
@@ -157,15 +166,8 @@ class IndividualImport(Body):
     external_id: Text100 = Field(description="The partner's own id; unique per partner.")
     risk_level: ImportRisk
     address: ImportedAddress
-    phone_number: Annotated[str, Field(min_length=5, max_length=17), TextGuard, Storable]
-    email: Annotated[
-        str,
-        Field(min_length=5, max_length=64),
-        TextGuard,
-        AfterValidator(_email),
-        Storable,
-        WithJsonSchema({"type": "string", "format": "email", "minLength": 5, "maxLength": 64}),
-    ]
+    phone_number: Phone
+    email: Email
     first_name: Name
     last_name: Name
     citizenship_country: Country = Field(description="ISO 3166-1 alpha-2, in any case.")

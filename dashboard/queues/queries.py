@@ -118,6 +118,12 @@ def waiting_in(queues: Sequence[str], *, actor: Actor, at_most: int) -> dict[str
     return {row[0]: row[1] for row in rows}
 
 
+def opened_since(queue: str, moment: datetime) -> int:
+    """How many open items of a queue were put into it since."""
+    opened = sa.and_(QueueItem.queue == queue, QueueItem.closed_at.is_(None), QueueItem.opened_at >= moment)
+    return session().scalar(sa.select(sa.func.count()).select_from(QueueItem).where(opened)) or 0
+
+
 def items(
     queues: Sequence[str],
     *,

@@ -58,6 +58,20 @@ def close_items(queue: str, *, object_id: UUID, by: Actor, cause: str | None = N
     session().execute(query.values(closed_at=clock.now(), closed_by=by.staff_id))
 
 
+def move_due(queue: str, *, object_id: UUID, due_at: datetime) -> None:
+    """Another due time for open work, earlier or later; whoever has it keeps it."""
+    session().execute(
+        sa.update(QueueItem)
+        .where(
+            QueueItem.queue == queue,
+            QueueItem.object_id == object_id,
+            QueueItem.closed_at.is_(None),
+            QueueItem.due_at != due_at,
+        )
+        .values(due_at=due_at)
+    )
+
+
 def take_next(queues: Sequence[str], *, by: Actor, held: sa.ColumnElement[bool] | None = None) -> QueueItem | None:
     """The item that is due first among one's own and the unassigned, now one's own; None when there is none.
 

@@ -37,6 +37,13 @@ class Malformed(DomainError):
     code = "malformedBody"
 
 
+class TooLarge(DomainError):
+    """The body says that it is larger than it may be; it is not read."""
+
+    status = 413
+    code = "tooLarge"
+
+
 class UnsupportedMediaType(DomainError):
     status = 415
     code = "unsupportedMediaType"
@@ -271,7 +278,7 @@ def _read_body(current: Request) -> None:
 
 
 def takes_bodies_of(size: int) -> Callable[[View], View]:
-    """Marks an operation whose bodies may be larger than usual, in bytes."""
+    """Marks a view whose bodies may be larger than usual, in bytes."""
 
     def mark(view: View) -> View:
         view.largest_body = size  # type: ignore[attr-defined]
@@ -280,16 +287,59 @@ def takes_bodies_of(size: int) -> Callable[[View], View]:
     return mark
 
 
-def install(app: Flask) -> None:
-    """Check bodies of machines after the guard has let them in."""
+def reads_raw_body(view: View) -> View:
+    """Marks an operation that looks at its body itself, before anything reads it: its signature comes first."""
+    view.raw_body = True  # type: ignore[attr-defined]
+    return view
+
+
+#: what a form with a file holds beside the file: names of fields, boundaries, a token, a few words
+AROUND_A_FILE = 64 * 1024
+#: of a field that is no file, in characters: fields are tried as JSON, and a long nest of brackets ends that badly
+LONGEST_FORM_FIELD = 200
+
+
+def takes_a_file(view: View) -> View:
+    """Marks a view that takes one uploaded file as multipart/form-data; `install` says how large it may be."""
+    view.takes_a_file = True  # type: ignore[attr-defined]
+    return view
+
+
+def _read_form(current: Request) -> None:
+    """Refuse what is no form with a file in it, before any schema sees it."""
+    if current.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("Send the file as multipart/form-data, in the field `file`.")
+    if "Idempotency-Key" in current.headers:
+        # a repetition is known by the raw body, which a form that has been read no longer shows
+        raw = current.get_data(cache=True)
+        if len(raw) >= (current.max_content_length or 0):
+            # a body that did not say how long it is was cut off at the limit
+            raise TooLarge("The body is larger than allowed.")
+    current.max_form_memory_size = AROUND_A_FILE
+    for name, value in current.form.items(multi=True):
+        if len(value) > LONGEST_FORM_FIELD:
+            raise Invalid.one(name[:100], f"Use at most {LONGEST_FORM_FIELD} characters.", "tooLong")
+
+
+def install(app: Flask, *, largest_file: int) -> None:
+    """Check bodies of machines after the guard has let them in. `largest_file` in bytes, for views that take one."""
 
     @app.before_request
     def check_body() -> None:
-        if request.endpoint and request.method in {"POST", "PUT", "PATCH", "DELETE"} and is_api_path(request.path):
-            largest = getattr(app.view_functions[request.endpoint], "largest_body", None)
-            if largest is not None:
-                request.max_content_length = largest
-            _read_body(request)
+        if request.endpoint is None or request.method not in {"POST", "PUT", "PATCH", "DELETE"}:
+            return
+        view = app.view_functions[request.endpoint]
+        with_file = getattr(view, "takes_a_file", False)
+        largest = largest_file + AROUND_A_FILE if with_file else getattr(view, "largest_body", None)
+        if largest is not None:
+            request.max_content_length = largest
+        if with_file and (request.content_length or 0) > largest_file + AROUND_A_FILE:
+            raise TooLarge(f"The file is larger than {largest_file // 1024**2} MB. Nothing of it was read.")
+        if is_api_path(request.path):
+            if with_file:
+                _read_form(request)
+            elif not getattr(view, "raw_body", False):
+                _read_body(request)
 
 
 def examples(**named: tuple[str, Any]) -> dict[str, Any]:

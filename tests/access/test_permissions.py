@@ -20,6 +20,7 @@ def test_an_auditor_changes_nothing() -> None:
         Permission.CLIENTS_UNBLOCK,
         Permission.CLIENTS_ACTIVATE,
         Permission.CLIENTS_REVIEW,
+        Permission.DOCUMENTS_WRITE,
     }
     assert not changing & ROLES[Role.AUDITOR].permissions
 
@@ -27,6 +28,11 @@ def test_an_auditor_changes_nothing() -> None:
 def test_treasurers_and_administrators_do_not_see_why_a_client_is_blocked() -> None:
     for role in (Role.TREASURER, Role.SENIOR_TREASURER, Role.ADMIN):
         assert Permission.CLIENTS_READ_RESTRICTED not in ROLES[role].permissions
+
+
+def test_documents_are_for_officers_and_auditors_alone() -> None:
+    readers = {role for role, row in ROLES.items() if Permission.DOCUMENTS_READ in row.permissions}
+    assert readers == {Role.OFFICER, Role.SENIOR_OFFICER, Role.AUDITOR}
 
 
 def test_default_scopes_leave_out_unblocking_and_restricted_reasons() -> None:

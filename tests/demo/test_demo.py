@@ -77,7 +77,9 @@ def test_there_is_every_status_and_much_to_see(demo: Flask) -> None:
     assert sum(counts.values()) == CLIENTS
     assert counts["active"] > CLIENTS / 2
     queues = set(session().scalars(sa.select(QueueItem.queue)))
-    assert queues == {"client-review", "activation", "block-review", "held-transfers"}
+    assert queues == {
+        "client-review", "activation", "block-review", "held-transfers", "client-reviews", "overdue-reviews",
+    }  # fmt: skip
     assert len(set(session().scalars(sa.select(Client.country)))) > 10
     assert "requested" in set(session().scalars(sa.select(ApprovalRequest.state)))
 

@@ -28,6 +28,8 @@ GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONME
         ({"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32}, "DATABASE_URL"),
         ({"EXPORT_XLSX_ROWS": "0"}, "EXPORT_XLSX_ROWS"),
         ({"EXPORT_XLSX_ROWS": "2000000"}, "EXPORT_XLSX_ROWS"),
+        ({"DOCUMENT_MEGABYTES": "51"}, "DOCUMENT_MEGABYTES"),
+        ({"DOCUMENT_REMINDER_DAYS": "0"}, "DOCUMENT_REMINDER_DAYS"),
         ({"SMTP_URL": "smtps://mail.bank.example"}, "MAIL_FROM"),
         ({"MAIL_FROM": "Bank"}, "MAIL_FROM"),
         ({"MAIL_FROM": "no-reply@localhost"}, "MAIL_FROM"),

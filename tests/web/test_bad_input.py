@@ -18,6 +18,7 @@ OPERATIONS = [
     (Audience.SYSTEM, "PUT", "/internal/Clients/{client}/block"),
     (Audience.SYSTEM, "PUT", "/internal/Clients/{client}/unblock"),
     (Audience.INTEGRATION, "POST", "/integration/clients/individuals"),
+    (Audience.INTEGRATION, "POST", "/integration/clients/companies"),
 ]
 
 

@@ -17,13 +17,22 @@ from dashboard.access.permissions import Audience
 
 OPERATIONS = {
     ("GET", "/Client"): "Own profile of the client the token belongs to",
+    ("POST", "/Client/deletion-notifications"): "Client asks for its profile to be deleted",
     ("POST", "/internal/Clients"): "Create a client",
     ("GET", "/internal/Clients"): "Find clients by filters",
     ("PUT", "/internal/Clients/{clientId}/block"): "Block a client",
     ("PUT", "/internal/Clients/{clientId}/unblock"): "Unblock a client",
     ("PUT", "/internal/Clients/{clientId}"): "Update a client",
     ("GET", "/internal/Clients/{clientId}"): "Client details",
+    ("POST", "/internal/Clients/{clientId}/Documents/upload"): "Upload a client document (multipart)",
+    ("GET", "/internal/Clients/{clientId}/Documents/{documentId}/download"): "Download a client document",
+    ("GET", "/internal/Clients/{clientId}/Documents"): "List a client's documents",
+    (
+        "DELETE",
+        "/internal/Clients/{clientId}/Documents/{documentId}",
+    ): "Withdraw a client document (kept for the retention period)",
     ("POST", "/integration/clients/individuals"): "Import an individual client",
+    ("POST", "/integration/clients/companies"): "Import a company client",
     ("POST", "/Accounts"): "Open an own account",
     ("POST", "/v2/internal/Accounts"): "Open a client or system account",
     ("GET", "/Accounts"): "Own accounts with balances",
@@ -134,7 +143,11 @@ OF_OTHERS = ("ncomingRequest", "ccount", "ayment", "ransfer", "ocument", "ecipie
 ENVELOPED = {
     key
     for key in OPERATIONS
-    if (key[1].startswith(("/Client", "/internal/Clients")) and key != ("GET", "/internal/Clients"))
+    if (
+        key[1].startswith(("/Client", "/internal/Clients"))
+        and key != ("GET", "/internal/Clients")
+        and "/Documents" not in key[1]
+    )
     or key[1].startswith(("/v2/internal/Payments", "/v2/Transfers/", "/v2/Recipients/"))
     or key[1] == "/internal/Payments/{paymentId}/pend"
 }
@@ -229,6 +242,7 @@ def test_every_documented_example_works(document: dict[str, Any], machine: Calla
                     "recipientId",
                     "referenceId",
                     "requestId",
+                    "documentId",
                 ),
                 made,
             )
@@ -255,8 +269,10 @@ def test_operations_that_create_or_move_take_an_idempotency_key(app: Flask, docu
 
 def test_each_operation_with_a_body_has_an_example(document: dict[str, Any]) -> None:
     for key, operation in operations(document).items():
-        if "requestBody" in operation:
-            assert operation["requestBody"]["content"]["application/json"]["examples"], key
+        content = operation.get("requestBody", {}).get("content", {})
+        # a file is no text that an example could show
+        if content and "multipart/form-data" not in content:
+            assert content["application/json"]["examples"], key
 
 
 def test_the_page_of_the_document_has_no_inline_script_or_style_and_no_foreign_host(http: FlaskClient) -> None:

@@ -49,7 +49,7 @@ def create_client(body: ClientBody) -> dict[str, Any]:
 @enveloped
 @api_requires(Audience.SYSTEM, Permission.CLIENTS_READ)
 def read_client(path: ClientPath) -> dict[str, Any]:
-    return success(one_client_dto(queries.get(path.client_id)))
+    return success(one_client_dto(queries.get_with_data(path.client_id)))
 
 
 def _approval_for_lower_risk(client_id: UUID, wanted: LowersRisk, by: Actor) -> ApprovalRequired:
@@ -80,15 +80,16 @@ def _approval_for_lower_risk(client_id: UUID, wanted: LowersRisk, by: Actor) -> 
     tags=SYSTEM,
     summary="Update a client",
     description="Replaces the profile. A lower `riskLevel` opens a request for approval and changes nothing:"
-    " the answer is 403 `approvalRequired` with the request's id.",
+    " the answer is 403 `approvalRequired` with the request's id. While a request for deletion is"
+    " open, the profile is kept as it is: 422 `processingRestricted`.",
     operation_id="updateClient",
-    responses={200: ClientEnvelope, **documented_errors(404, 413, 415, enveloped=True)},
+    responses={200: ClientEnvelope, **documented_errors(404, 413, 415, 422, enveloped=True)},
 )
 @enveloped
 @api_requires(Audience.SYSTEM, Permission.CLIENTS_WRITE)
 def update_client(path: ClientPath, body: ClientChange) -> dict[str, Any]:
     by = current_actor()
-    kind = ClientType(queries.get(path.client_id).type)
+    kind = ClientType(queries.get_with_data(path.client_id).type)
     if body.type is not None and body.type is not kind:
         raise Invalid.one("type", f"This client is of type {kind.value}; the type never changes.", "type")
     profile = profile_of(body, kind)

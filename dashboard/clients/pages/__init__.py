@@ -1,15 +1,25 @@
 """Pages of clients, one file per idea. Importing a file puts its views on the blueprint."""
 
+from dashboard.clients.documents.pages import deciding as document_decisions
+from dashboard.clients.documents.pages import files as document_files
+from dashboard.clients.documents.pages import uploading as document_uploads
 from dashboard.clients.pages import (
     activate,
     block,
+    deletion,
     flags,
     listing,
+    marks,
     notes,
     profiles,
+    reviews,
+    risk,
     show,
     unblock,
 )
 from dashboard.clients.pages.blueprint import clients
 
-__all__ = ["activate", "block", "clients", "flags", "listing", "notes", "profiles", "show", "unblock"]
+__all__ = [
+    "activate", "block", "clients", "deletion", "document_decisions", "document_files", "document_uploads", "flags",
+    "listing", "marks", "notes", "profiles", "reviews", "risk", "show", "unblock",
+]  # fmt: skip

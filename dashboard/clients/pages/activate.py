@@ -40,7 +40,7 @@ def activate(client_id: UUID) -> Any:
         title=f"Activate {client.name}",
         form=form,
         status=status,
-        obstacle=services.activation_obstacle(client),
+        obstacle=services.activation_obstacle(client, sees_restricted=actor.sees_restricted),
         before=in_words(client.status),
         after=in_words(Status.ACTIVE.value),
         who=who_can_decide(Permission.CLIENTS_ACTIVATE, maker=actor),

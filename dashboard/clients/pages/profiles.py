@@ -15,7 +15,7 @@ from dashboard.clients.models import Client
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.vocabulary import ClientType, Risk
 from dashboard.database import transaction
-from dashboard.errors import Conflict, Invalid
+from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
@@ -70,7 +70,9 @@ def new(kind: str) -> Any:
 @requires(Permission.CLIENTS_WRITE)
 def edit(client_id: UUID) -> Any:
     """The profile, whole. A change by somebody else meanwhile is told, and what was typed stays."""
-    client = queries.get(client_id)
+    client = queries.get_with_data(client_id)
+    if client.restricted_at is not None:
+        raise Refused("Processing is restricted: a request for deletion is open, and the profile is kept as it is.")
     detail = queries.individual_of(client) or queries.company_of(client)
     assert detail is not None  # made together with the client
     people = queries.related_of(client_id)

@@ -16,12 +16,16 @@ from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.clients import countries, queries, story
+from dashboard.clients import countries, deletion, marking, queries, retention, reviewing, story
 from dashboard.clients.badges import Badge, severity_badge, status_badge
 from dashboard.clients.calendar import calendar
+from dashboard.clients.documents import queries as documents
+from dashboard.clients.documents.labels import document_label
+from dashboard.clients.documents.pages.tab import documents_tab
 from dashboard.clients.forms import NoteForm
 from dashboard.clients.models import Client, Company
 from dashboard.clients.pages.blueprint import clients
+from dashboard.clients.pages.deletion import state_badge
 from dashboard.clients.pages.flags import also_on
 from dashboard.clients.pages.head import BlockLine, Head, head_of
 from dashboard.clients.queries import FlagView
@@ -33,18 +37,37 @@ from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 
 TABS = {
-    "overview": "Overview", "money": "Money", "transfers": "Transfers", "related": "Related", "notes": "Notes",
-    "timeline": "Timeline",
+    "overview": "Overview", "money": "Money", "transfers": "Transfers", "documents": "Documents",
+    "related": "Related", "notes": "Notes", "timeline": "Timeline",
 }  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
-QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews"}
+QUEUE_LABELS = {
+    "client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
+    "documents": "Documents to review", "deletion-requests": "Deletion requests",
+    "client-reviews": "Periodic reviews", "overdue-reviews": "Late reviews", "verification": "Verification doubts",
+}  # fmt: skip
+#: items that are told to those who may see reasons: beside a new block they would tell one
+RESTRICTED_QUEUES = frozenset({"client-reviews", "overdue-reviews"})
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
     ("block-review", "review"): "Review",
     ("block-review", "state-reason"): "State the reason",
     ("block-review", "str-hold"): "STR hold ends",
+    ("deletion-requests", "decide"): "Decide on the deletion",
+    ("deletion-requests", "inTheWay"): "Due to be deleted, and something is in the way",
+    ("documents", "review"): "Review a document",
+    ("documents", "expires"): "Ask for a newer document: one expires",
+    ("client-reviews", "periodic"): "Review periodically",
+    ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
+    ("verification", "rejectedWhileActive"): "Decide on a client whose verification failed",
+    ("verification", "approvedAfterRejection"): "Look at an approval after a rejection",
+    ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
+    ("verification", "approvedHeldBack"): "Approved, and held back",
+    ("verification", "contradiction"): "Sumsub contradicts itself",
+    ("verification", "sandboxInProduction"): "An event from a sandbox",
+    ("verification", "processingFailed"): "An event could not be processed",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
 }
@@ -97,15 +120,19 @@ def show(client_id: UUID) -> str:
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open accounts and transactions.")
     if tab == "transfers" and not actor.may(Permission.TRANSFERS_READ):
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open transfers.")
+    if tab == "documents" and not actor.may(Permission.DOCUMENTS_READ):
+        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents of clients.")
     head = head_of(client, actor=actor)
     context = {
-        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere, "related": _related, "notes": _notes,
+        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere,
+        "documents": documents_tab, "related": _related, "notes": _notes,
         "timeline": _timeline,
     }[tab](head, actor)  # fmt: skip
     hidden = {
         *([] if actor.sees_restricted else ["notes"]),
         *([] if actor.may(Permission.LEDGER_READ) else ["money"]),
         *([] if actor.may(Permission.TRANSFERS_READ) else ["transfers"]),
+        *([] if actor.may(Permission.DOCUMENTS_READ) else ["documents"]),
     }
     shown = [key for key in TABS if key not in hidden]
     return render_template(
@@ -114,6 +141,7 @@ def show(client_id: UUID) -> str:
         client=client,
         tab=tab,
         tabs=[(key, TABS[key]) for key in shown],
+        tab_notes={"documents": _waiting_documents(client.id)} if "documents" in shown else {},
         country=countries.shown,
         in_words=in_words,
         back=_back(),
@@ -153,14 +181,36 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "today": calendar().today(),
         "items_open": _open_items(head, actor),
         "may_see_money": actor.may(Permission.LEDGER_READ),
+        "data": _data(client),
+        "coming": reviewing.next_review(client.id) if actor.sees_restricted else None,
+        "may_review": actor.may(Permission.CLIENTS_REVIEW) and actor.sees_restricted,
+        "marks": marking.marks_of(client.id, actor=actor),
+        "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
         "latest": story.timeline(client.id, actor=actor, limit=5),
+    }
+
+
+def _data(client: Client) -> dict[str, Any]:
+    """Retention, holds and deletion in short; the whole has a page of its own."""
+    asked = deletion.latest_request(client.id)
+    many = len(deletion.active_holds(client.id))
+    return {
+        "request": state_badge(asked.state) if asked else None,
+        "until": retention.ends(deletion.retention_begins(client.id)) if client.closed_at else None,
+        "holds": "none" if not many else "1 stands" if many == 1 else f"{many} stand",
+        "years": retention.years(),
     }
 
 
 def _elsewhere(head: Head, actor: Actor) -> dict[str, Any]:
     """What comes from the ledger or from transfers, by their addresses."""
     return {}
+
+
+def _waiting_documents(client_id: UUID) -> str:
+    waiting = documents.to_review(client_id)
+    return f"({waiting} to review)" if waiting else ""
 
 
 def _related(head: Head, actor: Actor) -> dict[str, Any]:
@@ -173,7 +223,7 @@ def _related(head: Head, actor: Actor) -> dict[str, Any]:
 
 
 def _notes(head: Head, actor: Actor) -> dict[str, Any]:
-    return {"notes": queries.notes_of(head.client.id), "form": NoteForm() if head.may_edit else None}
+    return {"notes": queries.notes_of(head.client.id), "form": NoteForm() if head.may_note else None}
 
 
 def _timeline(head: Head, actor: Actor) -> dict[str, Any]:
@@ -204,11 +254,17 @@ def _about(field: str) -> str:
 
 def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     """Flags by severity, then the tasks that are no flag's own."""
-    tasks = queues.of_client(head.client.id, actor=actor)
-    names = staff.names(task.assignee_id for task in tasks)
+    tasks = [
+        task
+        for task in queues.of_client(head.client.id, actor=actor)
+        if actor.sees_restricted or task.queue not in RESTRICTED_QUEUES
+    ]
+    flags = queries.flags_of(head.client.id)
+    names = staff.names([*(task.assignee_id for task in tasks), *(flag.flag.owner_id for flag in flags)])
     review = next((task for task in tasks if task.queue == "client-review"), None)
     client_id = head.client.id
     flags = queries.flags_of(client_id)
+    papers = documents.by_ids([task.object_id for task in tasks if task.object_type == "client_document"])
     items = []
     for flag in flags:
         task = review if flag.severity >= Severity.CHECK else None
@@ -218,7 +274,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
                 badge=severity_badge(flag.severity),
                 what=flag.label,
                 about=_about(flag.field),
-                owner=_owner(task, actor, names) if task else None,
+                owner=_flag_owner(flag, task, actor, names),
                 due=task.due_at if task else None,
                 flag=flag if settled_by_hand else None,
                 url=_flag_url(client_id, flag) if settled_by_hand else None,
@@ -234,6 +290,8 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
         if line:
             what = f"{what}: {line.block.scope_label} · {line.block.code_label}"
         about = "" if asked is None else "asked, waits for approval"
+        if task.object_id in papers:
+            about = document_label(papers[task.object_id])
         url, dialog = _act_url(head, task, line) if asked is None else (f"/approvals/{asked.id}", False)
         owner = _owner(task, actor, names)
         items.append(OpenItem(_urgency(task), what, about, owner, task.due_at, None, url, dialog))
@@ -261,9 +319,21 @@ def _activation_of(head: Head, task: QueueItem) -> ApprovalRequest | None:
 def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str | None, bool]:
     """Where the task is done, for this reader; whether that is a dialog."""
     client_id = head.client.id
+    if task.object_type == "deletion_request":
+        return url_for("clients.show_deletion", client_id=client_id), False
+    if task.queue in RESTRICTED_QUEUES:
+        return (url_for("clients.review", client_id=client_id) if head.may_settle else None), False
     if task.object_type == "transfer":
         # the same for everybody who may open transfers; what may be done with it is decided there
         return f"/transfers/{task.object_id}", False
+    if task.object_type == "client_document":
+        if not head.may_see_documents:
+            return None, False
+        return url_for("clients.document", client_id=client_id, document_id=task.object_id), False
+    if task.object_type == "sumsub_event":
+        return f"/onboarding/events/{task.object_id}", False
+    if task.object_type == "sumsub_applicant":
+        return f"/onboarding/events/applicants/{task.object_id}", False
     if task.queue == "activation" and head.may_activate:
         return url_for("clients.activate", client_id=client_id), True
     if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:
@@ -277,6 +347,14 @@ def _owner(task: QueueItem, actor: Actor, names: dict[UUID, str]) -> str:
     if task.assignee_id is None:
         return "unassigned"
     return "you" if task.assignee_id == actor.id else names.get(task.assignee_id, "a colleague")
+
+
+def _flag_owner(flag: FlagView, task: QueueItem | None, actor: Actor, names: dict[UUID, str]) -> str | None:
+    """Whoever has the flag itself, else whoever has the client's review."""
+    owner_id = flag.flag.owner_id
+    if owner_id is not None:
+        return "you" if owner_id == actor.id else names.get(owner_id, "a colleague")
+    return _owner(task, actor, names) if task else None
 
 
 def _urgency(task: QueueItem) -> Badge:

@@ -13,6 +13,7 @@ from dashboard.audit import services as audit
 from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client
 from dashboard.clients.services.lock import locked
+from dashboard.clients.services.marks import sanctions_mark_stands
 from dashboard.clients.services.upkeep import after_change
 from dashboard.clients.vocabulary import Risk, Severity, Status
 from dashboard.errors import Refused
@@ -20,8 +21,15 @@ from dashboard.errors import Refused
 KIND = "client.activate"
 
 
-def activation_obstacle(client: Client) -> str | None:
-    """Why this client cannot be activated now, in words; None when it can be asked for."""
+#: what every restricted obstacle reads as without `clients:read-restricted`
+MASKED_OBSTACLE = "An internal reason stands against it."
+
+
+def activation_obstacle(client: Client, *, sees_restricted: bool = False) -> str | None:
+    """Why this client cannot be activated now, in words; None when it can be asked for.
+
+    `sees_restricted` is the reader's: without it the words may be stored and shown to anybody.
+    """
     if client.status == Status.ACTIVE:
         return "This client is active already."
     if client.status == Status.BLOCKED:
@@ -32,11 +40,13 @@ def activation_obstacle(client: Client) -> str | None:
         return "The risk is prohibited. Lower it first."
     if client.worst_flag == Severity.STOP:
         return "A flag of severity stop is open. Settle it first."
+    if sanctions_mark_stands(client.id):
+        return "A sanctions mark stands. End it first: that takes two people." if sees_restricted else MASKED_OBSTACLE
     return None
 
 
-def _refuse_obstacle(client: Client) -> None:
-    obstacle = activation_obstacle(client)
+def _refuse_obstacle(client: Client, by: Actor) -> None:
+    obstacle = activation_obstacle(client, sees_restricted=by.sees_restricted)
     if obstacle:
         raise Refused(obstacle, code="cannotActivate")
 
@@ -44,7 +54,7 @@ def _refuse_obstacle(client: Client) -> None:
 def ask_to_activate(client_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:
     """Open the request. Raises NotFound, Refused (an obstacle stands), Invalid, Conflict (asked already)."""
     client = locked(client_id)
-    _refuse_obstacle(client)
+    _refuse_obstacle(client, by)
     return approvals.request(
         KIND,
         object_type="client",
@@ -71,7 +81,7 @@ def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
 def activate(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved request."""
     client = locked(request.object_id)
-    _refuse_obstacle(client)
+    _refuse_obstacle(client, by)
     client.status = Status.ACTIVE.value
     client.activation_approval_id = request.id
     client.version += 1

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
 from dashboard.audit import services as audit
 from dashboard.clients.models import ClientFlag, Individual, RelatedIndividual
 from dashboard.clients.services.lock import locked
@@ -16,6 +17,7 @@ from dashboard.clients.services.upkeep import count_flags, refresh_flags, refres
 from dashboard.clients.vocabulary import FLAGS, FlagCode
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound, Refused
+from dashboard.staff import queries as staff
 
 LONGEST_REASON = 2000
 
@@ -56,6 +58,51 @@ def settle_flag(flag_id: UUID, *, reason: str, by: Actor) -> ClientFlag:
         restricted={"reason": text},
     )
     return flag
+
+
+def own_flag(flag_id: UUID, *, owner_id: UUID | None, seen_owner_id: UUID | None = None, by: Actor) -> ClientFlag:
+    """Give a flag to somebody who reviews clients (also oneself), or to nobody again.
+
+    `seen_owner_id` is who had it when it was looked at. Raises NotFound, Conflict (settled, or given to another
+    person meanwhile), Invalid (nobody who could work on it), Forbidden.
+    """
+    by.require(Permission.CLIENTS_REVIEW)
+    flag = session().get(ClientFlag, flag_id)
+    if flag is None:
+        raise NotFound("There is no such flag.")
+    locked(flag.client_id)
+    session().refresh(flag)
+    if flag.closed_at is not None:
+        raise Conflict(f"This flag was settled meanwhile by {flag.closed_by_name}.", code="settled")
+    if flag.owner_id not in {seen_owner_id, owner_id}:
+        name = staff.names([flag.owner_id]).get(flag.owner_id) if flag.owner_id else None
+        raise Conflict(f"{name or 'Nobody'} has this flag meanwhile.", code="taken")
+    if owner_id == flag.owner_id:
+        return flag
+    if owner_id is not None and owner_id not in reviewers():
+        raise Invalid.one("owner", "Choose somebody who reviews clients.", "choice")
+    before, after = flag.owner_id, owner_id
+    names = staff.names([before, after])
+    flag.owner_id = owner_id
+    flag.owned_since = clock.now() if owner_id else None
+    session().flush()
+    label = FLAGS[FlagCode(flag.code)][1]
+    audit.record(
+        "client.flag_given",
+        by=by,
+        object_type="client_flag",
+        object_id=flag.id,
+        client_id=flag.client_id,
+        before={"owner": names.get(before)} if before else None,
+        after={"owner": names.get(after) if after else None, "flag": label},
+    )
+    return flag
+
+
+def reviewers() -> dict[UUID, str]:
+    """Who may own a flag: everybody who reviews clients, by name."""
+    people = staff.members_with(Permission.CLIENTS_REVIEW, senior_only=False, idle=timedelta(0))
+    return {person.id: person.name for person in sorted(people, key=lambda one: one.name)}
 
 
 def due_for_refresh(today: date, *, after: UUID | None = None, limit: int = 200) -> list[UUID]:

@@ -26,5 +26,6 @@ def apply_freeze(client_id: UUID) -> int:
         debits=bool(scopes & {Scope.ALL, Scope.DEBIT}),
         credits=bool(scopes & {Scope.ALL, Scope.CREDIT}),
         blocked_amounts=dict(amounts),
-        closed=(client.status_before_block or client.status) == Status.CLOSED,
+        # no account is opened for who wants to be deleted (GDPR Art. 18)
+        closed=(client.status_before_block or client.status) == Status.CLOSED or client.restricted_at is not None,
     )

@@ -21,6 +21,8 @@ def locked(client_id: UUID) -> Client:
     )
     if client is None:
         raise NotFound("There is no such client.", code="clientNotFound")
+    if client.purged_at is not None:
+        raise NotFound("The data of this client has been deleted.", code="clientPurged")
     return client
 
 

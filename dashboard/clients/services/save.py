@@ -10,19 +10,19 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard import clock
-from dashboard.access.actor import Actor, system
+from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.clients import countries
 from dashboard.clients.folding import name_key, search_text
 from dashboard.clients.models import Client, Company, Individual, RelatedIndividual
 from dashboard.clients.profile import CompanyProfile, Document, IndividualProfile, Profile, RelatedPerson
-from dashboard.clients.services.block import block
-from dashboard.clients.services.lock import active_blocks, locked
-from dashboard.clients.services.risk import LowersRisk
+from dashboard.clients.services import risk_history
+from dashboard.clients.services.lock import locked
+from dashboard.clients.services.risk import LowersRisk, block_prohibited
 from dashboard.clients.services.upkeep import after_change
-from dashboard.clients.vocabulary import BlockCode, Risk, Scope, Status
+from dashboard.clients.vocabulary import Risk, Status
 from dashboard.database import constraint_of, new_id, savepoint, session
-from dashboard.errors import Conflict, Invalid
+from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.ledger.services import accounts
 
 
@@ -187,6 +187,7 @@ def create(
         updated_at=moment,
     )
     client.search_text = _search_text(client, detail)
+    risk_history.say(client.id, cause="created", by=by)
     try:
         with savepoint():
             session().add(client)
@@ -232,9 +233,15 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     """Replace the profile. A field that the profile leaves out is emptied, but for those that callers cannot write.
 
     Raises NotFound; Conflict when `expected_version` is not the present one; Invalid when the type differs;
-    LowersRisk when the risk would go down: then nothing has changed, and the caller asks for approval instead.
+    LowersRisk when the risk would go down: then nothing has changed, and the caller asks for approval instead; Refused
+    while processing is restricted.
     """
     client = locked(client_id)
+    if client.restricted_at is not None:
+        raise Refused(
+            "Processing is restricted: a request for deletion is open, and the profile is kept as it is.",
+            code="processingRestricted",
+        )
     if expected_version is not None and expected_version != client.version:
         raise Conflict("This client was changed meanwhile.", code="changedMeanwhile")
     if profile.type.value != client.type:
@@ -268,7 +275,8 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     if wanted_risk != risk_before:
         before_plain["risk"], after_plain["risk"] = Risk(risk_before).label, Risk(wanted_risk).label
         if wanted_risk == Risk.PROHIBITED:
-            _block_prohibited(client)
+            block_prohibited(client)
+        risk_history.say(client.id, cause="changed", by=by)
         client.risk_level = wanted_risk
     if not after_plain:
         return client
@@ -287,22 +295,6 @@ def update(client_id: UUID, profile: Profile, *, by: Actor, expected_version: in
     )
     after_change(client, by=by)
     return client
-
-
-def _block_prohibited(client: Client) -> None:
-    """A prohibited risk stops the debits of a client that is, or was before its blocks, active.
-
-    The house places this block, so that neither a token nor a colleague's own block stands for it.
-    """
-    was_active = Status.ACTIVE in {client.status, client.status_before_block}
-    if was_active and not any(b.code == BlockCode.RISK_PROHIBITED for b in active_blocks(client.id)):
-        block(
-            client.id,
-            scope=Scope.DEBIT,
-            code=BlockCode.RISK_PROHIBITED,
-            comment="The risk was set to prohibited.",
-            by=system("risk rule"),
-        )
 
 
 def _replace_people(client: Client, profile: CompanyProfile, before: dict[str, Any], after: dict[str, Any]) -> None:

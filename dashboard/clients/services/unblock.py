@@ -17,6 +17,7 @@ from dashboard.clients.models import Client, ClientBlock
 from dashboard.clients.services.block import status_in_words
 from dashboard.clients.services.freeze import apply_freeze
 from dashboard.clients.services.lock import active_blocks, locked
+from dashboard.clients.services.marks import sanctions_mark_stands
 from dashboard.clients.services.upkeep import refresh_queues
 from dashboard.clients.vocabulary import HUMAN_DECISION, BlockCode, Risk, Status
 from dashboard.database import session
@@ -78,6 +79,11 @@ def _lift(client: Client, stored: ClientBlock, *, by: Actor, request: ApprovalRe
         stored.code == BlockCode.RISK_PROHIBITED or (last and client.status_before_block == Status.ACTIVE)
     ):
         raise Refused("This block stands while the risk is prohibited. Lower the risk first.", code="riskProhibited")
+    held_by_mark = stored.code == BlockCode.SANCTIONS or (last and client.status_before_block == Status.ACTIVE)
+    if held_by_mark and sanctions_mark_stands(client.id):
+        if not by.sees_restricted:
+            raise Refused("Only people can lift this block.", code="humanDecisionRequired")
+        raise Refused("This block stands while the sanctions mark stands. End that first.", code="sanctionsMark")
     moment = clock.now()
     stored.lifted_at = moment
     stored.lifted_by_kind = by.kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,15 +14,18 @@ from dashboard.audit import services as audit
 from dashboard.clients import links
 from dashboard.clients.assessment import Doubt, doubt, doubts
 from dashboard.clients.calendar import calendar
+from dashboard.clients.documents import queries as documents
 from dashboard.clients.models import (
     Client,
     ClientFlag,
     ClientLink,
+    ClientVerification,
     Company,
     Individual,
     RelatedIndividual,
 )
-from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, Risk, Severity, Status
+from dashboard.clients.services.plan import follow
+from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, KycState, Risk, Severity, Status
 from dashboard.database import new_id, session
 from dashboard.queues import services as queues
 
@@ -60,6 +64,24 @@ def _duplicate_document(client: Client, individual: Individual | None) -> set[Do
     return {doubt(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", key)} if other else set()
 
 
+def _rejected(client: Client) -> set[Doubt]:
+    """The verification failed for good, and the client is not active: it stays so until a person looked."""
+    if (client.status_before_block or client.status) != Status.INACTIVE:
+        return set()
+    told = session().get(ClientVerification, client.id)
+    if told is None or told.state != KycState.REJECTED:
+        return set()
+    return {doubt(FlagCode.KYC_REJECTED, "verification", told.event_id)}
+
+
+def _lapsed_documents(client: Client, today: date) -> set[Doubt]:
+    """A document that was accepted has expired, and no other of its kind stands."""
+    return {
+        doubt(FlagCode.FILE_EXPIRED, f"documents.{document.category}", document.id, document.expires_on)
+        for document in documents.lapsed(client.id, today=today)
+    }
+
+
 def refresh_links(client: Client) -> None:
     """Recompute the link keys."""
     detail = _detail(client)
@@ -80,9 +102,13 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
     today = calendar().today()
     wanted = set(doubts(client, detail, _related(client.id), today))
     wanted |= _duplicate_document(client, detail if isinstance(detail, Individual) else None)
+    wanted |= _rejected(client)
+    wanted |= _lapsed_documents(client, today)
     known = list(session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)))
     standing = {(flag.code, flag.field): flag for flag in known if flag.closed_at is None}
-    settled = {(flag.code, flag.fact) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
+    by_hand = [flag for flag in known if flag.closed_at is not None and flag.closed_by is not None]
+    settled = {(flag.code, flag.fact) for flag in by_hand}
+    earlier = {(flag.code, flag.field): flag.id for flag in sorted(by_hand, key=lambda one: one.id)}
     moment = clock.now()
     opened, gone = [], []
     for found in sorted(wanted, key=lambda one: (one.code.value, one.field)):
@@ -97,6 +123,8 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
                 field=found.field,
                 fact=found.fact,
                 opened_at=moment,
+                # a person had settled it, and then the fact became another one
+                reopens_id=earlier.get((found.code.value, found.field)),
             )
         )
         opened.append(found.code)
@@ -169,3 +197,4 @@ def after_change(client: Client, *, by: Actor, profile: bool = True, cause: str 
     refresh_queues(client, by=by)
     client.updated_at = clock.now()
     session().flush()
+    follow(client, by=by)

@@ -54,6 +54,15 @@ RULES = {
         SELECT 1 FROM client c LEFT JOIN audit_event e ON e.client_id = c.id AND e.action = 'client.created'
         GROUP BY c.id HAVING count(e.id) <> 1
     """,
+    "each client has a plan of its reviews and the history of its risk": """
+        SELECT 1 FROM client c LEFT JOIN client_review_plan p ON p.client_id = c.id AND p.risk_level = c.risk_level
+        WHERE p.client_id IS NULL OR NOT EXISTS (SELECT 1 FROM client_risk_change h WHERE h.client_id = c.id)
+    """,
+    "what is due waits in the queue of reviews": """
+        SELECT 1 FROM (SELECT client_id FROM client_review_plan WHERE due_at IS NOT NULL) p FULL JOIN (
+            SELECT object_id FROM queue_item WHERE queue = 'client-reviews' AND closed_at IS NULL
+        ) q ON q.object_id = p.client_id WHERE p.client_id IS NULL OR q.object_id IS NULL
+    """,
     "nothing has happened in the future": """
         SELECT 1 FROM audit_event WHERE occurred_at > now() UNION ALL SELECT 1 FROM client WHERE updated_at > now()
     """,

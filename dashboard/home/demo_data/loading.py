@@ -24,7 +24,7 @@ from psycopg import sql
 from dashboard import clock
 from dashboard.access.permissions import Role
 from dashboard.errors import Refused
-from dashboard.home.demo_data import accounts, chart, checking, closing, transfers
+from dashboard.home.demo_data import accounts, chart, checking, closing, reviews, transfers
 from dashboard.home.demo_data.business_days import business_days
 from dashboard.home.demo_data.holdings import Holdings
 from dashboard.home.demo_data.plan import PAST, Colleague, Days, Plan, milliseconds
@@ -87,7 +87,7 @@ def load(
         if connection.execute("SELECT 1 FROM account LIMIT 1").fetchone():
             raise Refused("The ledger holds accounts already; demo data goes only into an empty one.", code="notEmpty")
         plan = _plan(connection, settings, clients, transactions, seed)
-        loaded = _Load(connection, plan, progress).run()
+        loaded = _Load(connection, plan, settings, progress).run()
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
         connection.execute("SET statement_timeout = 0")
         for table in COLUMNS:
@@ -174,6 +174,7 @@ def _parcels(plan: Plan) -> Iterator[tuple[Parcel, Holdings]]:
 class _Load:
     connection: psycopg.Connection[tuple[object, ...]]
     plan: Plan
+    settings: Settings
     progress: Callable[[str], None]
     rows: int = 0
     transactions: int = 0
@@ -182,13 +183,22 @@ class _Load:
         connection, plan = self.connection, self.plan
         large = plan.clients >= LARGE or plan.transactions >= LARGE_LEDGER
         rebuild = _take_down(connection) if large else []
+        # the history of their risks is told by the evidence (`reviews`)
+        connection.execute("ALTER TABLE client DISABLE TRIGGER client_risk_begins")
         shards = self._clients(large)
         self._money(shards, large)
+        # their triggers may have rested: the end of a relationship is when it was told last
+        connection.execute(
+            "UPDATE client SET closed_at = updated_at WHERE closed_at IS NULL"
+            " AND 'closed' IN (status, status_before_block)"
+        )
         if rebuild:
             self.progress("Building indexes and checking constraints")
             connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
             for statement in rebuild:
                 connection.execute(statement)
+        connection.execute("ALTER TABLE client ENABLE TRIGGER client_risk_begins")
+        reviews.write(connection, plan, self.settings)
         if plan.transactions:
             self._copy(transfers.write(connection, plan, Days(plan)).parcels())
         if large:

@@ -84,7 +84,7 @@ def open_account(
     owner = _owner(owner_id) if owner_id is not None else None
     if owner is not None:
         if owner.closed:
-            raise Refused("The client is closed and opens no more accounts.", code="clientClosed")
+            raise Refused("The client is closed, or asked to be deleted: no account is opened.", code="clientClosed")
         standing = session().scalar(
             sa.select(sa.func.count())
             .select_from(Account)

@@ -3,16 +3,19 @@ page."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Response, flash, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from dashboard import clock
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.models import Client
+from dashboard.clients.vocabulary import TURNOVER_LABELS, Turnover
 from dashboard.database import transaction
 from dashboard.errors import NotFound
 from dashboard.ledger.queries.parties import parties
@@ -22,9 +25,11 @@ from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.pages.listing import bought
 from dashboard.transfers.queries import transfers as queries
 from dashboard.transfers.services import references as services
+from dashboard.transfers.vocabulary import KIND_LABELS, Kind
 from dashboard.web.htmx import go, page_or_fragment
 
 MOST_TRANSFERS = 20
+TURNOVER_DAYS = 90
 MOST_REFERENCES = 50
 
 
@@ -64,6 +69,28 @@ def client_transfers(client_id: UUID) -> Response:
         money=money_of,
         words=kind_words,
         bought=bought,
+    )
+
+
+@transfers.get("/of/<uuid:client_id>/turnover")
+@requires(Permission.TRANSFERS_READ)
+def client_turnover(client_id: UUID) -> Response:
+    """What a client moved in the last 90 days, beside what it declared."""
+    client = client_of(client_id)
+    company = clients.company_of(client)
+    declared = company.turnover if company else None
+    known = declared in set(Turnover)
+    return part(
+        client,
+        "turnover",
+        f"Turnover of {TURNOVER_DAYS} days",
+        days=TURNOVER_DAYS,
+        rows=[
+            (KIND_LABELS[Kind(turn.kind)], turn.count, Money(turn.amount_minor, turn.currency))
+            for turn in queries.turnover(client.id, clock.now() - timedelta(days=TURNOVER_DAYS))
+        ],
+        declared=TURNOVER_LABELS[Turnover(declared)] if declared and known else declared,
+        planned=(company.fund_flows or {}) if company else {},
     )
 
 

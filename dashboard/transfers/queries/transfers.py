@@ -406,6 +406,29 @@ def latest_of_client(client_id: UUID, limit: int) -> list[Transfer]:
     return find(TransferFilter(clients=(client_id,)), size=limit).rows
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What a client moved in a currency one way, in minor units."""
+
+    kind: str
+    currency: str
+    count: int
+    amount_minor: int
+
+
+def turnover(client_id: UUID, since: datetime) -> list[Turn]:
+    """Completed transfers of a client since a moment, summed by way and currency."""
+    where = _conditions(TransferFilter(clients=(client_id,), statuses=(Status.COMPLETED,), created_from=since))
+    number = sa.func.count()
+    rows = session().execute(
+        sa.select(Transfer.kind, Transfer.currency, number, sa.func.sum(Transfer.amount_minor))
+        .where(*where)
+        .group_by(Transfer.kind, Transfer.currency)
+        .order_by(Transfer.currency, Transfer.kind)
+    )
+    return [Turn(kind, currency, count, int(amount)) for kind, currency, count, amount in rows]
+
+
 def with_reference(text: str) -> list[UUID]:
     """Transfers that have exactly this identifier, end-to-end id or reference of a provider; two at most: more than
     one is a list."""

@@ -1,0 +1,1 @@
+"""Pages of documents, on the blueprint of clients: the tab, the upload, one document, its file, the decisions."""
