@@ -10,7 +10,18 @@ from alembic import context
 from dashboard import database, settings
 
 #: packages that own tables
-TABLES = ("access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "transfers")
+TABLES = (
+    "access",
+    "audit",
+    "staff",
+    "queues",
+    "approvals",
+    "background",
+    "ledger",
+    "clients",
+    "transfers",
+    "onboarding.sumsub",
+)
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another
 LOCK = 0x636F756E74

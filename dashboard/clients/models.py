@@ -15,11 +15,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dashboard.clients.vocabulary import HUMAN_DECISION, BlockCode
+from dashboard.clients.vocabulary import HUMAN_DECISION, KYC_OUTCOMES, BlockCode, KycEffect, KycState
 from dashboard.database import Base, new_id
 
 _CODES = ", ".join(f"'{code.value}'" for code in BlockCode)
 _HUMAN = ", ".join(f"'{code.value}'" for code in sorted(HUMAN_DECISION))
+_KYC_STATES = ", ".join(f"'{state.value}'" for state in KycState)
+_KYC_OUTCOMES = ", ".join(f"'{state.value}'" for state in sorted(KYC_OUTCOMES))
+_KYC_EFFECTS = ", ".join(f"'{effect.value}'" for effect in KycEffect)
 
 
 class Client(Base):
@@ -51,6 +54,8 @@ class Client(Base):
     #: the approved requests that let the last activation and the last lowering of the risk happen
     activation_approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
     risk_approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+    #: the decision of an outside verification that let the last activation happen; `client_status_guard` asks for it
+    activation_decision_id: Mapped[UUID | None]
     #: grows with each change that an approver must not have missed: profile, risk, flags, new blocks
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
@@ -302,3 +307,91 @@ class ClientNote(Base):
         sa.CheckConstraint("length(btrim(body)) > 0", name="body_not_empty"),
         sa.Index("ix_client_note_client", "client_id", sa.text("id DESC")),
     )
+
+
+class ClientVerification(Base):
+    """What an outside verification says of a client now, derived from everything it has told (one row per client).
+
+    `state_at` is the provider's time, not ours. Labels and comments are restricted: they say why.
+    """
+
+    __tablename__ = "client_verification"
+
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"), primary_key=True)
+    provider: Mapped[str] = mapped_column(server_default="sumsub")
+    applicant_id: Mapped[str]
+    state: Mapped[str]
+    #: when the provider came to this state, and the stored event that told it
+    state_at: Mapped[datetime]
+    event_id: Mapped[UUID]
+    event_type: Mapped[str]
+    level: Mapped[str | None]
+    review_status: Mapped[str | None]
+    #: of the newest review: GREEN or RED, FINAL or RETRY
+    answer: Mapped[str | None]
+    reject_type: Mapped[str | None]
+    labels: Mapped[list[str]] = mapped_column(server_default="{}")
+    #: may be shown to the applicant
+    moderation_comment: Mapped[str | None]
+    #: must not be shown to the applicant
+    client_comment: Mapped[str | None]
+    #: completed reviews so far
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    #: while approved: when, and by which event
+    approved_at: Mapped[datetime | None]
+    approved_event_id: Mapped[UUID | None]
+    #: the applicant's data were last changed there
+    data_changed_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint(f"state IN ({_KYC_STATES})", name="state_known"),
+        sa.CheckConstraint(
+            "(state = 'approved') = (approved_event_id IS NOT NULL)"
+            " AND (approved_at IS NULL) = (approved_event_id IS NULL)",
+            name="approved_by_an_event",
+        ),
+        sa.CheckConstraint("attempts >= 0", name="attempts_counted"),
+        sa.Index("ix_client_verification_state", "state", "client_id"),
+        sa.Index("ix_client_verification_applicant", "applicant_id"),
+    )
+
+
+class VerificationDecision(Base):
+    """An outcome that a provider told, and what it did to the client. Append-only.
+
+    The event lies in a package above: its id is kept without a foreign key; a trigger asks for it where it activates.
+    """
+
+    __tablename__ = "verification_decision"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    client_id: Mapped[UUID] = mapped_column(sa.ForeignKey("client.id"))
+    event_id: Mapped[UUID]
+    applicant_id: Mapped[str]
+    outcome: Mapped[str]
+    level: Mapped[str | None]
+    #: the provider's time
+    told_at: Mapped[datetime]
+    decided_at: Mapped[datetime]
+    #: whether it is what counts; False: a newer event stood already
+    applied: Mapped[bool]
+    effect: Mapped[str]
+    #: a sentence where the effect needs one: what stands in the way
+    why: Mapped[str | None]
+
+    __table_args__ = (
+        sa.CheckConstraint(f"outcome IN ({_KYC_OUTCOMES})", name="outcome_known"),
+        sa.CheckConstraint(f"effect IN ({_KYC_EFFECTS})", name="effect_known"),
+        sa.CheckConstraint("applied = (effect <> 'outOfDate')", name="applied_or_out_of_date"),
+        sa.CheckConstraint("effect <> 'activated' OR outcome = 'approved'", name="activated_by_approval"),
+        sa.CheckConstraint("effect <> 'blocked' OR outcome = 'rejected'", name="blocked_by_rejection"),
+        sa.CheckConstraint("(effect = 'heldBack') <= (why IS NOT NULL)", name="held_back_says_why"),
+        # an event has its effect once, however often it is told or replayed
+        sa.Index(
+            "uq_verification_decision_effect", "client_id", "event_id", unique=True,
+            postgresql_where=sa.text("effect IN ('activated', 'blocked', 'keptInactive')"),
+        ),
+        sa.Index("ix_verification_decision_client", "client_id", sa.text("id DESC")),
+        sa.Index("ix_verification_decision_event", "event_id", "id"),
+    )  # fmt: skip

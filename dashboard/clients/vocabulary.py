@@ -105,6 +105,47 @@ CLIENT_TEXTS = {
 }
 
 
+class KycState(StrEnum):
+    """What an outside verification says of a client now. `withdrawn`: deactivated, reset or deleted there."""
+
+    NOT_STARTED = "notStarted"
+    PENDING = "pending"
+    ON_HOLD = "onHold"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    APPROVED = "approved"
+    WITHDRAWN = "withdrawn"
+
+
+KYC_LABELS = {
+    KycState.NOT_STARTED: "not started",
+    KycState.PENDING: "pending",
+    KycState.ON_HOLD: "on hold",
+    KycState.RETRY: "asked again",
+    KycState.REJECTED: "rejected",
+    KycState.APPROVED: "approved",
+    KycState.WITHDRAWN: "withdrawn",
+}
+#: states that have consequences, each told by one event; the others say that it is going on
+KYC_OUTCOMES = frozenset({KycState.RETRY, KycState.REJECTED, KycState.APPROVED, KycState.WITHDRAWN})
+
+
+class KycEffect(StrEnum):
+    """What an outcome did to the client."""
+
+    ACTIVATED = "activated"
+    #: RED FINAL on an active client: a debit block
+    BLOCKED = "blocked"
+    #: RED FINAL on a client that is not active: a flag
+    KEPT_INACTIVE = "keptInactive"
+    #: approved, and something stands in the way of activation
+    HELD_BACK = "heldBack"
+    #: it counts, and there was nothing to do
+    NOTHING = "nothing"
+    #: a newer event stands; kept and told, nothing else
+    OUT_OF_DATE = "outOfDate"
+
+
 class Severity(IntEnum):
     """How much a doubt weighs. Info never enters a queue."""
 
@@ -129,12 +170,14 @@ class FlagCode(StrEnum):
     PHONE = "phoneUnusable"
     EMAIL = "emailUnusable"
     DUPLICATE_DOCUMENT = "duplicateDocument"
+    KYC_REJECTED = "verificationRejected"
 
 
 FLAGS: dict[FlagCode, tuple[Severity, str]] = {
     FlagCode.RISK_PROHIBITED: (Severity.STOP, "Risk is prohibited"),
     FlagCode.UNDER_AGE: (Severity.STOP, "Under 18 years of age"),
     FlagCode.BORN_IN_FUTURE: (Severity.STOP, "Date of birth lies in the future"),
+    FlagCode.KYC_REJECTED: (Severity.STOP, "Verification not passed"),
     FlagCode.DOCUMENT_EXPIRED: (Severity.CHECK, "Identity document has expired"),
     FlagCode.DOCUMENT_DATES: (Severity.CHECK, "Dates of the identity document contradict each other"),
     FlagCode.UNKNOWN_COUNTRY: (Severity.CHECK, "Unknown country code"),

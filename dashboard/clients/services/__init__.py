@@ -7,9 +7,12 @@ from dashboard.clients.services.notes import add_note
 from dashboard.clients.services.risk import LowersRisk, ask_to_lower_risk, lower_risk
 from dashboard.clients.services.save import create, update
 from dashboard.clients.services.unblock import ask_to_unblock, lift_own, unblock
+from dashboard.clients.services.verification import Outcome, Told, record, verification_of
 
 __all__ = [
     "LowersRisk",
+    "Outcome",
+    "Told",
     "activate",
     "activation_obstacle",
     "add_note",
@@ -22,9 +25,11 @@ __all__ = [
     "due_for_refresh",
     "lift_own",
     "lower_risk",
+    "record",
     "refresh",
     "settle_flag",
     "suggested_review_date",
     "unblock",
     "update",
+    "verification_of",
 ]

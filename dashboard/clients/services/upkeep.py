@@ -17,11 +17,12 @@ from dashboard.clients.models import (
     Client,
     ClientFlag,
     ClientLink,
+    ClientVerification,
     Company,
     Individual,
     RelatedIndividual,
 )
-from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, Risk, Severity, Status
+from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, KycState, Risk, Severity, Status
 from dashboard.database import new_id, session
 from dashboard.queues import services as queues
 
@@ -60,6 +61,16 @@ def _duplicate_document(client: Client, individual: Individual | None) -> set[Do
     return {doubt(FlagCode.DUPLICATE_DOCUMENT, "identificationDocument.number", key)} if other else set()
 
 
+def _rejected(client: Client) -> set[Doubt]:
+    """The verification failed for good, and the client is not active: it stays so until a person looked."""
+    if (client.status_before_block or client.status) != Status.INACTIVE:
+        return set()
+    told = session().get(ClientVerification, client.id)
+    if told is None or told.state != KycState.REJECTED:
+        return set()
+    return {doubt(FlagCode.KYC_REJECTED, "verification", told.event_id)}
+
+
 def refresh_links(client: Client) -> None:
     """Recompute the link keys."""
     detail = _detail(client)
@@ -80,6 +91,7 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
     today = calendar().today()
     wanted = set(doubts(client, detail, _related(client.id), today))
     wanted |= _duplicate_document(client, detail if isinstance(detail, Individual) else None)
+    wanted |= _rejected(client)
     known = list(session().scalars(sa.select(ClientFlag).where(ClientFlag.client_id == client.id)))
     standing = {(flag.code, flag.field): flag for flag in known if flag.closed_at is None}
     settled = {(flag.code, flag.fact) for flag in known if flag.closed_at is not None and flag.closed_by is not None}
