@@ -69,11 +69,15 @@ class Told:
     provider: str = "sumsub"
 
 
-def record(client_id: UUID, *, told: Told, late: Sequence[Outcome] = (), by: Actor) -> KycEffect | None:
+def record(
+    client_id: UUID, *, told: Told, passed: Sequence[Outcome] = (), late: Sequence[Outcome] = (), by: Actor
+) -> KycEffect | None:
     """Take over what a provider says now; gives what its outcome did to the client, None where it had done it before.
 
-    `late`: outcomes that came after newer ones; they are kept and told, and change nothing. Doing it twice with the
-    same is the effect of once. An approval that was held back is tried again. Raises NotFound.
+    `passed`: outcomes in their turn that something newer, told together with them, follows. None of them opens
+    anything; RED FINAL blocks an active client all the same, unless an approval follows. `late`: outcomes that came
+    after newer ones had been taken over; they are kept and told, and change nothing. Doing it twice with the same is
+    the effect of once. An approval that was held back is tried again. Raises NotFound.
     """
     client = locked(client_id)
     for outcome in late:
@@ -83,6 +87,9 @@ def record(client_id: UUID, *, told: Told, late: Sequence[Outcome] = (), by: Act
     if turned:
         client.version += 1
         refresh_flags(client, by=by, cause="verification")
+    for number, outcome in enumerate(passed):
+        followers = [*(each.state for each in passed[number + 1 :]), told.state]
+        _pass(client, outcome, told, cleared=KycState.APPROVED in followers, by=by)
     effect = _follow(client, told, by=by)
     if turned and effect is None:
         _tell(client, told, None, None, by=by)
@@ -142,6 +149,29 @@ def _keep_late(client: Client, outcome: Outcome, told: Told, *, by: Actor) -> No
         client_id=client.id,
         after={"event": str(outcome.event_id)},
         restricted={"outcome": outcome.state.value},
+    )
+
+
+def _pass(client: Client, outcome: Outcome, told: Told, *, cleared: bool, by: Actor) -> None:
+    if _decisions(client.id, outcome.event_id):
+        return
+    active = (client.status_before_block or client.status) == Status.ACTIVE
+    final = outcome.state is KycState.REJECTED and active and not cleared
+    effect = _rejected(client, told) if final else KycEffect.NOTHING
+    _decide(client, outcome, told.applicant_id, effect, None)
+    audit.record(
+        f"verification.{_ACTIONS[outcome.state]}",
+        by=by,
+        object_type="client",
+        object_id=client.id,
+        client_id=client.id,
+        after={
+            "event": str(outcome.event_id),
+            "told": outcome.at.isoformat(),
+            "verification": KYC_LABELS[outcome.state],
+            "level": outcome.level,
+            "effect": effect.value,
+        },
     )
 
 
