@@ -3,7 +3,7 @@
 The moment of an observation decides its place among the events, so it is Sumsub's and never ours:
 
 - a completed review has the date of its decision, everything else the date on which the applicant handed in. Both are
-  told to the second, so the observation counts as the last millisecond of it;
+  told to the second; which end of it counts `folding` decides, the stricter one;
 - where that date is not newer than what we know, and the answer says otherwise all the same (on hold, reset), the
   moment is the one at which Sumsub answered, by Sumsub's clock. That is never done for an approval: what opens a client
   must carry a date of its own. And it is done only when our newest event is older than `SETTLED`, because an answer may
@@ -53,23 +53,28 @@ def state_of(review: Review) -> KycState | None:
     return KycState.PENDING if review.status in _GOING_ON else None
 
 
-def agree(ours: KycState | None, theirs: KycState | None) -> bool:
-    """Whether the two mean the same. After a reset, or before the first document, Sumsub says `init` to both."""
-    if ours == theirs:
+def agree(ours: KycState | None, theirs: KycState | None, *, step: bool = False) -> bool:
+    """Whether the two mean the same. After a reset, or before the first document, Sumsub says `init` to both.
+
+    `step`: its level is one of several of a workflow, of which an approval is not the end.
+    """
+    if ours == theirs or (step and theirs is KycState.APPROVED and ours is KycState.PENDING):
         return True
     return {ours, theirs} <= {None, KycState.NOT_STARTED, KycState.WITHDRAWN} and theirs is not KycState.WITHDRAWN
 
 
 def own_moment(review: Review) -> datetime | None:
-    """The last millisecond of the second that the review's own date names."""
+    """The second that the review's own date names."""
     told = review.review_date if review.status == "completed" else review.create_date
-    return None if told is None else told.replace(microsecond=0) + _LAST_MILLISECOND
+    return None if told is None else told.replace(microsecond=0)
 
 
 def moment_of(answer: Answer, *, newest: datetime | None) -> datetime | None:
     """When the answer holds, see above; None where that cannot be said yet. `newest`: the time of our newest event."""
     own, state = own_moment(answer.review), state_of(answer.review)
-    if own is not None and (newest is None or own > newest):
+    # as `folding` places it: an approval at the beginning of its second, anything else at its end
+    counts = own if own is None or state is KycState.APPROVED else own + _LAST_MILLISECOND
+    if counts is not None and (newest is None or counts > newest):
         return own
     if state is KycState.APPROVED:
         return own
@@ -105,7 +110,7 @@ def observe(
         "createDate": _written(review.create_date),
         "reviewDate": _written(review.review_date),
         "sandboxMode": sandbox,
-        "createdAtMs": at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03d}",
+        "createdAt": _written(at),
     }
     kept = {key: value for key, value in document.items() if value is not None}
     return Observation(simplejson.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode(), at)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -30,7 +28,7 @@ from dashboard.onboarding.sumsub.port.failures import (
     Unreadable,
 )
 from dashboard.onboarding.sumsub.port.pace import Pace
-from dashboard.settings import Settings, SumsubAccess
+from dashboard.settings import SumsubAccess
 from dashboard.web.logs import log
 
 CONNECT_SECONDS = 3.0
@@ -235,25 +233,3 @@ def _in_path(identifier: str) -> str:
     if not _IDENTIFIER.fullmatch(identifier) or identifier in {".", ".."}:
         raise Unreadable("This is no identifier that Sumsub gives.")
     return quote(identifier, safe="")
-
-
-class _Made:
-    """The client of this process, made when it is first needed."""
-
-    lock = threading.Lock()
-    client: Sumsub | None = None
-    of: Any = None
-
-
-def connected(settings: Settings) -> Sumsub | None:
-    """The client of this process; None without credentials: the feature is off."""
-    if settings.sumsub_access is None:
-        return None
-    key = (settings.sumsub_access, settings.sumsub_requests_per_second)
-    with _Made.lock:
-        if _Made.client is None or _Made.of != key:
-            if _Made.client is not None:
-                _Made.client.close()
-            _Made.client = Sumsub(settings.sumsub_access, pace=Pace(settings.sumsub_requests_per_second))
-            _Made.of = key
-        return _Made.client

@@ -1,0 +1,47 @@
+"""Asking Sumsub now, and seeing to it that what is due is asked."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
+from dashboard.audit import services as audit
+from dashboard.background import services as background
+from dashboard.database import session
+from dashboard.errors import Refused
+from dashboard.onboarding.pulling.services import questions, silence
+from dashboard.onboarding.pulling.vocabulary import ASK, Reason
+from dashboard.onboarding.sumsub.models import SumsubApplicant
+from dashboard.onboarding.sumsub.port import connecting
+
+
+def ask_now(client_id: UUID, *, by: Actor) -> None:
+    """Ask about every applicant of a client, or look for one where none is known; the answer comes in the background.
+
+    Raises Refused `sumsubNotConnected`, Forbidden.
+    """
+    by.require(Permission.CLIENTS_REVIEW)
+    if not connecting.connection().is_on:
+        raise Refused(connecting.OFF, code="sumsubNotConnected")
+    known = session().scalars(sa.select(SumsubApplicant.applicant_id).where(SumsubApplicant.client_id == client_id))
+    for applicant_id in known.all() or [None]:
+        questions.ask_about(Reason.STAFF, applicant_id=applicant_id, client_id=client_id, by=by)
+    audit.record(
+        "verification.asked", by=by, object_type="client", object_id=client_id, client_id=client_id
+    )  # fmt: skip
+    background.ask(ASK, {}, by=by, single=True)
+
+
+def ask_due(*, by: Actor) -> dict[str, int]:
+    """What the clock does: look for silent applicants, and have asked what is due. Gives figures for the log."""
+    connection = connecting.connection()
+    if not connection.is_on:
+        return {"connected": 0}
+    silent = silence.ask_about_silent(after=connection.silent, by=by)
+    due = questions.any_due()
+    if due:
+        background.ask(ASK, {}, by=by, single=True)
+    return {"connected": 1, "silent": silent, "due": int(due)}
