@@ -30,9 +30,12 @@
 | SUMSUB_APP_TOKEN, SUMSUB_SECRET_KEY | (none) | sign requests to Sumsub's API; without them nothing is asked |
 | SUMSUB_BASE_URL | https://api.sumsub.com | where its API answers |
 | SUMSUB_REQUESTS_PER_SECOND | 10 | most requests a second to its API, of each process |
-| SUMSUB_CONFIRM_APPROVALS | 1 | an approval by webhook opens a client when the API agrees; without credentials at once |
+| SUMSUB_CONFIRM_APPROVALS | 1 | an approval by webhook opens a client when the API agrees; without it at once |
 | SUMSUB_SILENT_MINUTES | 90 | an applicant in review is asked about after so long without news |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
+| SUMSUB_WEBHOOK_SECRET | (demo value, development only) | signs webhooks; several by commas while rotating |
+| SUMSUB_DIGEST_ALGORITHM | HMAC_SHA256_HEX | the only algorithm that is taken (or HMAC_SHA512_HEX, HMAC_SHA1_HEX) |
+| SUMSUB_WORKFLOW_LEVELS | (none) | levels, by commas, that are steps of a workflow: they alone approve nobody |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -49,6 +52,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 #: signs callbacks of the simulator where nothing else is set; known to everybody, so never in production
 DEMO_SANDBOX_SECRET = "sandbox-demo-secret"  # noqa: S105
+
+#: signs webhooks where nothing else is set; known to everybody, so never in production
+DEMO_WEBHOOK_SECRET = "demo-webhook-secret"  # noqa: S105
+DIGEST_ALGORITHMS = ("HMAC_SHA256_HEX", "HMAC_SHA512_HEX", "HMAC_SHA1_HEX")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -127,6 +134,10 @@ class Settings:
     sumsub_requests_per_second: int
     sumsub_confirm_approvals: bool
     sumsub_silent_minutes: int
+    #: the first is the newest; none: webhooks are off
+    sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
+    sumsub_workflow_levels: frozenset[str] = frozenset()
 
     @property
     def production(self) -> bool:
@@ -275,6 +286,24 @@ def _sumsub_access(env: Mapping[str, str], *, production: bool) -> SumsubAccess 
     return SumsubAccess(url, token, key)
 
 
+def _listed(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in env.get(name, "").split(",") if part.strip()))
+
+
+def _webhook_secrets(env: Mapping[str, str], *, production: bool) -> tuple[str, ...]:
+    secrets_ = _listed(env, "SUMSUB_WEBHOOK_SECRET")
+    if production and DEMO_WEBHOOK_SECRET in secrets_:
+        raise SettingsError("SUMSUB_WEBHOOK_SECRET must not be the demo's when ENVIRONMENT=production")
+    return secrets_ or (() if production else (DEMO_WEBHOOK_SECRET,))
+
+
+def _digest_algorithm(env: Mapping[str, str]) -> str:
+    raw = env.get("SUMSUB_DIGEST_ALGORITHM", "").strip() or DIGEST_ALGORITHMS[0]
+    if raw not in DIGEST_ALGORITHMS:
+        raise SettingsError(f"SUMSUB_DIGEST_ALGORITHM must be {', '.join(DIGEST_ALGORITHMS)}, not {raw!r}")
+    return raw
+
+
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises SettingsError, which ends the process with one line."""
     env = os.environ if env is None else env
@@ -333,4 +362,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_requests_per_second=_number(env, "SUMSUB_REQUESTS_PER_SECOND", 10, 1, 50),
         sumsub_confirm_approvals=_flag(env, "SUMSUB_CONFIRM_APPROVALS", default=True),
         sumsub_silent_minutes=_number(env, "SUMSUB_SILENT_MINUTES", 90, 5, 24 * 60),
+        sumsub_webhook_secrets=_webhook_secrets(env, production=production),
+        sumsub_digest_algorithm=_digest_algorithm(env),
+        sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),
     )

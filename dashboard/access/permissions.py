@@ -19,6 +19,9 @@ class Permission(StrEnum):
     CLIENTS_UNBLOCK = "clients:unblock"
     CLIENTS_IMPORT = "clients:import"
     CLIENT_OWN = "client:own"
+    EVENTS_READ = "events:read"
+    EVENTS_REPLAY = "events:replay"
+    VERIFICATION_SIMULATE = "verification:simulate"
     LEDGER_READ = "ledger:read"
     ACCOUNTS_WRITE = "accounts:write"
     ACCOUNTS_OWN = "accounts:own"
@@ -62,6 +65,15 @@ EXPLAINED: dict[Permission, Explained] = {
         "Clients", "Unblock clients", "Ask to lift a block, and decide what a colleague asked.", second_person=True
     ),
     Permission.CLIENTS_IMPORT: Explained("Machines", "Import clients", "For partners' onboarding systems."),
+    Permission.EVENTS_READ: Explained(
+        "Onboarding", "See verification events", "What Sumsub told, as it came, and what it did."
+    ),
+    Permission.EVENTS_REPLAY: Explained(
+        "Onboarding", "Process verification events again", "One or many; what was done before is not done twice."
+    ),
+    Permission.VERIFICATION_SIMULATE: Explained(
+        "Machines", "Simulate a verification", "For trying an integration; never in production."
+    ),
     Permission.CLIENT_OWN: Explained("Machines", "Own profile", "For a front-office app acting for one client."),
     Permission.LEDGER_READ: Explained("Ledger", "See accounts and transactions", "Balances, statements and payments."),
     Permission.ACCOUNTS_WRITE: Explained("Ledger", "Open accounts", "For clients and for the house."),
@@ -127,7 +139,7 @@ _EVERYBODY = {P.OWN_WORK, P.STAFF_READ}
 _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
     P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ, P.TRANSFERS_REVIEW,
-    P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN,
+    P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN, P.EVENTS_READ, P.EVENTS_REPLAY,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
@@ -153,6 +165,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
+            | {P.EVENTS_READ}
         ),
     ),
 }  # fmt: skip
@@ -175,12 +188,12 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
             P.LEDGER_OPERATE, P.TRANSFERS_READ, P.TRANSFERS_WRITE, P.TRANSFERS_REVIEW,
         }
     ),
-    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
+    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }  # fmt: skip
 #: everything a token of the audience may be given (`--scope all`)
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
     Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],
     Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM]
     | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE},
-    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT}),
+    Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }

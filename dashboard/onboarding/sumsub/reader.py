@@ -216,9 +216,15 @@ def parse_time(value: Any) -> tuple[datetime, bool] | None:
     return (moment, fraction is None) if EARLIEST <= moment < LATEST else None
 
 
-def is_about_an_applicant(message: Message) -> bool:
-    """Whether it may tell an applicant's state: of its actions, transactions and cases we only keep what was told."""
-    return message.applicant_id is not None and message.type in _STATEFUL
+def tells_state(kind: str | None) -> bool:
+    """Whether an event of this type may say what an applicant's state is: of others we only keep what was told."""
+    return kind in _STATEFUL
 
 
-_STATEFUL = frozenset(one.value for one in Type)
+def is_folded(kind: str | None) -> bool:
+    """Whether it matters for what we know of an applicant, its state or when its data changed."""
+    return kind in _FOLDED
+
+
+_FOLDED = frozenset(one.value for one in Type)
+_STATEFUL = _FOLDED - {Type.PERSONAL_INFO_CHANGED.value, Type.TAGS_CHANGED.value}

@@ -120,7 +120,9 @@ def _answer(asked: DifferenceQuery, *, status: int = 200, **context: Any) -> Res
 def differences_progress() -> Response:
     """The running comparison, for its bar; when it has ended the whole page is loaded again."""
     context = progress()
-    answer = page_or_fragment("onboarding/differences_progress.html", "onboarding/_differences_progress.html", **context)
+    answer = page_or_fragment(
+        "onboarding/differences_progress.html", "onboarding/_differences_progress.html", **context
+    )
     if not context["running"]:
         answer.headers["HX-Refresh"] = "true"
     return answer

@@ -228,4 +228,3 @@ def _found(question: SumsubQuestion, answer: Answer, applicant_id: str, *, by: A
     processing.process(applicant_id, by=by, wait=True)
     questions.end(question, Outcome.APPLIED, event_id=stored.event_id)
     return Outcome.APPLIED
-
