@@ -34,6 +34,11 @@ from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
+from dashboard.onboarding.pulling.jobs import KINDS as PULLING_WORK
+from dashboard.onboarding.pulling.pages import pulling
+from dashboard.onboarding.pulling.services import asking
+from dashboard.onboarding.sumsub import confirming
+from dashboard.onboarding.sumsub.port import connecting
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -53,7 +58,7 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, transfers, ledger, queues, approvals, staff, health)
+PAGES = (home, clients, transfers, ledger, pulling, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
@@ -127,7 +132,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     parents.install(transfer_of)
     story.learn(TELLERS)
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *PULLING_WORK)
+    connecting.install(chosen)
+    confirming.install(asking.confirm)
     notifier.install(chosen)
 
     logs.install(app)

@@ -21,6 +21,7 @@ TABLES = (
     "clients",
     "transfers",
     "onboarding.sumsub",
+    "onboarding.pulling",
 )
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another

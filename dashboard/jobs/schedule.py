@@ -21,6 +21,8 @@ from dashboard.clients.calendar import calendar
 from dashboard.database import session, transaction
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
+from dashboard.onboarding.pulling.services import asking, comparing
+from dashboard.onboarding.sumsub.port import connecting
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.services.desk import warning
@@ -112,6 +114,21 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
         return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
 
 
+def ask_sumsub(_settings: Settings) -> dict[str, int]:
+    """Have Sumsub asked about applicants whose events may be lost, and about what waits for an answer."""
+    with transaction():
+        return asking.ask_due(by=system("Sumsub questions"))
+
+
+def compare_sumsub(_settings: Settings) -> dict[str, int]:
+    """Ask for the daily comparison of verification states; nothing where Sumsub's API is not connected."""
+    if not connecting.connection().is_on:
+        return {"connected": 0}
+    with transaction():
+        comparing.ask_to_compare(by=system("daily comparison"))
+    return {"connected": 1}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
@@ -120,6 +137,8 @@ JOBS = (
     Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
+    Job("ask-sumsub", CronTrigger(minute="*", timezone=UTC), ask_sumsub),
+    Job("compare-sumsub", CronTrigger(hour=3, minute=20, timezone=UTC), compare_sumsub),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
 )
 

@@ -153,7 +153,9 @@ def upgrade() -> None:
             " AND length(btrim(coalesce(reason, ''))) > 0)",
             name=op.f("ck_verification_difference_accepted_by_a_person"),
         ),
-        sa.ForeignKeyConstraint(["accepted_by"], ["staff_member.id"], name=op.f("fk_verification_difference_accepted_by")),
+        sa.ForeignKeyConstraint(
+            ["accepted_by"], ["staff_member.id"], name=op.f("fk_verification_difference_accepted_by")
+        ),
         sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_verification_difference_client_id")),
         sa.ForeignKeyConstraint(
             ["comparison_id"], ["verification_comparison.id"], name=op.f("fk_verification_difference_comparison_id")

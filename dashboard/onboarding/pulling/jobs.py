@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.background.kinds import Kind
 from dashboard.background.models import BackgroundJob
-from dashboard.background.runner import Run, Stopping
+from dashboard.background.runner import Canceled, Run, Stopping
+from dashboard.background.services import LeaseLost
 from dashboard.database import transaction
 from dashboard.errors import Refused
 from dashboard.onboarding.pulling import queries
@@ -25,6 +29,7 @@ from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.port.answers import Answer
 from dashboard.onboarding.sumsub.port.client import Sumsub
 from dashboard.onboarding.sumsub.port.failures import Interrupted, NoAnswer, NotAllowed, NotKnown, NotReached, Slower
+from dashboard.web.logs import log
 
 #: applicants that are asked about together, by so many threads; the pace is that of the client
 BATCH, THREADS = 20, 4
@@ -73,13 +78,35 @@ def ask(run: Run) -> dict[str, Any]:
             _put_off(answer)
             break
         in_vain = in_vain + 1 if isinstance(answer, NotReached) else 0
-        with transaction():
-            outcome = _answered(question.id, answer, by=by)
-            done += 1
-            run.keep(done=done)
-        if outcome is not None:
+        done += 1
+        outcome = _kept(run, partial(_answered, question.id, answer, by=by), done=done)
+        if outcome is _BROKEN:
+            with transaction():
+                waiting = questions.waiting(question.id)
+                outcome = None if waiting is None or questions.again(waiting, "processing") else Outcome.GIVEN_UP
+        if isinstance(outcome, Outcome):
             counts[outcome.value] += 1
     return {"asked": done, **counts}
+
+
+#: what was to be done broke, and nothing of it stays
+_BROKEN = object()
+
+
+def _kept(run: Run, do: Callable[[], Any], **progress: Any) -> Any:
+    """Do it and say how far it is, in one transaction. What breaks is one applicant's, and does not stop the others;
+    what ends the work passes."""
+    try:
+        with transaction():
+            result = do()
+            run.keep(**progress)
+    except (LeaseLost, Canceled, Stopping, sa.exc.OperationalError):
+        raise
+    except Exception as error:
+        # the type, not the message: it may hold what somebody typed
+        log.error("verification", step="asking", error=type(error).__name__)
+        return _BROKEN
+    return result
 
 
 def _put_off(failure: NotAllowed | Slower) -> None:
@@ -129,12 +156,18 @@ def compare(run: Run) -> dict[str, Any]:
                 break
             answers = patience.ask(
                 [applicant_id for _, applicant_id in batch],
-                lambda wanted: list(pool.map(lambda applicant_id: _status(sumsub, applicant_id), wanted)),
+                lambda wanted: list(pool.map(partial(_status, sumsub), wanted)),
             )
             for (row_id, applicant_id), answer in zip(batch, answers, strict=True):
+                edge, after = row_id, replace(counts, applicants=counts.applicants + 1)
+                compared = _kept(
+                    run, partial(_compared, after, applicant_id, row_id, answer, comparison_id=run.job_id, by=by),
+                    done=after.applicants,
+                )  # fmt: skip
+                if compared is _BROKEN:
+                    after = replace(counts, applicants=counts.applicants + 1, unanswered=counts.unanswered + 1)
+                counts = after
                 with transaction():
-                    _compared(counts, row_id, applicant_id, answer, comparison_id=run.job_id, by=by)
-                    edge = row_id
                     comparing.count(run.job_id, counts)
                     reached = {"after": str(edge), "counts": asdict(counts), "total": run.total}
                     run.keep(done=counts.applicants, checkpoint=reached)
@@ -152,9 +185,8 @@ def _status(sumsub: Sumsub, applicant_id: str) -> Answer | NoAnswer:
 
 
 def _compared(
-    counts: Counts, row_id: UUID, applicant_id: str, answer: Answer | NoAnswer, *, comparison_id: UUID, by: Actor
+    counts: Counts, applicant_id: str, row_id: UUID, answer: Answer | NoAnswer, *, comparison_id: UUID, by: Actor
 ) -> None:
-    counts.applicants += 1
     if isinstance(answer, NoAnswer) and not isinstance(answer, NotKnown):
         counts.unanswered += 1
         questions.ask_about(Reason.SILENT, applicant_id=applicant_id, by=by)

@@ -97,3 +97,5 @@ CLOSING_LABELS = {
 ASK, COMPARE = "sumsub.ask", "sumsub.compare"
 #: the queue that differences wait in, and what the item is about
 QUEUE, CAUSE, OBJECT = "verification", "difference", "verification_difference"
+#: an approval whose second word does not come
+UNCONFIRMED = "approvalUnconfirmed"

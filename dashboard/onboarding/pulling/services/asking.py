@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from dashboard.access.actor import Actor
+from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Permission
 from dashboard.audit import services as audit
 from dashboard.background import services as background
@@ -32,6 +32,13 @@ def ask_now(client_id: UUID, *, by: Actor) -> None:
     audit.record(
         "verification.asked", by=by, object_type="client", object_id=client_id, client_id=client_id
     )  # fmt: skip
+    background.ask(ASK, {}, by=by, single=True)
+
+
+def confirm(applicant_id: str, client_id: UUID) -> None:
+    """Have an approval of a webhook confirmed, at once and in the background."""
+    by = system("Sumsub")
+    questions.ask_about(Reason.CONFIRM, applicant_id=applicant_id, client_id=client_id, by=by)
     background.ask(ASK, {}, by=by, single=True)
 
 

@@ -121,6 +121,8 @@ def _open(
         object_id=difference.id,
         client_id=client_id,
         due_at=calendar().due_after(at, DUE_DAYS),
+        # a rejection may stand on one side of it, and that comes near to a reason
+        restricted=True,
     )
     audit.record(
         "verification.difference_found",

@@ -10,15 +10,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
-from dashboard.access.actor import Actor
+from dashboard.access.actor import Actor, system
+from dashboard.clock import calendar
 from dashboard.database import new_id, session
 from dashboard.onboarding.pulling.models import SumsubQuestion
-from dashboard.onboarding.pulling.vocabulary import Outcome, Reason
+from dashboard.onboarding.pulling.vocabulary import QUEUE, UNCONFIRMED, Outcome, Reason
+from dashboard.queues import services as queues
 
 #: before asking again what was asked in vain; doubled each time
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 #: then it is given up; the daily comparison asks anyway
 MOST_ATTEMPTS = 12
+#: an approval that could not be confirmed so often: a person is told that the client waits
+TRIES_UNTOLD = 5
 
 
 def ask_about(
@@ -95,6 +99,9 @@ def end(question: SumsubQuestion, outcome: Outcome, *, event_id: UUID | None = N
     """It is answered, or given up."""
     question.outcome, question.ended_at, question.event_id = outcome.value, clock.now(), event_id
     session().flush()
+    if question.reason == Reason.CONFIRM and question.client_id is not None and outcome is not Outcome.GIVEN_UP:
+        # whatever it was, it is an answer: what differs is a difference
+        queues.close_items(QUEUE, object_id=question.client_id, cause=UNCONFIRMED, by=system())
 
 
 def again(question: SumsubQuestion, code: str, *, after: timedelta | None = None, counts: bool = True) -> bool:
@@ -105,6 +112,15 @@ def again(question: SumsubQuestion, code: str, *, after: timedelta | None = None
     question.failure = code
     if counts:
         question.attempts += 1
+    if question.reason == Reason.CONFIRM and question.client_id is not None and question.attempts == TRIES_UNTOLD:
+        queues.open_item(
+            QUEUE,
+            cause=UNCONFIRMED,
+            object_type="client",
+            object_id=question.client_id,
+            client_id=question.client_id,
+            due_at=calendar().due_after(clock.now(), 1),
+        )
     if question.attempts >= MOST_ATTEMPTS:
         end(question, Outcome.GIVEN_UP)
         return False
