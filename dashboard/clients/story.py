@@ -66,6 +66,10 @@ _WHAT = {
     "one_time_password.verified": "Code to close an account verified",
     "queue.released": "Put back into the queue",
     "queue.taken": "Taken from the queue",
+    "verification.asked": "Sumsub asked about the verification",
+    "verification.difference_accepted": "Difference with Sumsub let stand",
+    "verification.difference_found": "Difference with Sumsub found",
+    "verification.difference_resolved": "Difference with Sumsub resolved",
 }
 _DECISIONS = {
     "approval.requested": "requested",
@@ -82,7 +86,9 @@ _LABELS = {
     "citizenship_country": "Citizenship",
     "country": "Country",
     "email": "E-mail",
+    "field": "What differs",
     "flags": "Flags",
+    "how": "How",
     "is_default_compliant": "Compliant by default",
     "is_engaged_gambling_10k": "Gambling above 10,000 EUR",
     "name": "Name",

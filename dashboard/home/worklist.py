@@ -19,6 +19,9 @@ from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
 from dashboard.money import Money
+from dashboard.onboarding.pulling import queries as differences
+from dashboard.onboarding.pulling import vocabulary as pulling
+from dashboard.onboarding.pulling.words import in_short
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.transfers.badges import check_label, money_of
@@ -57,6 +60,9 @@ QUEUES = {
 }  # fmt: skip
 #: about a transfer rather than a client
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
+#: about what Sumsub says otherwise
+DIFFERENCES = pulling.OBJECT
+UNCONFIRMED = pulling.UNCONFIRMED
 
 #: causes other than flags, in words
 CAUSES = {
@@ -71,6 +77,8 @@ CAUSES = {
     "waiting": "Takes back a credit that was not told",
     "halfTime": "Half of the time to settle is over",
     "receivable": "Money was taken back that the client no longer has",
+    pulling.CAUSE: "Sumsub says something else",
+    UNCONFIRMED: "Sumsub does not confirm its approval",
 }
 #: why money did not reach a client
 _RECEIPTS = {
@@ -141,6 +149,10 @@ def url_of(item: QueueItem) -> str:
         return f"/transfers/{item.object_id}"
     if item.object_type == REQUESTS:
         return f"/transfers/requests/{item.object_id}"
+    if item.object_type == DIFFERENCES and item.client_id is None:
+        return "/onboarding/differences"
+    if item.object_type == DIFFERENCES or item.cause == UNCONFIRMED:
+        return f"/clients/{item.client_id}?tab=verification"
     return f"/clients/{item.client_id}"
 
 
@@ -201,7 +213,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most eight queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most nine queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -211,6 +223,9 @@ def rows(
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
+    about_differences = differences.differences_by_id(
+        [item.object_id for item in items if item.object_type == DIFFERENCES]
+    )
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
@@ -219,6 +234,10 @@ def rows(
         detail = f"{block.scope_label} · {block.code_label}" if block else None
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
+        if item.object_id in about_differences:
+            difference = about_differences[item.object_id]
+            about = about or f"Applicant {difference.applicant_id}"
+            detail = in_short(difference, sees_restricted=actor.sees_restricted)
         if item.object_id in about_requests:
             about, detail = about_requests[item.object_id]
         found.append(

@@ -69,7 +69,9 @@ class House:
             sa.select(SumsubApplicant.state).where(SumsubApplicant.applicant_id == self.applicant_id)
         )
 
-    def told(self, kind: str, at: datetime, status: str, result: Mapping[str, Any] | None = None, **fields: Any) -> None:
+    def told(
+        self, kind: str, at: datetime, status: str, result: Mapping[str, Any] | None = None, **fields: Any
+    ) -> None:
         """A webhook comes and is processed."""
         body = {
             "applicantId": self.applicant_id,

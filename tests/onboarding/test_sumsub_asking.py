@@ -74,7 +74,8 @@ def silent_for(house: House, **parts: float) -> None:
 def test_an_approval_whose_webhook_was_lost_activates_the_client_by_the_answer(there: StandIn) -> None:
     house = House(there)
     house.told_pending(ago(hours=3))
-    house.there_is("completed", "GREEN", create_date=ago(hours=3), review_date=ago(hours=1))
+    reviewed = ago(hours=1)
+    house.there_is("completed", "GREEN", create_date=ago(hours=3), review_date=reviewed)
     silent_for(house, hours=3)
     with transaction():
         schedule.ask_sumsub(None)  # type: ignore[arg-type]
@@ -82,7 +83,7 @@ def test_an_approval_whose_webhook_was_lost_activates_the_client_by_the_answer(t
     assert result is not None and result["asked"] == 1 and result["applied"] == 1
     assert (house.status, house.state) == ("active", "approved")
     [event] = house.events()
-    assert (event.type, event.effect, event.told_at) == ("applicantStatusPulled", "applied", ago(hours=1))
+    assert (event.type, event.effect, event.told_at) == ("applicantStatusPulled", "applied", reviewed)
     activated = session().get(Client, house.client.id)
     assert activated is not None and activated.activation_decision_id is not None
 
@@ -219,7 +220,8 @@ def test_who_waits_for_sumsub_too_long_is_asked_about_and_then_ever_more_seldom(
     assert asked() and not asked()
     query = sa.update(SumsubApplicant).where(SumsubApplicant.applicant_id == house.applicant_id)
     for news, last, due in (
-        (200, 100, True), (200, 99, False), (400, 210, True), (400, 170, False), (6000, 1300, False), (6000, 1500, True),
+        (200, 100, True), (200, 99, False), (400, 210, True), (400, 170, False),
+        (6000, 1300, False), (6000, 1500, True),
     ):  # fmt: skip
         session().execute(query.values(last_received_at=ago(minutes=news), asked_at=ago(minutes=last)))
         assert asked() is due, (news, last)

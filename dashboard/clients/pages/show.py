@@ -33,8 +33,8 @@ from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 
 TABS = {
-    "overview": "Overview", "money": "Money", "transfers": "Transfers", "related": "Related", "notes": "Notes",
-    "timeline": "Timeline",
+    "overview": "Overview", "verification": "Verification", "money": "Money", "transfers": "Transfers",
+    "related": "Related", "notes": "Notes", "timeline": "Timeline",
 }  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
@@ -47,6 +47,8 @@ _TASKS = {
     ("block-review", "str-hold"): "STR hold ends",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
+    ("verification", "difference"): "Look at what Sumsub says otherwise",
+    ("verification", "approvalUnconfirmed"): "Sumsub does not confirm the approval",
 }
 
 
@@ -99,8 +101,8 @@ def show(client_id: UUID) -> str:
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open transfers.")
     head = head_of(client, actor=actor)
     context = {
-        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere, "related": _related, "notes": _notes,
-        "timeline": _timeline,
+        "overview": _overview, "verification": _elsewhere, "money": _elsewhere, "transfers": _elsewhere,
+        "related": _related, "notes": _notes, "timeline": _timeline,
     }[tab](head, actor)  # fmt: skip
     hidden = {
         *([] if actor.sees_restricted else ["notes"]),
@@ -159,7 +161,7 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
 
 
 def _elsewhere(head: Head, actor: Actor) -> dict[str, Any]:
-    """What comes from the ledger or from transfers, by their addresses."""
+    """What comes from higher packages, by their addresses."""
     return {}
 
 
@@ -264,6 +266,8 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
     if task.object_type == "transfer":
         # the same for everybody who may open transfers; what may be done with it is decided there
         return f"/transfers/{task.object_id}", False
+    if task.object_type == "verification_difference" or task.cause == "approvalUnconfirmed":
+        return url_for("clients.show", client_id=client_id, tab="verification"), False
     if task.queue == "activation" and head.may_activate:
         return url_for("clients.activate", client_id=client_id), True
     if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:

@@ -5,9 +5,9 @@ The moment of an observation decides its place among the events, so it is Sumsub
 - a completed review has the date of its decision, everything else the date on which the applicant handed in. Both are
   told to the second; which end of it counts `folding` decides, the stricter one;
 - where that date is not newer than what we know, and the answer says otherwise all the same (on hold, reset), the
-  moment is the one at which Sumsub answered, by Sumsub's clock. That is never done for an approval: what opens a client
-  must carry a date of its own. And it is done only when our newest event is older than `SETTLED`, because an answer may
-  lag behind the events for a while.
+  moment is the one at which Sumsub answered, by Sumsub's clock. That is never done for an approval, nor for what takes
+  a final rejection back: what opens a client must carry a date of its own. And it is done only when our newest event is
+  older than `SETTLED`, because an answer may lag behind the events for a while.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def own_moment(review: Review) -> datetime | None:
     return None if told is None else told.replace(microsecond=0)
 
 
-def moment_of(answer: Answer, *, newest: datetime | None) -> datetime | None:
+def moment_of(answer: Answer, *, newest: datetime | None, ours: KycState | None) -> datetime | None:
     """When the answer holds, see above; None where that cannot be said yet. `newest`: the time of our newest event."""
     own, state = own_moment(answer.review), state_of(answer.review)
     # as `folding` places it: an approval at the beginning of its second, anything else at its end
     counts = own if own is None or state is KycState.APPROVED else own + _LAST_MILLISECOND
     if counts is not None and (newest is None or counts > newest):
         return own
-    if state is KycState.APPROVED:
+    if state is KycState.APPROVED or (ours is KycState.REJECTED and state is not KycState.REJECTED):
         return own
     if newest is None or answer.asked_at > newest + SETTLED:
         return answer.asked_at.replace(microsecond=0)

@@ -129,6 +129,8 @@ def difference(difference_id: UUID) -> DifferenceView:
 
 def differences_by_id(ids: Sequence[UUID]) -> dict[UUID, VerificationDifference]:
     """By identifier, in one query."""
+    if not ids:
+        return {}
     rows = session().scalars(sa.select(VerificationDifference).where(VerificationDifference.id.in_(list(ids))))
     return {row.id: row for row in rows}
 

@@ -14,9 +14,8 @@ from dashboard.background import queries as background
 from dashboard.background import services as work
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Invalid, Refused
-from dashboard.onboarding.pulling import queries
+from dashboard.onboarding.pulling import queries, words
 from dashboard.onboarding.pulling.forms import FIELDS, STATES, AcceptForm, DifferenceQuery
-from dashboard.onboarding.pulling.pages import words
 from dashboard.onboarding.pulling.pages.blueprint import pulling
 from dashboard.onboarding.pulling.queries import DifferenceView, RunView
 from dashboard.onboarding.pulling.services import comparing

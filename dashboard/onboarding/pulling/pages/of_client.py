@@ -22,6 +22,7 @@ from dashboard.onboarding.pulling.services import asking
 from dashboard.onboarding.pulling.vocabulary import OUTCOME_LABELS, REASON_LABELS, Outcome, Reason
 from dashboard.onboarding.sumsub import labels, links
 from dashboard.onboarding.sumsub.port import connecting
+from dashboard.staff import queries as staff
 from dashboard.web.htmx import go, page_or_fragment
 
 #: role of the badge of each state
@@ -125,6 +126,9 @@ def client_verification(client_id: UUID) -> Response:
         sees_restricted=sees,
         link=links.applicant(now.applicant_id) if now else None,
         links=links,
+        words_of=lambda kind: TYPES.get(kind, kind),
+        asked_at=max((one.asked_at for one in found.applicants if one.asked_at), default=None),
+        people=staff.names(row.accepted_by for row in found.differences if row.accepted_by),
         history=[_line(row) for row in found.history],
         differences=[shown(DifferenceView(row, client.name)) for row in found.differences],
         may_read_events=actor.may(Permission.EVENTS_READ),

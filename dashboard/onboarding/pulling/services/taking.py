@@ -157,10 +157,11 @@ def _apply(
     """Keep the answer as an event and have the applicant's events processed; whether it is too early for that."""
     review = answer.review
     if Field.STATE in before:
-        at = moment_of(answer, newest=session().scalar(_newest(applicant)))
+        ours, theirs = _ours(applicant), state_of(review)
+        at = moment_of(answer, newest=session().scalar(_newest(applicant)), ours=ours)
         if at is None:
-            # an approval without a date of its own opens nothing and stays a difference
-            return None, state_of(review) is not KycState.APPROVED
+            # what must carry a date of its own and has none changes nothing and stays a difference
+            return None, theirs is not KycState.APPROVED and ours is not KycState.REJECTED
     else:
         at = own_moment(review) or review.create_date
         if at is None:
@@ -213,7 +214,7 @@ def _row(applicant_id: str) -> UUID | None:
 
 def _found(question: SumsubQuestion, answer: Answer, applicant_id: str, *, by: Actor) -> Outcome:
     """An applicant of whom we were never told: every event about it was lost."""
-    at = moment_of(answer, newest=None)
+    at = moment_of(answer, newest=None, ours=None)
     if at is None or state_of(answer.review) is None:
         questions.end(question, Outcome.DIFFERS)
         return Outcome.DIFFERS

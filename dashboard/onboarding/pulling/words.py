@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dashboard.clients.vocabulary import KYC_LABELS, MASKED_CODE, KycState
-from dashboard.onboarding.pulling.vocabulary import Field
+from dashboard.onboarding.pulling.models import VerificationDifference
+from dashboard.onboarding.pulling.vocabulary import FIELD_LABELS, Field
 from dashboard.onboarding.sumsub import labels
 
 _KNOWN = {
@@ -25,3 +26,11 @@ def side(field: str, value: str | None, *, sees_restricted: bool) -> str:
             return MASKED_CODE
         return ", ".join(label.words for label in labels.in_words(value.split(" ")))
     return value
+
+
+def in_short(difference: VerificationDifference, *, sees_restricted: bool) -> str:
+    """A difference in one line."""
+    ours, theirs = (
+        side(difference.field, value, sees_restricted=sees_restricted) for value in (difference.ours, difference.theirs)
+    )
+    return f"{FIELD_LABELS[Field(difference.field)]}: {ours} here, {theirs} at Sumsub"
