@@ -38,6 +38,8 @@ from dashboard.onboarding.pulling.jobs import KINDS as PULLING_WORK
 from dashboard.onboarding.pulling.pages import pulling
 from dashboard.onboarding.pulling.services import asking
 from dashboard.onboarding.sumsub import confirming
+from dashboard.onboarding.sumsub import rules as sumsub_rules
+from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
@@ -59,7 +61,7 @@ from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (home, clients, transfers, ledger, pulling, queues, approvals, staff, health)
-OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations)
+OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
     demo_commands,
@@ -127,6 +129,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         confirmation_minutes=chosen.transfer_confirmation_minutes, duplicate_minutes=chosen.transfer_duplicate_minutes
     )
     numbers.install(chosen)
+    sumsub_rules.install(chosen)
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)

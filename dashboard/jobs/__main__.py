@@ -16,6 +16,7 @@ from flask import Flask
 from dashboard.background import runner
 from dashboard.database import db, schema_head
 from dashboard.jobs.schedule import scheduler_for
+from dashboard.onboarding.sumsub import worker as verification
 from dashboard.transfers import worker
 from dashboard.web.logs import log
 
@@ -53,6 +54,7 @@ def serve(app: Flask, stop: threading.Event) -> None:
     for thread in working:
         thread.start()
     working += worker.start(app, stop)
+    working += verification.start(app, stop)
     log.info("scheduler started", jobs=len(scheduler.get_jobs()))
     stop.wait()
     scheduler.pause()

@@ -23,6 +23,7 @@ from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.onboarding.pulling.services import asking, comparing
 from dashboard.onboarding.sumsub.port import connecting
+from dashboard.onboarding.sumsub.services import storing
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.services.desk import warning
@@ -70,15 +71,16 @@ def finish_incoming(_settings: Settings) -> dict[str, int]:
 
 
 def sweep(settings: Settings) -> dict[str, int]:
-    """End sessions that are over, forget old failed sign-ins, spent rate limits and old idempotency keys."""
+    """End sessions that are over, forget old failed sign-ins, spent rate limits, old keys and refused webhooks."""
     with transaction():
         sessions, failures = staff.sweep(
             idle=timedelta(minutes=settings.session_idle_minutes), longest=timedelta(hours=settings.session_hours)
         )
         limits = session().execute(sa.text("DELETE FROM rate_limit WHERE expires_at <= now()"))
         keys = idempotency.sweep()
+        refused = storing.forget_refused()
     gone = limits.rowcount  # type: ignore[attr-defined]
-    return {"sessions": sessions, "failures": failures, "limits": gone, "keys": keys}
+    return {"sessions": sessions, "failures": failures, "limits": gone, "keys": keys, "refused": refused}
 
 
 def check_clients(_settings: Settings) -> dict[str, int]:

@@ -203,7 +203,8 @@ def _follow(client: Client, told: Told, *, by: Actor) -> KycEffect | None:
         return None
     before = [each for each in _decisions(client.id, outcome.event_id) if each.applied]
     last = before[-1] if before else None
-    if last is not None and last.effect != KycEffect.HELD_BACK:
+    # an approval that had no effect (held back, or deactivated there at once) may have it later; nothing else may
+    if last is not None and (told.state is not KycState.APPROVED or last.effect in ONCE):
         return None
     if told.state is KycState.APPROVED:
         effect, why = _approved(client, told)
