@@ -480,7 +480,7 @@ def test_without_credentials_nothing_is_asked_and_it_says_so(app: Flask, configu
             asking.ask_now(house.client.id, by=people.actor(Role.OFFICER))
         assert refused.value.code == "sumsubNotConnected" and "SUMSUB_APP_TOKEN" in refused.value.message
         with transaction():
-            assert schedule.ask_sumsub(configured) == {"connected": 0}
+            assert schedule.ask_sumsub(configured) == {"connected": 0, "released": 0}
             assert schedule.compare_sumsub(configured) == {"connected": 0}
         assert jobs_of(app, ASK) == jobs_of(app, COMPARE) == 0 and there.seen == []
 
@@ -490,6 +490,21 @@ def test_the_second_word_can_be_switched_off(there: StandIn, configured: Setting
     house = House(there)
     house.told_green(ago(minutes=5))
     assert house.status == "active" and house.question() is None
+
+
+@pytest.mark.parametrize("still_connected", [True, False])
+def test_what_waits_for_a_second_word_is_let_go_when_nobody_asks_for_one_any_more(
+    there: StandIn, configured: Settings, still_connected: bool
+) -> None:
+    house = House(there)
+    house.told_green(ago(minutes=5))
+    assert house.status == "inactive"
+    connect(configured, there if still_connected else None, sumsub_confirm_approvals=False)
+    with transaction():
+        assert asking.ask_due(by=BY)["released"] == 1
+    assert house.status == "active"
+    with transaction():
+        assert asking.ask_due(by=BY)["released"] == 0
 
 
 def test_the_clock_has_a_job_for_both() -> None:

@@ -228,7 +228,7 @@ def _history(client_id: UUID) -> list[HistoryRow]:
         .order_by(sa.func.coalesce(event.told_at, event.received_at).desc(), event.id.desc())
         .limit(MOST_EVENTS + 1)
     )  # fmt: skip
-    return [HistoryRow(*row) for row in rows]
+    return [HistoryRow(*tuple(row)) for row in rows]
 
 
 # applicants to ask about

@@ -13,9 +13,13 @@ from dashboard.background import services as background
 from dashboard.database import session
 from dashboard.errors import Refused
 from dashboard.onboarding.pulling.services import questions, silence
-from dashboard.onboarding.pulling.vocabulary import ASK, Reason
+from dashboard.onboarding.pulling.vocabulary import ASK, Outcome, Reason
 from dashboard.onboarding.sumsub.models import SumsubApplicant
 from dashboard.onboarding.sumsub.port import connecting
+from dashboard.onboarding.sumsub.services import processing
+
+#: approvals that one run of the clock releases
+MOST_AT_ONCE = 100
 
 
 def ask_now(client_id: UUID, *, by: Actor) -> None:
@@ -27,7 +31,8 @@ def ask_now(client_id: UUID, *, by: Actor) -> None:
     if not connecting.connection().is_on:
         raise Refused(connecting.OFF, code="sumsubNotConnected")
     known = session().scalars(sa.select(SumsubApplicant.applicant_id).where(SumsubApplicant.client_id == client_id))
-    for applicant_id in known.all() or [None]:
+    applicants: list[str | None] = [*known.all()]
+    for applicant_id in applicants or [None]:
         questions.ask_about(Reason.STAFF, applicant_id=applicant_id, client_id=client_id, by=by)
     audit.record(
         "verification.asked", by=by, object_type="client", object_id=client_id, client_id=client_id
@@ -45,10 +50,21 @@ def confirm(applicant_id: str, client_id: UUID) -> None:
 def ask_due(*, by: Actor) -> dict[str, int]:
     """What the clock does: look for silent applicants, and have asked what is due. Gives figures for the log."""
     connection = connecting.connection()
+    released = 0 if connection.confirms_approvals else _release(by=by)
     if not connection.is_on:
-        return {"connected": 0}
+        return {"connected": 0, "released": released}
     silent = silence.ask_about_silent(after=connection.silent, by=by)
     due = questions.any_due()
     if due:
         background.ask(ASK, {}, by=by, single=True)
-    return {"connected": 1, "silent": silent, "due": int(due)}
+    return {"connected": 1, "silent": silent, "due": int(due), "released": released}
+
+
+def _release(*, by: Actor) -> int:
+    """Approvals that waited for a second word count by themselves once nobody asks for one any more."""
+    found = questions.waiting_to_confirm(limit=MOST_AT_ONCE)
+    for question in found:
+        assert question.applicant_id is not None  # a confirmation is of an applicant that told something
+        questions.end(question, Outcome.GIVEN_UP)
+        processing.process(question.applicant_id, by=by, wait=True)
+    return len(found)

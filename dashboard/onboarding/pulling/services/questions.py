@@ -79,6 +79,18 @@ def next_due(*, after: UUID | None = None, limit: int = 20) -> Sequence[SumsubQu
     return session().scalars(query.execution_options(populate_existing=True)).all()
 
 
+def waiting_to_confirm(*, limit: int) -> Sequence[SumsubQuestion]:
+    """Approvals that wait for their second word, locked, the oldest first."""
+    query = (
+        sa.select(SumsubQuestion)
+        .where(SumsubQuestion.ended_at.is_(None), SumsubQuestion.reason == Reason.CONFIRM.value)
+        .order_by(SumsubQuestion.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return session().scalars(query.execution_options(populate_existing=True)).all()
+
+
 def any_due() -> bool:
     """Whether there is something to ask now."""
     query = sa.select(SumsubQuestion.id).where(SumsubQuestion.ended_at.is_(None), SumsubQuestion.due_at <= clock.now())
@@ -99,7 +111,9 @@ def end(question: SumsubQuestion, outcome: Outcome, *, event_id: UUID | None = N
     """It is answered, or given up."""
     question.outcome, question.ended_at, question.event_id = outcome.value, clock.now(), event_id
     session().flush()
-    if question.reason == Reason.CONFIRM and question.client_id is not None and outcome is not Outcome.GIVEN_UP:
+    if question.reason == Reason.CONFIRM and question.client_id is not None and (
+        outcome is not Outcome.GIVEN_UP or question.attempts < MOST_ATTEMPTS
+    ):  # fmt: skip
         # whatever it was, it is an answer: what differs is a difference
         queues.close_items(QUEUE, object_id=question.client_id, cause=UNCONFIRMED, by=system())
 

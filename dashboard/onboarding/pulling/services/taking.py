@@ -7,6 +7,7 @@ Nothing here changes a client or an applicant's state; `sumsub.services.processi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from dashboard.onboarding.pulling.models import SumsubQuestion
 from dashboard.onboarding.pulling.observations import SETTLED, agree, moment_of, observe, own_moment, state_of
 from dashboard.onboarding.pulling.services import differences, questions
 from dashboard.onboarding.pulling.services.differences import Pair
-from dashboard.onboarding.pulling.vocabulary import Field, Outcome
+from dashboard.onboarding.pulling.vocabulary import QUEUE, UNCONFIRMED, Field, Outcome
 from dashboard.onboarding.sumsub import confirming
 from dashboard.onboarding.sumsub.models import SumsubApplicant, SumsubEvent
 from dashboard.onboarding.sumsub.port import connecting
@@ -29,6 +30,7 @@ from dashboard.onboarding.sumsub.port.failures import NotKnown
 from dashboard.onboarding.sumsub.rules import rules
 from dashboard.onboarding.sumsub.services import processing, storing
 from dashboard.onboarding.sumsub.vocabulary import EventEffect, Source
+from dashboard.queues import services as queues
 
 _REJECTIONS = frozenset({KycState.RETRY, KycState.REJECTED})
 _COMPARED = frozenset({Field.APPLICANT, Field.STATE, Field.LEVEL, Field.LABELS})
@@ -61,6 +63,8 @@ def look(
     event_id, lags = None, False
     if Field.CLIENT not in before and (Field.STATE in before or _confirms(applicant, answer)):
         event_id, lags = _apply(applicant, answer, before, by=by)
+        if event_id and applicant.client_id is not None and not confirming.waits(applicant):
+            queues.close_items(QUEUE, object_id=applicant.client_id, cause=UNCONFIRMED, by=by)
     after = _differing(applicant, answer) if event_id else before
     looked = _COMPARED | ({Field.CLIENT} if answer.external_user_id else frozenset())
     if lags:
@@ -144,10 +148,13 @@ def _confirms(applicant: SumsubApplicant, answer: Answer) -> bool:
     return state_of(answer.review) is KycState.APPROVED and confirming.waits(applicant)
 
 
-def _newest(applicant: SumsubApplicant) -> sa.Select[tuple[object]]:
-    return sa.select(sa.func.max(SumsubEvent.ordered_at)).where(
-        SumsubEvent.applicant_id == applicant.applicant_id,
-        SumsubEvent.effect.in_([EventEffect.APPLIED.value, EventEffect.OUT_OF_DATE.value]),
+def _newest(applicant: SumsubApplicant) -> datetime | None:
+    """When the newest event that tells its state stands in the order of all."""
+    return session().scalar(
+        sa.select(sa.func.max(SumsubEvent.ordered_at)).where(
+            SumsubEvent.applicant_id == applicant.applicant_id,
+            SumsubEvent.effect.in_([EventEffect.APPLIED.value, EventEffect.OUT_OF_DATE.value]),
+        )
     )
 
 
@@ -158,7 +165,7 @@ def _apply(
     review = answer.review
     if Field.STATE in before:
         ours, theirs = _ours(applicant), state_of(review)
-        at = moment_of(answer, newest=session().scalar(_newest(applicant)), ours=ours)
+        at = moment_of(answer, newest=_newest(applicant), ours=ours)
         if at is None:
             # what must carry a date of its own and has none changes nothing and stays a difference
             return None, theirs is not KycState.APPROVED and ours is not KycState.REJECTED
