@@ -512,6 +512,37 @@ def test_the_clock_has_a_job_for_both() -> None:
     assert {"ask-sumsub", "compare-sumsub"} <= names
 
 
+#: an ordinary history, as hours ago, type, status and answer
+HISTORY = (
+    (7.0, "applicantCreated", "init", None),
+    (6.0, "applicantPending", "pending", None),
+    (5.0, "applicantReviewed", "completed", {"reviewAnswer": "RED", "reviewRejectType": "RETRY"}),
+    (4.0, "applicantPending", "pending", None),
+    (3.0, "applicantReviewed", "completed", {"reviewAnswer": "GREEN"}),
+    (2.0, "applicantReset", "init", {"reviewAnswer": "GREEN"}),
+    (1.0, "applicantReviewed", "completed", {"reviewAnswer": "GREEN"}),
+)
+
+
+@pytest.mark.parametrize("lost", [*[{number} for number in range(7)], {2, 4, 6}, set(range(7))])
+def test_whichever_events_are_lost_one_question_ends_in_the_same_state(
+    there: StandIn, configured: Settings, lost: set[int], people: People
+) -> None:
+    connect(configured, there, sumsub_confirm_approvals=False)
+    house = House(there)
+    house.there_is("completed", "GREEN", create_date=ago(hours=6), review_date=ago(hours=1))
+    for number, (hours, kind, status, result) in enumerate(HISTORY):
+        if number not in lost:
+            house.told(kind, ago(hours=hours), status, result)
+    with transaction():
+        asking.ask_now(house.client.id, by=people.actor(Role.OFFICER))
+    do(ASK)
+    found = session().get(ClientVerification, house.client.id, populate_existing=True)
+    assert found is not None
+    assert (house.status, house.state, found.answer) == ("active", "approved", "GREEN")
+    assert house.differences() == [] or {one.state for one in house.differences()} == {"resolved"}
+
+
 def test_what_was_told_in_the_end_is_the_same_whether_asked_or_told(there: StandIn) -> None:
     """A lost RED RETRY, pending, GREEN: asked at each point, or told, the state at the end is the same."""
     ends = []
