@@ -176,6 +176,20 @@ def upgrade() -> None:
         "ix_verification_difference_run": ["comparison_id"],
     }.items():
         op.create_index(name, "verification_difference", [*columns, sa.literal_column("id DESC")], unique=False)
+    op.create_index(
+        "ix_sumsub_applicant_silent",
+        "sumsub_applicant",
+        ["last_received_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'onHold')"),
+    )
+    op.create_index(
+        "ix_sumsub_applicant_failing",
+        "sumsub_applicant",
+        ["failures"],
+        unique=False,
+        postgresql_where=sa.text("failures > 0"),
+    )
     op.execute(DIFFERENCE_GUARD)
     never_deleted("verification_difference")
     never_deleted("verification_comparison")

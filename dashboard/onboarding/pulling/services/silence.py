@@ -31,30 +31,40 @@ def ask_about_silent(*, after: timedelta, by: Actor) -> int:
     once a day.
     """
     now, applicant = clock.now(), SumsubApplicant
-    since_asked = sa.literal(now) - applicant.asked_at
     pause = sa.func.least(
         sa.func.greatest(applicant.asked_at - applicant.last_received_at, sa.literal(after)), sa.literal(LONGEST_PAUSE)
     )
-    silent = sa.and_(
+    silent = _ask(
+        Reason.SILENT,
         applicant.state.in_(WAITING),
         applicant.last_received_at < now - after,
         sa.or_(
-            applicant.asked_at.is_(None), applicant.asked_at < applicant.last_received_at, since_asked >= pause
+            applicant.asked_at.is_(None),
+            applicant.asked_at < applicant.last_received_at,
+            sa.literal(now) - applicant.asked_at >= pause,
         ),
-    )  # fmt: skip
-    doubtful = sa.and_(
-        applicant.failures >= FAILURES, sa.or_(applicant.asked_at.is_(None), applicant.asked_at < now - LONGEST_PAUSE)
+        by=by,
     )
+    doubtful = _ask(
+        Reason.DOUBTFUL,
+        applicant.failures >= FAILURES,
+        sa.or_(applicant.asked_at.is_(None), applicant.asked_at < now - LONGEST_PAUSE),
+        by=by,
+    )
+    return silent + doubtful
+
+
+def _ask(reason: Reason, *conditions: sa.ColumnElement[bool], by: Actor) -> int:
+    """Note a question about each of whom this holds and about whom none waits; the longest silent first."""
+    applicant = SumsubApplicant
     waits = sa.exists().where(SumsubQuestion.applicant_id == applicant.applicant_id, SumsubQuestion.ended_at.is_(None))
     rows = session().execute(
-        sa.select(applicant.applicant_id, applicant.client_id, doubtful)
-        .where(sa.or_(silent, doubtful), sa.not_(waits))
+        sa.select(applicant.applicant_id, applicant.client_id)
+        .where(*conditions, sa.not_(waits))
         .order_by(applicant.last_received_at)
         .limit(MOST_AT_ONCE)
     )
-    found = 0
-    for applicant_id, client_id, is_doubtful in rows.all():
-        reason = Reason.DOUBTFUL if is_doubtful else Reason.SILENT
+    found = rows.all()
+    for applicant_id, client_id in found:
         questions.ask_about(reason, applicant_id=applicant_id, client_id=client_id, by=by)
-        found += 1
-    return found
+    return len(found)
