@@ -40,7 +40,9 @@ from dashboard.onboarding.pulling.services import asking
 from dashboard.onboarding.sumsub import confirming
 from dashboard.onboarding.sumsub import rules as sumsub_rules
 from dashboard.onboarding.sumsub.api import sumsub_operations
+from dashboard.onboarding.sumsub.pages import events
 from dashboard.onboarding.sumsub.port import connecting
+from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -60,7 +62,7 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, transfers, ledger, pulling, queues, approvals, staff, health)
+PAGES = (home, clients, events, pulling, transfers, ledger, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
@@ -135,7 +137,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     parents.install(transfer_of)
     story.learn(TELLERS)
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *PULLING_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)

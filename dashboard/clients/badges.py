@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dashboard.clients.models import Client
-from dashboard.clients.vocabulary import Risk, Severity, Status
+from dashboard.clients.calendar import calendar
+from dashboard.clients.models import Client, ClientVerification
+from dashboard.clients.vocabulary import KYC_LABELS, KycState, Risk, Severity, Status
 
 
 class Badge(NamedTuple):
@@ -28,6 +29,30 @@ def status_badge(client: Client, freeze: str | None) -> Badge:
 def risk_badge(level: int) -> Badge:
     risk = Risk(level)
     return Badge(_RISK_ROLES.get(risk, "neutral"), f"Risk: {risk.label}")
+
+
+_KYC_ROLES = {
+    KycState.APPROVED: "ok",
+    KycState.REJECTED: "stop",
+    KycState.PENDING: "info",
+    KycState.ON_HOLD: "wait",
+    KycState.RETRY: "wait",
+    KycState.WITHDRAWN: "wait",
+}
+
+
+def kyc_badge(told: ClientVerification | None, *, sees_restricted: bool) -> Badge | None:
+    """What the verification says; None before anything was told.
+
+    A rejection may be why a client is blocked: without the permission everything but an approval reads alike.
+    """
+    if told is None:
+        return None
+    state = KycState(told.state)
+    if state is not KycState.APPROVED and not sees_restricted:
+        return Badge("neutral", "KYC: not approved")
+    day = calendar().today(told.state_at if told.approved_at is None else told.approved_at)
+    return Badge(_KYC_ROLES.get(state, "neutral"), f"KYC: {KYC_LABELS[state]} {day.day} {day:%b %Y}")
 
 
 def severity_badge(severity: int) -> Badge:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import Detail, kind_of
 from dashboard.approvals.models import ApprovalRequest
@@ -22,7 +22,8 @@ from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
 from dashboard.clients import countries
-from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, Scope, in_words
+from dashboard.clients.calendar import calendar
+from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, SCOPE_LABELS, BlockCode, KycEffect, Scope, in_words
 
 OPEN_TO_ALL = (
     "approval.approved",
@@ -40,9 +41,14 @@ OPEN_TO_ALL = (
     "client.flags_gone",
     "client.risk_lowered",
     "client.unblocked",
+    # an approval tells nothing of a block; what else a verification says might
+    "verification.approved",
 )
-#: what gave the client its present status
-CAUSES = ("client.activated", "client.blocked", "client.created", "client.unblocked")
+#: what gave the client its present status, or would have
+CAUSES = (
+    "client.activated", "client.blocked", "client.created", "client.unblocked", "verification.approved",
+    "verification.out_of_date", "verification.rejected", "verification.retry", "verification.withdrawn",
+)  # fmt: skip
 
 PEOPLE = ("staff",)
 MACHINES = ("token", "system")
@@ -64,12 +70,28 @@ _WHAT = {
     "client.unblocked": "Block lifted",
     "one_time_password.sent": "Code sent to close an account",
     "one_time_password.verified": "Code to close an account verified",
+    "verification.approved": "Sumsub GREEN",
+    "verification.doubt_settled": "Doubt about the verification settled",
+    "verification.not_started": "Verification not started",
+    "verification.on_hold": "Verification on hold",
+    "verification.out_of_date": "Sumsub told late, out of date: nothing changed",
+    "verification.pending": "Verification pending",
+    "verification.rejected": "Sumsub RED FINAL",
+    "verification.replayed": "Verification event processed again",
+    "verification.retry": "Sumsub RED RETRY: asked again",
+    "verification.withdrawn": "Verification withdrawn at Sumsub",
     "queue.released": "Put back into the queue",
     "queue.taken": "Taken from the queue",
     "verification.asked": "Sumsub asked about the verification",
     "verification.difference_accepted": "Difference with Sumsub let stand",
     "verification.difference_found": "Difference with Sumsub found",
     "verification.difference_resolved": "Difference with Sumsub resolved",
+}
+#: what an outcome did to the client, after what was told
+_KYC_EFFECTS = {
+    KycEffect.BLOCKED: "debits blocked",
+    KycEffect.KEPT_INACTIVE: "stays inactive",
+    KycEffect.HELD_BACK: "activation held back",
 }
 _DECISIONS = {
     "approval.requested": "requested",
@@ -109,6 +131,7 @@ _LABELS = {
 }
 #: already said by `what`, or by the status itself
 _SAID = {
+    "client.activated": {"event", "told", "level"},
     "client.blocked": {"scope"},
     "client.created": {"name", "type", "status", "profile"},
     "client.flag_settled": {"flag"},
@@ -196,6 +219,8 @@ def _label(key: str) -> str:
 
 
 def _turns(entry: TimelineEntry) -> list[Turn]:
+    if entry.action.startswith("verification."):
+        return []
     hidden = _SAID.get(entry.action, set())
     turns = []
     for key in dict.fromkeys((*entry.before, *entry.after)):
@@ -220,6 +245,14 @@ def _restricted(entry: TimelineEntry) -> list[str]:
             lines.append(BLOCK_CODE_LABELS[BlockCode(value)])
         elif key == "legalReference":
             lines.append(f"Legal reference {value}")
+        elif key == "outcome":
+            lines.append(f"it said: {value}")
+        elif key == "cause":
+            lines.append(in_words(str(value)))
+        elif key == "clientComment":
+            lines.append(f"for staff only: “{value}”")
+        elif key == "labels":
+            lines.append(str(value))
         elif key == "asked_by":
             lines.append(f"asked by {value}")
         else:
@@ -237,11 +270,30 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
     if entry.action == "client.blocked":
         scope = entry.after.get("scope")
         return f"{SCOPE_LABELS[Scope(scope)]} block" if scope and scope != Scope.ALL else "Full block"
+    if entry.action.startswith("verification.") or (entry.action == "client.activated" and entry.after.get("event")):
+        return _verified(entry)
     if entry.action == "client.flag_settled" and entry.before.get("flag"):
         return f"Flag settled: {entry.before['flag']}"
     if entry.action.startswith("queue.") and entry.after.get("queue"):
         return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"
     return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
+
+
+def _verified(entry: TimelineEntry) -> str:
+    """`Sumsub GREEN, created 4 Feb 10:12`, and what came of it."""
+    words = "Sumsub GREEN" if entry.action == "client.activated" else _WHAT.get(entry.action, "Verification")
+    if entry.after.get("told"):
+        told = datetime.fromisoformat(entry.after["told"]).astimezone(calendar().zone)
+        words = f"{words}, created {told.day} {told:%b %Y %H:%M}"
+    effect = _KYC_EFFECTS.get(entry.after.get("effect") or "")  # type: ignore[call-overload]
+    why = entry.after.get("why")
+    return words + (f": {effect}" if effect else "") + (f". {why}" if why else "")
+
+
+def _event_url(entry: TimelineEntry, actor: Actor) -> str | None:
+    """The event that told it, for those who may read events; a package above shows it."""
+    event = entry.after.get("event")
+    return f"/onboarding/events/{event}" if event and actor.may(Permission.EVENTS_READ) else None
 
 
 def role_label(kind: str, role: str) -> str:
@@ -276,7 +328,7 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
                 reason=entry.reason,
                 restricted=_restricted(entry),
                 request_id=about,
-                url=f"/approvals/{about}" if about else own_words.url if own_words else None,
+                url=f"/approvals/{about}" if about else own_words.url if own_words else _event_url(entry, actor),
             )
         )
     return told

@@ -16,6 +16,7 @@ ENTRIES = (
     ("Transfers", "/transfers", Permission.TRANSFERS_READ, "held-transfers"),
     ("Unrecognized", "/transfers/unrecognized", Permission.TRANSFERS_READ, "unrecognized"),
     ("Ledger", "/ledger/accounts", Permission.LEDGER_READ, None),
+    ("Onboarding", "/onboarding/events", Permission.EVENTS_READ, "verification"),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
 )
 
@@ -26,6 +27,8 @@ def _current(path: str) -> bool:
         return here == "/" or here.startswith("/queues/")
     if path == "/transfers" and here.startswith("/transfers/unrecognized"):
         return False
+    if path == "/onboarding/events":
+        return here.startswith("/onboarding/")
     if path == "/ledger/accounts":
         return here.startswith("/ledger/")
     return here == path or here.startswith(path + "/")

@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 FIRST_ITEMS = 5
 APPROVALS = "approvals"
 #: the queues that the rail counts
-RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized")
+RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized", "verification")
 #: the rail counts no further: beyond it the exact figure changes nothing for anybody
 RAIL_LIMIT = 1000
 

@@ -22,6 +22,8 @@ from dashboard.money import Money
 from dashboard.onboarding.pulling import queries as differences
 from dashboard.onboarding.pulling import vocabulary as pulling
 from dashboard.onboarding.pulling.words import in_short
+from dashboard.onboarding.sumsub import queries as sumsub
+from dashboard.onboarding.sumsub.badges import DOUBTS
 from dashboard.queues.models import QueueItem
 from dashboard.staff import queries as staff
 from dashboard.transfers.badges import check_label, money_of
@@ -46,6 +48,7 @@ QUEUES = {
     "client-review": Queue("Client review", "Client review", "No client has an open doubt."),
     "activation": Queue("Activation", "Activation", "No client is ready to be activated."),
     "block-review": Queue("Block reviews", "Block review", "No block needs a review."),
+    "verification": Queue("Verification doubts", "Verification doubt", "Nothing that Sumsub told is doubtful."),
     "held-transfers": Queue(
         "Held transfers", "Held transfer", "No transfer waits for a person.", Permission.TRANSFERS_REVIEW
     ),
@@ -58,6 +61,8 @@ QUEUES = {
         Permission.TRANSFERS_ASSIGN,
     ),
 }  # fmt: skip
+#: about what Sumsub told, which may be of nobody here
+EVENTS, APPLICANTS = "sumsub_event", "sumsub_applicant"
 #: about a transfer rather than a client
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 #: about what Sumsub says otherwise
@@ -153,6 +158,10 @@ def url_of(item: QueueItem) -> str:
         return "/onboarding/differences"
     if item.object_type == DIFFERENCES or item.cause == UNCONFIRMED:
         return f"/clients/{item.client_id}?tab=verification"
+    if item.object_type == EVENTS:
+        return f"/onboarding/events/{item.object_id}"
+    if item.object_type == APPLICANTS:
+        return f"/onboarding/events/applicants/{item.object_id}"
     return f"/clients/{item.client_id}"
 
 
@@ -164,9 +173,14 @@ def _listed(labels: Sequence[str]) -> str:
 def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[str]]) -> str:
     if item.cause == "flags" and item.client_id in flags:
         return _listed(flags[item.client_id])
+    if item.queue == "verification":
+        return _VERIFICATION.get(item.cause) or in_words(item.cause)
     if item.queue == "held-transfers" and item.cause == "review":
         return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
     return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
+
+
+_VERIFICATION = {cause.value: words for cause, (words, _todo) in DOUBTS.items()}
 
 
 def _doubts(transfer_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
@@ -213,7 +227,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most nine queries. `note` is said in each; `with_blocks` says which block it is."""
+    """Rows for this reader, in at most eleven queries. `note` is said in each; `with_blocks` says which block it is."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -222,6 +236,7 @@ def rows(
     requests = asked_about(items, actor)
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
+    about_events = sumsub.named([item.object_id for item in items if item.object_type in {EVENTS, APPLICANTS}])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     about_differences = differences.differences_by_id(
         [item.object_id for item in items if item.object_type == DIFFERENCES]
@@ -238,6 +253,8 @@ def rows(
             difference = about_differences[item.object_id]
             about = about or f"Applicant {difference.applicant_id}"
             detail = in_short(difference, sees_restricted=actor.sees_restricted)
+        if not about and item.object_type in {EVENTS, APPLICANTS}:
+            about = about_events.get(item.object_id, "Somebody unknown")
         if item.object_id in about_requests:
             about, detail = about_requests[item.object_id]
         found.append(

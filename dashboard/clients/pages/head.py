@@ -10,12 +10,12 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries
-from dashboard.clients.badges import Badge, in_words, risk_badge, status_badge
+from dashboard.clients.badges import Badge, in_words, kyc_badge, risk_badge, status_badge
 from dashboard.clients.blocks import BlockView
 from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client
 from dashboard.clients.pages.deciders import idle
-from dashboard.clients.services import activation_obstacle
+from dashboard.clients.services import activation_obstacle, verification_of
 from dashboard.clients.vocabulary import Status
 
 
@@ -53,6 +53,7 @@ class Head:
     client: Client
     status: Badge
     risk: Badge
+    kyc: Badge | None
     pending: list[Pending]
     blocks: list[BlockLine]
     may_block: bool
@@ -125,6 +126,7 @@ def head_of(client: Client, *, actor: Actor) -> Head:
         client=client,
         status=status_badge(client, freeze),
         risk=risk_badge(client.risk_level),
+        kyc=kyc_badge(verification_of(client.id), sees_restricted=actor.sees_restricted),
         pending=pending,
         blocks=[
             BlockLine(block, block.placed_by(actor.id), lifting.get(block.id), block.review_date < today)

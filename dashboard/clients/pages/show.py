@@ -38,13 +38,23 @@ TABS = {
 }  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
-QUEUE_LABELS = {"client-review": "Client review", "activation": "Activation", "block-review": "Block reviews"}
+QUEUE_LABELS = {
+    "client-review": "Client review", "activation": "Activation", "block-review": "Block reviews",
+    "verification": "Verification doubts",
+}  # fmt: skip
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
     ("block-review", "review"): "Review",
     ("block-review", "state-reason"): "State the reason",
     ("block-review", "str-hold"): "STR hold ends",
+    ("verification", "rejectedWhileActive"): "Decide on a client whose verification failed",
+    ("verification", "approvedAfterRejection"): "Look at an approval after a rejection",
+    ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
+    ("verification", "approvedHeldBack"): "Approved, and held back",
+    ("verification", "contradiction"): "Sumsub contradicts itself",
+    ("verification", "sandboxInProduction"): "An event from a sandbox",
+    ("verification", "processingFailed"): "An event could not be processed",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
     ("verification", "difference"): "Look at what Sumsub says otherwise",
@@ -268,6 +278,10 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
         return f"/transfers/{task.object_id}", False
     if task.object_type == "verification_difference" or task.cause == "approvalUnconfirmed":
         return url_for("clients.show", client_id=client_id, tab="verification"), False
+    if task.object_type == "sumsub_event":
+        return f"/onboarding/events/{task.object_id}", False
+    if task.object_type == "sumsub_applicant":
+        return f"/onboarding/events/applicants/{task.object_id}", False
     if task.queue == "activation" and head.may_activate:
         return url_for("clients.activate", client_id=client_id), True
     if line and task.cause == "state-reason" and head.may_block and line.block.not_stated:

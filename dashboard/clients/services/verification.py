@@ -217,7 +217,8 @@ def _follow(client: Client, told: Told, *, by: Actor) -> KycEffect | None:
     decision_id = _decide(client, outcome, told.applicant_id, effect, why)
     if effect is KycEffect.ACTIVATED:
         _activate(client, outcome, decision_id, by=by)
-    _tell(client, told, effect, why, by=by)
+    else:
+        _tell(client, told, effect, why, by=by)
     return effect
 
 
@@ -240,7 +241,12 @@ def _activate(client: Client, outcome: Outcome, decision_id: UUID, *, by: Actor)
         object_id=client.id,
         client_id=client.id,
         before={"status": Status.INACTIVE.value},
-        after={"status": client.status, "event": str(outcome.event_id), "told": outcome.at.isoformat()},
+        after={
+            "status": client.status,
+            "event": str(outcome.event_id),
+            "told": outcome.at.isoformat(),
+            "level": outcome.level,
+        },
     )
     after_change(client, by=by, profile=False)
 

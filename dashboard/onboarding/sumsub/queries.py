@@ -2,12 +2,203 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard.clients.models import Client, VerificationDecision
 from dashboard.database import session
-from dashboard.onboarding.sumsub.models import SumsubApplicant
+from dashboard.errors import NotFound
+from dashboard.onboarding.sumsub.models import SumsubApplicant, SumsubEvent
+from dashboard.onboarding.sumsub.vocabulary import EventEffect, Verdict
+from dashboard.queues.models import QueueItem
+
+#: states of an event beyond its effect
+WAITING, REFUSED = "waiting", "refused"
+MOST_OF_ONE = 200
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """All that is set must hold. `about`: a client's, applicant's or operation's id, exactly."""
+
+    about: str | None = None
+    state: str | None = None
+    type: str | None = None
+    answer: str | None = None
+    source: str | None = None
+    received_from: datetime | None = None
+    received_before: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For background work; `of_json` reads it."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, Any]) -> EventFilter:
+        moments = {"received_from", "received_before"}
+        return cls(
+            **{name: datetime.fromisoformat(value) if name in moments else value for name, value in kept.items()}
+        )
+
+
+class Row(NamedTuple):
+    """An event as the list shows it. `client_name` None: no client of ours."""
+
+    event: SumsubEvent
+    client_name: str | None
+
+
+def _conditions(chosen: EventFilter) -> list[sa.ColumnElement[bool]]:
+    table = SumsubEvent
+    found: list[sa.ColumnElement[bool]] = []
+    if chosen.about:
+        found.append(
+            sa.or_(
+                table.applicant_id == chosen.about,
+                table.external_user_id == chosen.about,
+                table.correlation_id == chosen.about,
+                *_of_client(chosen.about),
+            )
+        )
+    if chosen.state == WAITING:
+        found += [table.verdict == Verdict.ACCEPTED.value, table.processed_at.is_(None)]
+    elif chosen.state == REFUSED:
+        found.append(table.verdict == Verdict.REFUSED.value)
+    elif chosen.state:
+        found.append(table.effect == chosen.state)
+    for column, value in ((table.type, chosen.type), (table.answer, chosen.answer), (table.source, chosen.source)):
+        if value:
+            found.append(column == value)
+    if chosen.received_from:
+        found.append(table.received_at >= chosen.received_from)
+    if chosen.received_before:
+        found.append(table.received_at < chosen.received_before)
+    return found
+
+
+def _of_client(about: str) -> list[sa.ColumnElement[bool]]:
+    try:
+        return [SumsubEvent.client_id == UUID(about)]
+    except ValueError:
+        return []
+
+
+def find(chosen: EventFilter, *, limit: int, before: UUID | None = None, after: UUID | None = None) -> list[Row]:
+    """Newest first. `before` reads on from that event, `after` back towards the newest."""
+    query = (
+        sa.select(SumsubEvent, Client.name)
+        .outerjoin(Client, Client.id == SumsubEvent.client_id)
+        .where(*_conditions(chosen))
+        .options(sa.orm.defer(SumsubEvent.body))
+        .limit(limit)
+    )
+    if after is not None:
+        rows = session().execute(query.where(SumsubEvent.id > after).order_by(SumsubEvent.id)).all()
+        return [Row(*row) for row in reversed(rows)]
+    if before is not None:
+        query = query.where(SumsubEvent.id < before)
+    return [Row(*row) for row in session().execute(query.order_by(SumsubEvent.id.desc()))]
+
+
+def any_event() -> bool:
+    return session().scalar(sa.select(SumsubEvent.id).limit(1)) is not None
+
+
+def types() -> list[str]:
+    """Types that were told, by name: a skip from one to the next, however many events there are."""
+    first = sa.select(sa.func.min(SumsubEvent.type).label("type")).cte("found", recursive=True)
+    following = sa.select(
+        sa.select(sa.func.min(SumsubEvent.type)).where(SumsubEvent.type > first.c.type).scalar_subquery()
+    ).where(first.c.type.is_not(None))
+    found = first.union_all(following)
+    return list(session().scalars(sa.select(found.c.type).where(found.c.type.is_not(None)).limit(100)))
+
+
+def get(event_id: UUID) -> SumsubEvent:
+    """Raises NotFound `eventNotFound`."""
+    found = session().get(SumsubEvent, event_id, populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such event.", code="eventNotFound")
+    return found
+
+
+def applicant(applicant_id: UUID) -> SumsubApplicant:
+    """By our own id of it. Raises NotFound."""
+    found = session().get(SumsubApplicant, applicant_id)
+    if found is None:
+        raise NotFound("There is no such applicant.")
+    return found
+
+
+def applicant_named(applicant_id: str) -> SumsubApplicant | None:
+    """By Sumsub's id of it."""
+    return session().scalar(sa.select(SumsubApplicant).where(SumsubApplicant.applicant_id == applicant_id))
+
+
+def of_applicant(applicant_id: str) -> list[SumsubEvent]:
+    """Its events in the order of Sumsub's time, newest first; the newest two hundred."""
+    table = SumsubEvent
+    return list(
+        session().scalars(
+            sa.select(table)
+            .where(table.applicant_id == applicant_id, table.verdict == Verdict.ACCEPTED.value)
+            .options(sa.orm.defer(table.body))
+            .order_by(table.ordered_at.desc(), table.ordered_rank.desc(), table.meaning.desc())
+            .limit(MOST_OF_ONE)
+        )
+    )
+
+
+def decisions_of(event_id: UUID) -> list[VerificationDecision]:
+    """What the event did to its client, in the order in which it was decided."""
+    return list(
+        session().scalars(
+            sa.select(VerificationDecision)
+            .where(VerificationDecision.event_id == event_id)
+            .order_by(VerificationDecision.id)
+        )
+    )
+
+
+def doubts_about(object_ids: Sequence[UUID], *, sees_restricted: bool) -> list[QueueItem]:
+    """Open doubts about an event or its applicant."""
+    query = sa.select(QueueItem).where(
+        QueueItem.queue == "verification", QueueItem.object_id.in_(object_ids), QueueItem.closed_at.is_(None)
+    )
+    if not sees_restricted:
+        query = query.where(QueueItem.restricted.is_(False))
+    return list(session().scalars(query.order_by(QueueItem.due_at)))
+
+
+def _replayable(chosen: EventFilter) -> list[sa.ColumnElement[bool]]:
+    return [
+        *_conditions(chosen),
+        SumsubEvent.verdict == Verdict.ACCEPTED.value,
+        SumsubEvent.applicant_id.is_not(None),
+        sa.func.coalesce(SumsubEvent.effect, "") != EventEffect.UNREADABLE.value,
+    ]
+
+
+def count_applicants(chosen: EventFilter) -> int:
+    """How many applicants the events of a filter are about. Walks them all."""
+    query = sa.select(sa.func.count(sa.distinct(SumsubEvent.applicant_id))).where(*_replayable(chosen))
+    return session().scalar(query) or 0
+
+
+def applicants_after(chosen: EventFilter, edge: str | None, limit: int) -> list[str]:
+    """The next applicants of a filter, by their id."""
+    beyond = [SumsubEvent.applicant_id > edge] if edge is not None else []
+    query = sa.select(SumsubEvent.applicant_id).distinct().where(*_replayable(chosen), *beyond)
+    return [one for one in session().scalars(query.order_by(SumsubEvent.applicant_id).limit(limit)) if one]
 
 
 def newest_applicant_of(external_user_id: str) -> str | None:
@@ -22,3 +213,16 @@ def newest_applicant_of(external_user_id: str) -> str | None:
         .order_by(SumsubApplicant.last_told_at.desc().nulls_last(), SumsubApplicant.id.desc())
         .limit(1)
     )
+
+
+def named(ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Events and applicants without a client of ours, by our ids of them: `Applicant 5c9e177b…`."""
+    if not ids:
+        return {}
+    rows = session().execute(
+        sa.union_all(
+            sa.select(SumsubEvent.id, SumsubEvent.applicant_id).where(SumsubEvent.id.in_(ids)),
+            sa.select(SumsubApplicant.id, SumsubApplicant.applicant_id).where(SumsubApplicant.id.in_(ids)),
+        )
+    )
+    return {one: f"Applicant {applicant_id[:8]}…" if applicant_id else "A body" for one, applicant_id in rows}
