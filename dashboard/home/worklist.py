@@ -174,7 +174,7 @@ def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[
     if item.cause == "flags" and item.client_id in flags:
         return _listed(flags[item.client_id])
     if item.queue == "verification":
-        return _VERIFICATION.get(item.cause) or in_words(item.cause)
+        return _VERIFICATION.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
     if item.queue == "held-transfers" and item.cause == "review":
         return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
     return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)

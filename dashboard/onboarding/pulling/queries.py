@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.background.models import BackgroundJob
-from dashboard.clients.models import Client, ClientVerification, VerificationDecision
+from dashboard.clients.models import Client, VerificationDecision
 from dashboard.database import session
 from dashboard.errors import NotFound
 from dashboard.onboarding.pulling.models import SumsubQuestion, VerificationComparison, VerificationDifference
@@ -171,9 +171,8 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class Verification:
-    """What is known of a client's verification. `state` None: nothing was told yet."""
+    """What stands behind the state of a client's verification."""
 
-    now: ClientVerification | None
     applicants: Sequence[SumsubApplicant]
     history: Sequence[HistoryRow]
     more: bool
@@ -183,13 +182,12 @@ class Verification:
 
 
 def verification(client_id: UUID) -> Verification:
-    """In six queries, however long the history is."""
+    """In five queries, however long the history is."""
     current = session()
     history = _history(client_id)
     mine = SumsubQuestion.client_id == client_id
     questions = current.scalars(sa.select(SumsubQuestion).where(mine).order_by(SumsubQuestion.id.desc()).limit(5)).all()
     return Verification(
-        now=current.get(ClientVerification, client_id, populate_existing=True),
         applicants=current.scalars(
             sa.select(SumsubApplicant).where(SumsubApplicant.client_id == client_id).order_by(SumsubApplicant.id.desc())
         ).all(),

@@ -100,8 +100,8 @@ def _answer(asked: DifferenceQuery, *, status: int = 200, **context: Any) -> Res
         for key, label in STATES.items()
     ]
     return page_or_fragment(
-        "onboarding/differences.html",
-        "onboarding/_differences.html",
+        "pulling/differences.html",
+        "pulling/_differences.html",
         status=status,
         asked=asked,
         states=states,
@@ -119,9 +119,7 @@ def _answer(asked: DifferenceQuery, *, status: int = 200, **context: Any) -> Res
 def differences_progress() -> Response:
     """The running comparison, for its bar; when it has ended the whole page is loaded again."""
     context = progress()
-    answer = page_or_fragment(
-        "onboarding/differences_progress.html", "onboarding/_differences_progress.html", **context
-    )
+    answer = page_or_fragment("pulling/differences_progress.html", "pulling/_differences_progress.html", **context)
     if not context["running"]:
         answer.headers["HX-Refresh"] = "true"
     return answer
@@ -154,8 +152,8 @@ def comparisons() -> Response:
             "later": url_for(".comparisons", cursor=later) if later else None,
         }
     return page_or_fragment(
-        "onboarding/comparisons.html",
-        "onboarding/_comparisons.html",
+        "pulling/comparisons.html",
+        "pulling/_comparisons.html",
         status=400 if context["cursor_problem"] else 200,
         badges=RUN_BADGES,
         reader=current_actor().id,
@@ -207,8 +205,8 @@ def accept_difference(difference_id: UUID) -> Any:
                 flash("The difference stands. It comes back when Sumsub says something else.", "ok")
                 return go(url_for(".differences"))
     return page_or_fragment(
-        "onboarding/difference_dialog.html",
-        "onboarding/_difference_accept.html",
+        "pulling/difference_dialog.html",
+        "pulling/_difference_accept.html",
         status=status,
         one=shown(queries.difference(difference_id)),
         form=form,

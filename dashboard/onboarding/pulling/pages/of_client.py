@@ -11,6 +11,7 @@ from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.models import Client
+from dashboard.clients.services import verification_of
 from dashboard.clients.vocabulary import KYC_LABELS, KycEffect, KycState
 from dashboard.database import transaction
 from dashboard.errors import NotFound, Refused
@@ -20,8 +21,9 @@ from dashboard.onboarding.pulling.pages.differences import shown
 from dashboard.onboarding.pulling.queries import DifferenceView, HistoryRow
 from dashboard.onboarding.pulling.services import asking
 from dashboard.onboarding.pulling.vocabulary import OUTCOME_LABELS, REASON_LABELS, Outcome, Reason
-from dashboard.onboarding.sumsub import labels, links
+from dashboard.onboarding.sumsub import badges, labels, links
 from dashboard.onboarding.sumsub.port import connecting
+from dashboard.onboarding.sumsub.queries import WAITING
 from dashboard.staff import queries as staff
 from dashboard.web.htmx import go, page_or_fragment
 
@@ -37,7 +39,6 @@ ROLES_OF_STATES = {
 }
 ANSWERS = {"GREEN": ("ok", "GREEN"), "RED": ("stop", "RED"), "YELLOW": ("wait", "YELLOW")}
 REJECT_TYPES = {"FINAL": "for good (FINAL)", "RETRY": "the applicant may try again (RETRY)"}
-SOURCES = {"webhook": "Webhook", "pull": "Asked", "simulation": "Simulated"}
 #: what an event was, in words
 TYPES = {
     "applicantCreated": "Applicant created",
@@ -58,17 +59,6 @@ TYPES = {
     "applicantWorkflowCompleted": "Workflow completed",
     "applicantWorkflowFailed": "Workflow failed",
     "applicantStatusPulled": "Status asked for",
-}
-#: what became of an event
-EFFECTS = {
-    "applied": "counts",
-    "outOfDate": "out of date, changes nothing",
-    "noted": "noted",
-    "duplicate": "told before",
-    "unknownClient": "no client of ours",
-    "member": "about a member of the company",
-    "sandbox": "from the sandbox, counts for nothing",
-    "unreadable": "cannot be read",
 }
 #: what an answer did to the client
 DECIDED = {
@@ -94,8 +84,8 @@ def _line(row: HistoryRow) -> dict[str, Any]:
         "row": row,
         "what": TYPES.get(row.type or "", row.type or "Without a type"),
         "answer": ANSWERS.get(row.answer or "", ("neutral", row.answer)) if row.answer else None,
-        "source": SOURCES.get(row.source, row.source),
-        "effect": EFFECTS.get(row.effect or "", row.effect) if row.effect else "not processed yet",
+        "source": badges.SOURCES.get(row.source, row.source),
+        "effect": badges.STATES[row.effect or WAITING].word,
         "decided": decided,
     }
 
@@ -103,27 +93,37 @@ def _line(row: HistoryRow) -> dict[str, Any]:
 @pulling.get("/of/<uuid:client_id>/verification")
 @requires(Permission.CLIENTS_READ)
 def client_verification(client_id: UUID) -> Response:
-    """Level, answers, reasons as far as this reader may know them, attempts, history, and the way to Sumsub."""
+    """Level, answers, reasons, attempts, history, and the way to Sumsub.
+
+    A rejection may be why a client is blocked: who may not know reasons reads whether it is approved, and no more.
+    """
     client, actor = _client(client_id), current_actor()
+    now = verification_of(client.id)
+    if not actor.sees_restricted:
+        return page_or_fragment(
+            "pulling/of_client.html",
+            "pulling/_verification_brief.html",
+            client=client,
+            label="Verification",
+            part="pulling/_verification_brief.html",
+            now=now,
+            approved=now is not None and now.state == KycState.APPROVED,
+        )
     found = queries.verification(client.id)
-    now, sees = found.now, actor.sees_restricted
     state = KycState(now.state) if now else KycState.NOT_STARTED
     return page_or_fragment(
-        "onboarding/of_client.html",
-        "onboarding/_verification.html",
+        "pulling/of_client.html",
+        "pulling/_verification.html",
         client=client,
         label="Verification",
-        part="onboarding/_verification.html",
+        part="pulling/_verification.html",
         now=now,
         found=found,
         state=(ROLES_OF_STATES[state], KYC_LABELS[state][:1].upper() + KYC_LABELS[state][1:]),
         answer=ANSWERS.get(now.answer, ("neutral", now.answer)) if now and now.answer else None,
         reject_type=REJECT_TYPES.get(now.reject_type, now.reject_type) if now and now.reject_type else None,
-        # labels and the comment for staff say why: only for those who may know
-        labels=labels.in_words(now.labels) if now and sees else [],
-        has_reasons=bool(now and (now.labels or now.client_comment)),
-        client_comment=now.client_comment if now and sees else None,
-        sees_restricted=sees,
+        labels=labels.in_words(now.labels) if now else [],
+        client_comment=now.client_comment if now else None,
         link=links.applicant(now.applicant_id) if now else None,
         links=links,
         words_of=lambda kind: TYPES.get(kind, kind),
