@@ -287,3 +287,21 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(there: StandIn, signe
             sa.event.remove(sa.Engine, "before_cursor_execute", note)
         counted.append(len(statements))
     assert counted[0] == counted[1] > 0
+
+
+def test_a_difference_waits_in_the_queue_of_doubts_and_on_the_page_of_its_client(
+    there: StandIn, signed_in: Sign
+) -> None:
+    house = House(there)
+    differing(house)
+    differing(field="applicant", ours="known", theirs="notKnown")
+    browser = signed_in(Role.OFFICER)
+    queue = browser.get("/queues/verification").text
+    assert "Sumsub says something else" in queue and "State: rejected here, approved at Sumsub" in queue
+    assert f"/clients/{house.client.id}?tab=verification" in queue and "/onboarding/differences" in queue
+    page = browser.get(f"/clients/{house.client.id}").text
+    assert "Look at what Sumsub says otherwise" in page
+    assert "Look at what Sumsub" not in signed_in(Role.TREASURER).get(f"/clients/{house.client.id}").text
+    timeline = browser.get(f"/clients/{house.client.id}?tab=timeline").text
+    assert "Difference with Sumsub found" in timeline
+    assert "Difference" not in signed_in(Role.TREASURER).get(f"/clients/{house.client.id}?tab=timeline").text
