@@ -38,10 +38,15 @@ from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
+from dashboard.onboarding.pulling.jobs import KINDS as PULLING_WORK
+from dashboard.onboarding.pulling.pages import pulling
+from dashboard.onboarding.pulling.services import asking
 from dashboard.onboarding.reviews import reviews
+from dashboard.onboarding.sumsub import confirming
 from dashboard.onboarding.sumsub import rules as sumsub_rules
 from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.onboarding.sumsub.pages import events
+from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
@@ -62,7 +67,7 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, events, reviews, transfers, ledger, queues, approvals, staff, health)
+PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
@@ -140,7 +145,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     story.learn(TELLERS)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
+    connecting.install(chosen)
+    confirming.install(asking.confirm)
     notifier.install(chosen)
 
     logs.install(app)

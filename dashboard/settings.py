@@ -28,6 +28,11 @@
 | FX_RATE_BUSINESS_DAYS | 3 | business days after which a reference rate is too old to exchange by |
 | SANDBOX_PORT | PORT + 1 | where the simulator of a provider listens, on this machine |
 | SANDBOX_SECRET | (demo value, development only) | signs callbacks of the sandbox; without it they are refused |
+| SUMSUB_APP_TOKEN, SUMSUB_SECRET_KEY | (none) | sign requests to Sumsub's API; without them nothing is asked |
+| SUMSUB_BASE_URL | https://api.sumsub.com | where its API answers |
+| SUMSUB_REQUESTS_PER_SECOND | 10 | most requests a second to its API, of each process |
+| SUMSUB_CONFIRM_APPROVALS | 1 | an approval by webhook opens a client when the API agrees; without it at once |
+| SUMSUB_SILENT_MINUTES | 90 | an applicant in review is asked about after so long without news |
 | PROVIDER_ASK_MINUTES | 30 | minutes without news after which a provider is asked about a transfer |
 | SUMSUB_WEBHOOK_SECRET | (demo value, development only) | signs webhooks; several by commas while rotating |
 | SUMSUB_DIGEST_ALGORITHM | HMAC_SHA256_HEX | the only algorithm that is taken (or HMAC_SHA512_HEX, HMAC_SHA1_HEX) |
@@ -91,6 +96,15 @@ class MailServer:
 
 
 @dataclass(frozen=True)
+class SumsubAccess:
+    """How Sumsub's API is reached. Neither token nor key is ever shown, not even in a traceback."""
+
+    base_url: str
+    app_token: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     environment: str
     instance_path: Path
@@ -133,6 +147,11 @@ class Settings:
     review_daily: int
     review_escalate_days: int
     review_restrict_days: int
+    #: None: there are no credentials, and nothing is asked
+    sumsub_access: SumsubAccess | None
+    sumsub_requests_per_second: int
+    sumsub_confirm_approvals: bool
+    sumsub_silent_minutes: int
     #: the first is the newest; none: webhooks are off
     sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
@@ -251,6 +270,45 @@ def _mail_from(env: Mapping[str, str], *, required: bool) -> str:
     return raw
 
 
+#: where requests may go in clear: this machine
+_HERE = {"localhost", "127.0.0.1", "::1"}
+
+
+def _sumsub_url(env: Mapping[str, str], *, production: bool) -> str:
+    raw = env.get("SUMSUB_BASE_URL", "").strip() or "https://api.sumsub.com"
+    form = SettingsError("SUMSUB_BASE_URL must look like https://api.sumsub.com, without a path")
+    try:
+        parts = urlsplit(raw)
+        # asked for its complaint about a port that is none
+        _ = parts.port
+    except ValueError:
+        raise form from None
+    if (
+        not parts.hostname or parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username is not None
+    ):  # fmt: skip
+        raise form
+    if parts.scheme != "https" and (parts.scheme != "http" or production or parts.hostname not in _HERE):
+        raise SettingsError("SUMSUB_BASE_URL must begin with https://; http:// is for this machine, in development")
+    return raw.rstrip("/")
+
+
+def _sumsub_access(env: Mapping[str, str], *, production: bool) -> SumsubAccess | None:
+    """Credentials of Sumsub's API, or None. What is wrong with them is never quoted."""
+    url = _sumsub_url(env, production=production)
+    token, key = env.get("SUMSUB_APP_TOKEN", "").strip(), env.get("SUMSUB_SECRET_KEY", "").strip()
+    if not token and not key:
+        return None
+    if not token or not key:
+        raise SettingsError("SUMSUB_APP_TOKEN and SUMSUB_SECRET_KEY are set together, or neither")
+    if not (token + key).isascii() or not (token + key).isprintable() or " " in token + key:
+        raise SettingsError("SUMSUB_APP_TOKEN and SUMSUB_SECRET_KEY hold only printable ASCII, without spaces")
+    if production and token.startswith("sbx:"):
+        raise SettingsError(
+            "SUMSUB_APP_TOKEN is a token of Sumsub's sandbox; production needs one that begins with prd:"
+        )
+    return SumsubAccess(url, token, key)
+
+
 def _listed(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in env.get(name, "").split(",") if part.strip()))
 
@@ -328,6 +386,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sandbox_port=_number(env, "SANDBOX_PORT", min(_number(env, "PORT", 8000, 1, 65535) + 1, 65535), 1, 65535),
         sandbox_secret=env.get("SANDBOX_SECRET", "").strip() or (None if production else DEMO_SANDBOX_SECRET),
         provider_ask_minutes=_number(env, "PROVIDER_ASK_MINUTES", 30, 1, 24 * 60),
+        sumsub_access=_sumsub_access(env, production=production),
+        sumsub_requests_per_second=_number(env, "SUMSUB_REQUESTS_PER_SECOND", 10, 1, 50),
+        sumsub_confirm_approvals=_flag(env, "SUMSUB_CONFIRM_APPROVALS", default=True),
+        sumsub_silent_minutes=_number(env, "SUMSUB_SILENT_MINUTES", 90, 5, 24 * 60),
         sumsub_webhook_secrets=_webhook_secrets(env, production=production),
         sumsub_digest_algorithm=_digest_algorithm(env),
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),

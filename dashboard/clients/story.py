@@ -130,6 +130,10 @@ _WHAT = {
     "queue.taken": "Taken from the queue",
     "review.completed": "Periodic review completed",
     "review.escalated": "Periodic review late: raised to senior officers",
+    "verification.asked": "Sumsub asked about the verification",
+    "verification.difference_accepted": "Difference with Sumsub let stand",
+    "verification.difference_found": "Difference with Sumsub found",
+    "verification.difference_resolved": "Difference with Sumsub resolved",
 }
 #: what an outcome did to the client, after what was told
 _KYC_EFFECTS = {
@@ -157,10 +161,12 @@ _LABELS = {
     "document_state": "State",
     "expiry_date": "Expires",
     "email": "E-mail",
+    "field": "What differs",
     "flags": "Flags",
     "list": "List",
     "next_review_date": "Next review",
     "owner": "Owner",
+    "how": "How",
     "is_default_compliant": "Compliant by default",
     "is_engaged_gambling_10k": "Gambling above 10,000 EUR",
     "name": "Name",

@@ -22,6 +22,9 @@ from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity, in_words
 from dashboard.database import session
 from dashboard.home.handed_over import Asked, asked_about
 from dashboard.money import Money
+from dashboard.onboarding.pulling import queries as differences
+from dashboard.onboarding.pulling import vocabulary as pulling
+from dashboard.onboarding.pulling.words import in_short
 from dashboard.onboarding.sumsub import queries as sumsub
 from dashboard.onboarding.sumsub.badges import DOUBTS
 from dashboard.queues.models import QueueItem
@@ -84,6 +87,9 @@ DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 DELETIONS = "deletion_request"
 REVIEWS = frozenset({"client-reviews", "overdue-reviews"})
+#: about what Sumsub says otherwise
+DIFFERENCES = pulling.OBJECT
+UNCONFIRMED = pulling.UNCONFIRMED
 
 #: causes other than flags, in words
 CAUSES = {
@@ -103,6 +109,8 @@ CAUSES = {
     "periodic": "Periodic review",
     "overdue": "Nobody has reviewed it; debits stop at this time",
     "receivable": "Money was taken back that the client no longer has",
+    pulling.CAUSE: "Sumsub says something else",
+    UNCONFIRMED: "Sumsub does not confirm its approval",
 }
 #: why money did not reach a client
 _RECEIPTS = {
@@ -179,6 +187,10 @@ def url_of(item: QueueItem) -> str:
         return f"/transfers/requests/{item.object_id}"
     if item.object_type == DOCUMENTS:
         return f"/clients/{item.client_id}/documents/{item.object_id}"
+    if item.object_type == DIFFERENCES and item.client_id is None:
+        return "/onboarding/differences"
+    if item.object_type == DIFFERENCES or item.cause == UNCONFIRMED:
+        return f"/clients/{item.client_id}?tab=verification"
     if item.object_type == EVENTS:
         return f"/onboarding/events/{item.object_id}"
     if item.object_type == APPLICANTS:
@@ -197,7 +209,7 @@ def _why(item: QueueItem, flags: dict[UUID, list[str]], doubts: dict[UUID, list[
     if item.queue == "documents" and item.cause == "review":
         return "Review the document"
     if item.queue == "verification":
-        return _VERIFICATION.get(item.cause) or in_words(item.cause)
+        return _VERIFICATION.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
     if item.queue == "held-transfers" and item.cause == "review":
         return _listed(doubts[item.object_id]) if doubts.get(item.object_id) else "Look at it before it goes"
     return _RECEIPTS.get(item.cause) or CAUSES.get(item.cause) or in_words(item.cause)
@@ -250,7 +262,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most eleven queries. `note` is said in each; `with_blocks` says which block."""
+    """Rows for this reader, in at most thirteen queries. `note` is said in each; `with_blocks` says which block."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -263,6 +275,9 @@ def rows(
     about_events = sumsub.named([item.object_id for item in items if item.object_type in {EVENTS, APPLICANTS}])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
+    about_differences = differences.differences_by_id(
+        [item.object_id for item in items if item.object_type == DIFFERENCES]
+    )
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
@@ -275,6 +290,10 @@ def rows(
             detail = due_because.get(item.object_id)
         if item.object_id in about_transfers:
             about, detail = _about_transfer(item, about_transfers[item.object_id], about)
+        if item.object_id in about_differences:
+            difference = about_differences[item.object_id]
+            about = about or f"Applicant {difference.applicant_id}"
+            detail = in_short(difference, sees_restricted=actor.sees_restricted)
         if not about and item.object_type in {EVENTS, APPLICANTS}:
             about = about_events.get(item.object_id, "Somebody unknown")
         if item.object_id in about_requests:

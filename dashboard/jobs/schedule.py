@@ -25,6 +25,8 @@ from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
+from dashboard.onboarding.pulling.services import asking, comparing
+from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.services import storing
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
@@ -182,6 +184,21 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
         return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
 
 
+def ask_sumsub(_settings: Settings) -> dict[str, int]:
+    """Have Sumsub asked about applicants whose events may be lost, and about what waits for an answer."""
+    with transaction():
+        return asking.ask_due(by=system("Sumsub questions"))
+
+
+def compare_sumsub(_settings: Settings) -> dict[str, int]:
+    """Ask for the daily comparison of verification states; nothing where Sumsub's API is not connected."""
+    if not connecting.connection().is_on:
+        return {"connected": 0}
+    with transaction():
+        comparing.ask_to_compare(by=system("daily comparison"))
+    return {"connected": 1}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
@@ -193,6 +210,8 @@ JOBS = (
     Job("check-documents", CronTrigger(hour="0,3", minute=25, timezone=UTC), check_documents),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
+    Job("ask-sumsub", CronTrigger(minute="*", timezone=UTC), ask_sumsub),
+    Job("compare-sumsub", CronTrigger(hour=3, minute=20, timezone=UTC), compare_sumsub),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
     Job("review-clients", CronTrigger(hour=4, minute=40, timezone=UTC), review_clients),
 )

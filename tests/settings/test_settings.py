@@ -31,6 +31,19 @@ GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONME
         ({"DOCUMENT_MEGABYTES": "51"}, "DOCUMENT_MEGABYTES"),
         ({"DOCUMENT_REMINDER_DAYS": "0"}, "DOCUMENT_REMINDER_DAYS"),
         ({"SMTP_URL": "smtps://mail.bank.example"}, "MAIL_FROM"),
+        ({"SUMSUB_APP_TOKEN": "sbx:t"}, "SUMSUB_SECRET_KEY"),
+        ({"SUMSUB_SECRET_KEY": "k"}, "SUMSUB_APP_TOKEN"),
+        ({"SUMSUB_APP_TOKEN": "sbx:t", "SUMSUB_SECRET_KEY": "k k"}, "SUMSUB_SECRET_KEY"),
+        ({**GOOD, "SUMSUB_APP_TOKEN": "sbx:t", "SUMSUB_SECRET_KEY": "k"}, "SUMSUB_APP_TOKEN"),
+        ({"SUMSUB_BASE_URL": "http://api.example"}, "SUMSUB_BASE_URL"),
+        ({**GOOD, "SUMSUB_BASE_URL": "http://localhost:1"}, "SUMSUB_BASE_URL"),
+        ({"SUMSUB_BASE_URL": "https://user:p@api.example"}, "SUMSUB_BASE_URL"),
+        ({"SUMSUB_BASE_URL": "https://api.example/path"}, "SUMSUB_BASE_URL"),
+        ({"SUMSUB_BASE_URL": "https://api.example:x"}, "SUMSUB_BASE_URL"),
+        ({"SUMSUB_BASE_URL": "ftp://api.example"}, "SUMSUB_BASE_URL"),
+        ({"SUMSUB_REQUESTS_PER_SECOND": "0"}, "SUMSUB_REQUESTS_PER_SECOND"),
+        ({"SUMSUB_CONFIRM_APPROVALS": "perhaps"}, "SUMSUB_CONFIRM_APPROVALS"),
+        ({"SUMSUB_SILENT_MINUTES": "1"}, "SUMSUB_SILENT_MINUTES"),
         ({"MAIL_FROM": "Bank"}, "MAIL_FROM"),
         ({"MAIL_FROM": "no-reply@localhost"}, "MAIL_FROM"),
         ({"MAIL_FROM": "a@bank.example, b@bank.example"}, "MAIL_FROM"),
@@ -113,3 +126,18 @@ def test_the_password_of_the_mail_server_does_not_show_itself() -> None:
     settings = load({"SMTP_URL": "smtps://user:hidden-word@relay", "MAIL_FROM": SENDER})
     assert settings.mail_server is not None and settings.mail_server.password == "hidden-word"
     assert "hidden" not in repr(settings)
+
+
+def test_credentials_of_sumsub_are_used_and_never_shown() -> None:
+    settings = load(
+        {"SUMSUB_APP_TOKEN": "sbx:to-ken", "SUMSUB_SECRET_KEY": "se-cret", "SUMSUB_BASE_URL": "http://127.0.0.1:7"}
+    )
+    assert settings.sumsub_access is not None
+    assert (settings.sumsub_access.app_token, settings.sumsub_access.secret_key) == ("sbx:to-ken", "se-cret")
+    assert settings.sumsub_access.base_url == "http://127.0.0.1:7"
+    assert "to-ken" not in repr(settings) and "se-cret" not in repr(settings)
+    assert load({}).sumsub_access is None
+    for env in ({"SUMSUB_APP_TOKEN": "to-ken"}, {"SUMSUB_APP_TOKEN": "to-ken", "SUMSUB_SECRET_KEY": "ż"}):
+        with pytest.raises(SettingsError) as caught:
+            load(env)
+        assert "to-ken" not in caught.value.message

@@ -37,8 +37,8 @@ from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 
 TABS = {
-    "overview": "Overview", "money": "Money", "transfers": "Transfers", "documents": "Documents",
-    "related": "Related", "notes": "Notes", "timeline": "Timeline",
+    "overview": "Overview", "verification": "Verification", "money": "Money", "transfers": "Transfers",
+    "documents": "Documents", "related": "Related", "notes": "Notes", "timeline": "Timeline",
 }  # fmt: skip
 TIMELINE_PAGE = 50
 WHO = {"": ("Everybody", ()), "people": ("People", story.PEOPLE), "machines": ("Machines", story.MACHINES)}
@@ -70,6 +70,8 @@ _TASKS = {
     ("verification", "processingFailed"): "An event could not be processed",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
+    ("verification", "difference"): "Look at what Sumsub says otherwise",
+    ("verification", "approvalUnconfirmed"): "Sumsub does not confirm the approval",
 }
 
 
@@ -124,9 +126,8 @@ def show(client_id: UUID) -> str:
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents of clients.")
     head = head_of(client, actor=actor)
     context = {
-        "overview": _overview, "money": _elsewhere, "transfers": _elsewhere,
-        "documents": documents_tab, "related": _related, "notes": _notes,
-        "timeline": _timeline,
+        "overview": _overview, "verification": _elsewhere, "money": _elsewhere, "transfers": _elsewhere,
+        "documents": documents_tab, "related": _related, "notes": _notes, "timeline": _timeline,
     }[tab](head, actor)  # fmt: skip
     hidden = {
         *([] if actor.sees_restricted else ["notes"]),
@@ -204,7 +205,7 @@ def _data(client: Client) -> dict[str, Any]:
 
 
 def _elsewhere(head: Head, actor: Actor) -> dict[str, Any]:
-    """What comes from the ledger or from transfers, by their addresses."""
+    """What comes from higher packages, by their addresses."""
     return {}
 
 
@@ -330,6 +331,8 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
         if not head.may_see_documents:
             return None, False
         return url_for("clients.document", client_id=client_id, document_id=task.object_id), False
+    if task.object_type == "verification_difference" or task.cause == "approvalUnconfirmed":
+        return url_for("clients.show", client_id=client_id, tab="verification"), False
     if task.object_type == "sumsub_event":
         return f"/onboarding/events/{task.object_id}", False
     if task.object_type == "sumsub_applicant":

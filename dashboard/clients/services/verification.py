@@ -67,6 +67,8 @@ class Told:
     attempts: int = 0
     data_changed_at: datetime | None = None
     provider: str = "sumsub"
+    #: why an approval opens nothing yet, in words; the provider must say it once more
+    unconfirmed: str | None = None
 
 
 def record(
@@ -205,7 +207,7 @@ def _follow(client: Client, told: Told, *, by: Actor) -> KycEffect | None:
     if last is not None and (told.state is not KycState.APPROVED or last.effect in ONCE):
         return None
     if told.state is KycState.APPROVED:
-        effect, why = _approved(client)
+        effect, why = _approved(client, told)
     elif told.state is KycState.REJECTED:
         effect, why = _rejected(client, told), None
     else:
@@ -220,10 +222,10 @@ def _follow(client: Client, told: Told, *, by: Actor) -> KycEffect | None:
     return effect
 
 
-def _approved(client: Client) -> tuple[KycEffect, str | None]:
+def _approved(client: Client, told: Told) -> tuple[KycEffect, str | None]:
     if (client.status_before_block or client.status) in {Status.ACTIVE, Status.CLOSED}:
         return KycEffect.NOTHING, None
-    obstacle = activation_obstacle(client)
+    obstacle = activation_obstacle(client) or told.unconfirmed
     return (KycEffect.HELD_BACK, obstacle) if obstacle else (KycEffect.ACTIVATED, None)
 
 

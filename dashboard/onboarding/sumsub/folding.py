@@ -201,9 +201,13 @@ def _open_state(message: Message, otherwise: KycState) -> KycState:
 
 def _reviewed(folded: Folded, event: Event, workflow_levels: frozenset[str]) -> Folded:
     message, review = event.message, event.message.review
-    if not message.completed or review.answer not in {"GREEN", "RED"}:
-        return _turn(folded, event, _open_state(message, KycState.PENDING))
     asked = message.type == Type.STATUS_PULLED
+    if not message.completed or review.answer not in {"GREEN", "RED"}:
+        state = _open_state(message, KycState.PENDING)
+        if asked and state is KycState.NOT_STARTED and folded.state not in {KycState.NOT_STARTED, KycState.WITHDRAWN}:
+            # back at its beginning: it was reset, and nobody told us
+            return _fresh(folded, event, KycState.WITHDRAWN)
+        return _turn(folded, event, state)
     step_of_more = message.type in {Type.REVIEWED, Type.STATUS_PULLED} and (
         (message.level or folded.level) in workflow_levels
     )

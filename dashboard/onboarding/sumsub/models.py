@@ -133,4 +133,9 @@ class SumsubApplicant(Base):
             postgresql_where=sa.text("client_id IS NULL AND external_user_id IS NOT NULL"),
         ),
         sa.Index("ix_sumsub_applicant_asked", "asked_at", "id"),
+        # whose turn is Sumsub's, the longest silent first; and whose events could not be processed
+        sa.Index(
+            "ix_sumsub_applicant_silent", "last_received_at", postgresql_where=sa.text("state IN ('pending', 'onHold')")
+        ),
+        sa.Index("ix_sumsub_applicant_failing", "failures", postgresql_where=sa.text("failures > 0")),
     )  # fmt: skip

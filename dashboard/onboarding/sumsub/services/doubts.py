@@ -12,6 +12,7 @@ from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client
+from dashboard.clients.services.activate import activation_obstacle
 from dashboard.clients.vocabulary import KycEffect, KycState, Status
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound
@@ -56,8 +57,11 @@ def _raise(
     )  # fmt: skip
 
 
-def of_client(client: Client, folded: Folded, effect: KycEffect | None, *, by: Actor) -> None:
-    """Doubts that a client's state gives rise to now."""
+def of_client(
+    client: Client, folded: Folded, effect: KycEffect | None, *, by: Actor, unconfirmed: bool = False
+) -> None:
+    """Doubts that a client's state gives rise to now. `unconfirmed`: the approval waits for a second word of Sumsub,
+    which is asked for by itself; who asks tells a person when that does not help."""
     active = (client.status_before_block or client.status) == Status.ACTIVE
     assert folded.event is not None
     standing: dict[DoubtCause, UUID] = {}
@@ -68,7 +72,8 @@ def of_client(client: Client, folded: Folded, effect: KycEffect | None, *, by: A
     ):
         standing[DoubtCause.WITHDRAWN_ON_ACTIVE] = folded.event.id
     if outcome is not None and folded.state is KycState.APPROVED:
-        if Status.INACTIVE in {client.status, client.status_before_block}:
+        waits_only = unconfirmed and activation_obstacle(client) is None
+        if Status.INACTIVE in {client.status, client.status_before_block} and not waits_only:
             standing[DoubtCause.HELD_BACK] = outcome.event_id
         if folded.final_before:
             _raise(DoubtCause.GREEN_AFTER_FINAL, EVENT, outcome.event_id, client.id)

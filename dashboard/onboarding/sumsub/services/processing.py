@@ -9,7 +9,7 @@ waiting, and nothing of what it did.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from dashboard.clients.services import lock
 from dashboard.clients.services.verification import Outcome, Told, record
 from dashboard.clients.vocabulary import KycEffect
 from dashboard.database import new_id, session
-from dashboard.onboarding.sumsub import reader
+from dashboard.onboarding.sumsub import confirming, reader
 from dashboard.onboarding.sumsub.folding import Event, Folded, Place, fold, newest_applicant
 from dashboard.onboarding.sumsub.models import SumsubApplicant, SumsubEvent
 from dashboard.onboarding.sumsub.reader import Message, Review
@@ -120,9 +120,14 @@ def process(applicant_id: str, *, by: Actor, wait: bool = False) -> Processed | 
             overtaken = chosen[0] != applicant_id or (newest is not None and _place(row) < newest)
             effects[row.id] = EventEffect.OUT_OF_DATE if overtaken else EventEffect.APPLIED
         late, passed = _outcomes(ours, chosen[1], effects)
-        effect = record(client.id, told=_told(*chosen), passed=passed, late=late, by=by)
+        unconfirmed = confirming.waits_for(*chosen)
+        effect = record(
+            client.id, told=replace(_told(*chosen), unconfirmed=unconfirmed), passed=passed, late=late, by=by
+        )
+        if unconfirmed and effect is KycEffect.HELD_BACK:
+            confirming.ask(chosen[0], client.id)
         if chosen[0] == applicant_id:
-            doubts.of_client(client, chosen[1], effect, by=by)
+            doubts.of_client(client, chosen[1], effect, by=by, unconfirmed=unconfirmed is not None)
     doubts.of_events(fresh, rows_here, effects, strangers=strangers, client_id=client.id)
     doubts.client_found(applicant, by=by)
     _mark(fresh, effects, client.id)

@@ -1,0 +1,1 @@
+"""Verbs of asking and comparing, one file each."""
