@@ -97,6 +97,14 @@ class LegalHold(Base):
     )
 
 
+class PurgeRun(Base):
+    """The transaction of a purge, while it runs: guards step aside in it and nowhere else."""
+
+    __tablename__ = "purge_run"
+
+    xact: Mapped[str] = mapped_column(primary_key=True)
+
+
 class PersonalColumn(Base):
     """The register that a purge walks over. Only migrations write it; `becomes` and `found_by` are SQL."""
 

@@ -137,6 +137,10 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "allowances": CODE, "type": CODE, "applicant_id": APPLICANT, "level": HOUSE, "review_status": CODE,
         "effect": CODE, "reject_type": CODE,
     },
+    "sumsub_question": {
+        "applicant_id": APPLICANT, "reason": CODE, "asked_by_kind": CODE, "asked_by_name": STAFF, "failure": HOUSE,
+        "outcome": CODE,
+    },
     "transfer": {
         "counter_currency": CODE, "currency": CODE, "type": CODE, "status": CODE, "kind": CODE, "parent_type": CODE,
         "value_date": MONEY, "maker_kind": CODE, "provider_reference": REFERENCE, "provider": HOUSE,
@@ -147,5 +151,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "transfer_fee": {"currency": CODE, "type": CODE},
     "transfer_limit": {"currency": CODE},
     "transfer_status_change": {"from_status": CODE, "by_kind": CODE, "code": CODE, "to_status": CODE, "by_name": STAFF},
+    "verification_comparison": {"by_kind": CODE, "by_name": STAFF},
+    "verification_difference": {"applicant_id": APPLICANT, "field": CODE, "state": CODE, "closing": CODE},
     "verification_decision": {"applicant_id": APPLICANT, "level": HOUSE, "effect": CODE, "outcome": CODE},
 }  # fmt: skip

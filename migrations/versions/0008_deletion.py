@@ -16,12 +16,17 @@ HUMAN = "'SANCTIONS', 'STR_HOLD', 'FIU_ORDER', 'COURT_ATTACHMENT'"
 #: AMLR Art. 77: five years at least, whatever the settings say
 FLOOR = "interval '5 years'"
 
-#: true only inside purge_client: the setting alone opens nothing, and who may write the register is its owner
+#: true only inside purge_client: the setting alone opens nothing, not even within other functions of the owner, as only
+#: the purge writes down its transaction
 PURGING = """
-CREATE FUNCTION purging() RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT coalesce(current_setting('countinghouse.purging', true), '') = 'on'
-       AND has_table_privilege(current_user, 'public.personal_column', 'DELETE')
-$$;
+CREATE FUNCTION purging() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF coalesce(current_setting('countinghouse.purging', true), '') <> 'on'
+       OR NOT has_table_privilege(current_user, 'public.purge_run', 'DELETE') THEN
+        RETURN false;
+    END IF;
+    RETURN EXISTS (SELECT 1 FROM public.purge_run r WHERE r.xact = pg_current_xact_id_if_assigned()::text);
+END $$;
 CREATE FUNCTION without_words(p jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -285,6 +290,7 @@ BEGIN
         RAISE EXCEPTION 'retention is not over'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purge_after_retention';
     END IF;
+    INSERT INTO purge_run (xact) VALUES (pg_current_xact_id()::text);
     PERFORM set_config('countinghouse.purging', 'on', true);
     FOR part IN
         SELECT c.table_name, c.found_by, bool_or(c.column_name = '_row') AS goes,
@@ -304,6 +310,7 @@ BEGIN
     UPDATE client SET purged_at = clock_timestamp(), restricted_at = NULL, updated_at = clock_timestamp()
     WHERE id = asked.client_id;
     PERFORM set_config('countinghouse.purging', '', true);
+    DELETE FROM purge_run WHERE xact = pg_current_xact_id()::text;
     RETURN rows_touched;
 END $$;
 """
@@ -393,7 +400,10 @@ def _register() -> None:
     )
     personal("payment_state_change", of_payments, reason="NULL")
     personal("payment", of_payments.replace("payment_id IN", "id IN", 1), state_reason="NULL")
-    personal("ledger_transaction", f"debtor_account_id IN {OF_ACCOUNTS} OR creditor_account_id IN {OF_ACCOUNTS}",
+    # a text between two clients is evidence of the other one's as well, until that one goes too
+    personal("ledger_transaction", f"(debtor_account_id IN {OF_ACCOUNTS} OR creditor_account_id IN {OF_ACCOUNTS})"
+             " AND NOT EXISTS (SELECT 1 FROM account o JOIN client k ON k.id = o.owner_id"
+             " WHERE o.id IN (debtor_account_id, creditor_account_id) AND k.id <> $1 AND k.purged_at IS NULL)",
              description="NULL")  # fmt: skip
     personal("account", "owner_id = $1", alias="NULL")
     personal("client", "id = $1", name="'Data deleted'", name_key="'data deleted'", search_text="''", country="NULL",
@@ -420,6 +430,11 @@ def upgrade() -> None:
         sa.Column("found_by", sa.Text(), nullable=False),
         sa.Column("becomes", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_personal_column")),
+    )
+    op.create_table(
+        "purge_run",
+        sa.Column("xact", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("xact", name=op.f("pk_purge_run")),
     )
     op.create_table(
         "deletion_request",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.guards import grant, never_deleted
+from migrations.guards import grant, let_purge_pass, never_deleted, personal
 
 revision = "0009"
 down_revision = "0008"
@@ -194,3 +194,6 @@ def upgrade() -> None:
     never_deleted("verification_difference")
     never_deleted("verification_comparison")
     grant("SELECT, INSERT, UPDATE", ["sumsub_question", "verification_comparison", "verification_difference"])
+    personal("verification_difference", "client_id = $1", ours="'deleted'", theirs="NULL",
+             reason="CASE WHEN reason IS NOT NULL THEN '(deleted)' END")  # fmt: skip
+    let_purge_pass("verification_difference")

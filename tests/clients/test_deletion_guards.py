@@ -160,6 +160,18 @@ def test_the_mark_of_a_purge_opens_nothing_to_the_application(request_: Deletion
     assert refused("UPDATE personal_column SET found_by = 'true'") == "no grant"
 
 
+def test_the_mark_of_a_purge_opens_nothing_within_other_functions_of_the_owner(committed: Flask) -> None:
+    url = committed.extensions["countinghouse.settings"].migration_database_url
+    owner = sa.create_engine(url)
+    with owner.connect() as connection:
+        connection.execute(sa.text("SELECT set_config('countinghouse.purging', 'on', true)"))
+        assert connection.scalar(sa.text("SELECT purging()")) is False
+        connection.execute(sa.text("INSERT INTO purge_run VALUES (pg_current_xact_id()::text)"))
+        assert connection.scalar(sa.text("SELECT purging()")) is True
+    owner.dispose()
+    assert refused("INSERT INTO purge_run VALUES (pg_current_xact_id()::text)") == "no grant"
+
+
 def test_the_owner_too_changes_evidence_only_inside_a_purge(committed: Flask, people: People) -> None:
     client = person(people.actor(Role.OFFICER))
     url = committed.extensions["countinghouse.settings"].migration_database_url
