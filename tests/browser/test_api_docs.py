@@ -10,7 +10,7 @@ def test_the_api_page_draws_every_operation_from_our_own_files_only(live: Live) 
     foreign: list[str] = []
     page.on("request", lambda request: None if request.url.startswith(live.url) else foreign.append(request.url))
     page.goto(f"{live.url}/openapi/")
-    page.get_by_text("/internal/Clients/{clientId}/block").wait_for()
+    page.get_by_text("/internal/Clients/{clientId}/block").wait_for(timeout=30_000)
     document = page.request.get(f"{live.url}/openapi/openapi.json").json()
     operations = sum(len(item) for item in document["paths"].values())
     assert page.locator(".opblock").count() == operations > 40

@@ -247,7 +247,7 @@ def passes(row: Client, flags: Sequence[str], chosen: ClientFilter) -> bool:
 
 
 @given(people=st.lists(PEOPLE, max_size=12), chosen=FILTERS, order=st.sampled_from(ORDERS), reach=st.integers(0, 15))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_filter_gives_what_plain_python_gives(
     app: Flask,
     monkeypatch: pytest.MonkeyPatch,

@@ -270,7 +270,7 @@ def test_after_any_sequence_of_calls_all_rules_hold_and_each_answer_was_predicte
     run_state_machine_as_test(
         Tried,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, database=None, print_blob=True,
+            max_examples=15, stateful_step_count=30, deadline=None, database=None, print_blob=True,
             # a sequence that fails is shown as it was found: making it shorter takes minutes of database work
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

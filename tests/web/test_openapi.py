@@ -303,7 +303,7 @@ def try_generated(operation: Any, mode: Any, client_id: str, secret: str) -> set
     statuses = set()
 
     @settings(
-        max_examples=5,
+        max_examples=3,
         deadline=None,
         database=None,
         derandomize=True,
