@@ -72,7 +72,8 @@ OPEN_TO_ALL = (
 #: what gave the client its present status, or would have
 CAUSES = (
     "client.activated", "client.blocked", "client.closed", "client.created", "client.unblocked",
-    "verification.approved", "verification.out_of_date", "verification.rejected", "verification.retry", "verification.withdrawn",
+    "verification.approved", "verification.out_of_date", "verification.rejected", "verification.retry",
+    "verification.withdrawn",
 )  # fmt: skip
 
 PEOPLE = ("staff",)

@@ -245,8 +245,8 @@ def years_of_money(fill: Filler, client_id: UUID) -> None:
     fill.row("payer_rule", client_id=client_id, account_id=account, currency="eur", state="ended", ended_at=LONG_AGO)
     applicant, document, decision = f"applicant-{new_id()}", new_id(), new_id()
     fill.row("client_verification", client_id=client_id, provider="sumsub", state="pending", applicant_id=applicant)
-    fill.row("verification_decision", client_id=client_id, applicant_id=applicant, outcome="rejected", effect="heldBack",
-             applied=True)  # fmt: skip
+    fill.row("verification_decision", client_id=client_id, applicant_id=applicant, outcome="rejected",
+             effect="heldBack", applied=True)  # fmt: skip
     fill.row("sumsub_applicant", client_id=client_id, applicant_id=applicant)
     event = {"source": "webhook", "verdict": "accepted", "effect": "unreadable", "processed_at": LONG_AGO}
     fill.row("sumsub_event", client_id=client_id, digest="a", applicant_id=applicant, **event)
@@ -260,8 +260,8 @@ def years_of_money(fill: Filler, client_id: UUID) -> None:
     fill.row("client_document", id=document, client_id=client_id, sha256="0" * 64, media_type="image/png",
              category="identity", state="accepted", decision_id=decision, uploaded_by_kind="token",
              erased_at=None)  # fmt: skip
-    fill.row("client_document_decision", id=decision, document_id=document, decision="accepted", decided_by_kind="staff",
-             category="identity", erased_at=None)  # fmt: skip
+    fill.row("client_document_decision", id=decision, document_id=document, decision="accepted",
+             decided_by_kind="staff", category="identity", erased_at=None)  # fmt: skip
     fill.row("individual", client_id=client_id, document_type="passport")
     fill.row("client_flag", client_id=client_id, severity=1, code="pep", field="x", closed_at=LONG_AGO)
     fill.row("deletion_request", client_id=client_id, state="refused", channel="letter", requested_by_kind="token",
