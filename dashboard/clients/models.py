@@ -411,6 +411,8 @@ class VerificationDecision(Base):
         sa.Index("ix_verification_decision_client", "client_id", sa.text("id DESC")),
         sa.Index("ix_verification_decision_event", "event_id", "id"),
     )  # fmt: skip
+
+
 class ClientRiskChange(Base):
     """Each change of a risk. The database writes it, whoever changes the risk (`client_risk_is_told`); append-only."""
 
