@@ -355,7 +355,7 @@ def _register() -> None:
              decision_reason=f"CASE WHEN decision_reason IS NOT NULL THEN {GONE} END", before="'{}'", after="'{}'",
              payload="without_words(payload)", fingerprint="without_words(fingerprint)")  # fmt: skip
     personal("audit_payload", "event_id IN (SELECT e.id FROM audit_event e WHERE e.client_id = $1)", before="NULL",
-             after="NULL", reason="NULL", restricted="NULL", salt="''", erased_at="clock_timestamp()")  # fmt: skip
+             after="NULL", reason="NULL", restricted="NULL", salt="''")  # fmt: skip
     personal("audit_event", "client_id = $1 AND actor_kind = 'token' AND actor_id IN"
              " (SELECT k.id FROM api_token k WHERE k.client_id = $1)", actor_name="'front office'",
              address="NULL")  # fmt: skip
@@ -514,7 +514,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_client_restricted", "client", ["restricted_at"], postgresql_where=sa.text("restricted_at IS NOT NULL")
     )
-    op.add_column("audit_payload", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.execute("UPDATE client SET closed_at = updated_at WHERE status = 'closed' OR status_before_block = 'closed'")
     for statement in (PURGING, OBSTACLES, CLOSING, RESTRICTION, REQUEST_GUARD, HOLD_GUARD, PURGE):
         op.execute(statement)

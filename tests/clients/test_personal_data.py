@@ -336,7 +336,7 @@ def test_a_purge_leaves_no_word_of_the_client_anywhere(
     left = admin.execute("SELECT count(*) FROM audit_event").fetchone()
     assert left and events and left[0] == events[0] + 2, "the events are whole; purge and document are told"
     erased = admin.execute(
-        "SELECT bool_and(p.erased_at IS NOT NULL AND p.salt = '') FROM audit_payload p"
+        "SELECT bool_and(p.salt = '' AND p.before IS NULL AND p.after IS NULL) FROM audit_payload p"
         " JOIN audit_event e ON e.id = p.event_id WHERE e.client_id = %s",
         [client_id],
     ).fetchone()
