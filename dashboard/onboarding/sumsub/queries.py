@@ -220,10 +220,10 @@ def named(ids: Sequence[UUID]) -> dict[UUID, str]:
     """Events and applicants without a client of ours, by our ids of them: `Applicant 5c9e177b…`."""
     if not ids:
         return {}
-    rows: sa.Result[tuple[UUID, str | None]] = session().execute(
+    rows = session().execute(
         sa.union_all(
             sa.select(SumsubEvent.id, SumsubEvent.applicant_id).where(SumsubEvent.id.in_(ids)),
             sa.select(SumsubApplicant.id, SumsubApplicant.applicant_id).where(SumsubApplicant.id.in_(ids)),
         )
-    )
-    return {one: f"Applicant {applicant_id[:8]}…" if applicant_id else "A body" for one, applicant_id in rows}
+    ).all()  # fmt: skip
+    return {row[0]: f"Applicant {row[1][:8]}…" if row[1] else "A body" for row in rows}
