@@ -121,7 +121,7 @@ _WHAT = {
     "verification.doubt_settled": "Doubt about the verification settled",
     "verification.not_started": "Verification not started",
     "verification.on_hold": "Verification on hold",
-    "verification.out_of_date": "Sumsub told late, out of date: nothing changed",
+    "verification.out_of_date": "Sumsub",
     "verification.pending": "Verification pending",
     "verification.rejected": "Sumsub RED FINAL",
     "verification.replayed": "Verification event processed again",
@@ -133,7 +133,8 @@ _WHAT = {
     "review.escalated": "Periodic review late: raised to senior officers",
 }
 #: what an outcome did to the client, after what was told
-_KYC_EFFECTS = {
+_KYC_ANSWERS = {"approved": "GREEN", "rejected": "RED FINAL", "retry": "RED RETRY", "withdrawn": "withdrawal"}
+_KYC_EFFECTS: dict[str, str] = {
     KycEffect.BLOCKED: "debits blocked",
     KycEffect.KEPT_INACTIVE: "stays inactive",
     KycEffect.HELD_BACK: "activation held back",
@@ -316,7 +317,8 @@ def _restricted(entry: TimelineEntry) -> list[str]:
         elif key == "hold":
             lines.append(HOLD_LABELS[HoldCode(value)])
         elif key == "outcome":
-            lines.append(f"it said: {value}")
+            # told by `_verified`
+            continue
         elif key == "cause":
             lines.append(in_words(str(value)))
         elif key == "clientComment":
@@ -366,7 +368,10 @@ def _verified(entry: TimelineEntry) -> str:
     if entry.after.get("told"):
         told = datetime.fromisoformat(entry.after["told"]).astimezone(calendar().zone)
         words = f"{words}, created {told.day} {told:%b %Y %H:%M}"
-    effect = _KYC_EFFECTS.get(entry.after.get("effect") or "")  # type: ignore[call-overload]
+    if entry.action == "verification.out_of_date":
+        said = _KYC_ANSWERS.get(str((entry.restricted or {}).get("outcome")), "answer")
+        return f"{words.replace('Sumsub', f'Sumsub {said}', 1)}, out of date: nothing changed"
+    effect = _KYC_EFFECTS.get(str(entry.after.get("effect")))
     why = entry.after.get("why")
     return words + (f": {effect}" if effect else "") + (f". {why}" if why else "")
 
