@@ -253,7 +253,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
         if line:
             what = f"{what}: {line.block.scope_label} · {line.block.code_label}"
         about = "" if asked is None else "asked, waits for approval"
-        if task.object_id in papers:
+        if task.object_id in papers and head.may_see_documents:
             about = document_label(papers[task.object_id])
         url, dialog = _act_url(head, task, line) if asked is None else (f"/approvals/{asked.id}", False)
         owner = _owner(task, actor, names)

@@ -91,7 +91,9 @@ def test_who_may_not_see_documents_finds_none_of_it(
 ) -> None:
     document = uploaded()
     browser = signed_in(role)
-    assert "tab=documents" not in browser.get(path(client)).text
+    overview = browser.get(path(client)).text
+    assert "tab=documents" not in overview and "teal.png" not in overview
+    assert "teal.png" not in browser.get(path(client, "?tab=timeline")).text
     for there in (tab(client), address(document), address(document, "/download"), address(document, "/pages/1.png")):
         assert browser.get(there).status_code == 403, there
     assert browser.post(address(document, "/accept")).status_code == 403
