@@ -50,6 +50,9 @@ OPEN_TO_ALL = (
 #: what gave the client its present status
 CAUSES = ("client.activated", "client.blocked", "client.created", "client.unblocked")
 
+#: what changed nothing: somebody looked
+READS = ("document.read",)
+
 PEOPLE = ("staff",)
 MACHINES = ("token", "system")
 
@@ -317,6 +320,7 @@ def timeline(
     actor: Actor,
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
     older_than: UUID | None = None,
     limit: int = 50,
 ) -> list[Told]:
@@ -329,6 +333,7 @@ def timeline(
         older_than=older_than,
         kinds=kinds,
         actions=actions,
+        without=without,
         limit=limit,
     )
     return tell(entries, actor=actor)

@@ -167,7 +167,7 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "items_open": _open_items(head, actor),
         "may_see_money": actor.may(Permission.LEDGER_READ),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
-        "latest": story.timeline(client.id, actor=actor, limit=5),
+        "latest": story.timeline(client.id, actor=actor, without=story.READS, limit=5),
     }
 
 

@@ -172,6 +172,8 @@ def test_a_page_of_a_document_is_a_picture_of_ours_that_runs_nothing(desk: Any, 
     assert desk.get(f"{there}/pages/3.png").status_code == 404
     reads = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "document.read")).all()
     assert len(reads) == 1
+    assert "Document looked at: extract.pdf" in desk.get(path(client, "?tab=timeline")).text
+    assert "Document looked at" not in desk.get(path(client)).text, "a look is no change"
 
 
 def test_a_download_is_an_attachment_also_of_what_was_withdrawn(
