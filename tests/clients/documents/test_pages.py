@@ -119,6 +119,11 @@ def test_an_upload_leads_to_the_document(desk: Any, client: Client, folder: Stor
     assert "here already" in desk.get(again.location).text
 
 
+def test_a_large_file_within_the_limit_is_taken(desk: Any, client: Client, folder: Store) -> None:
+    assert send(desk, client, papers.noise(9)).status_code == 303
+    assert len(files(folder)) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "name", "status", "says"),
     [
