@@ -15,7 +15,7 @@ run: runtime
 
 test: tools chromium lint
 	echo "pytest"
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
 
 lint: tools
 	echo "ruff"

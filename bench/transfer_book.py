@@ -69,7 +69,7 @@ SELECT k.n, uuidv7(k.moment - clock_timestamp()) AS id, k.moment, k.kind, k.wait
             WHEN k.r8 < 0.99101 THEN 'Xylograph no. ' || k.n ELSE 'for ' || o.name END AS text
 FROM kinds k
 JOIN owner o ON o.n = floor(%(owners)s * k.r2 ^ 2)::bigint
-JOIN owner other ON other.n = (k.n * 7919) %% %(owners)s
+JOIN owner other ON other.n = (k.n::bigint * 7919) %% %(owners)s
 ORDER BY k.n;
 INSERT INTO transfer (id, kind, status, type, client_id, account_id, currency, amount_minor, counter_currency,
                       counter_minor, quote_id, counterparty_name, counterparty_account, counterparty_key,

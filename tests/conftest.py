@@ -32,7 +32,9 @@ from dashboard.staff.models import StaffMember
 from dashboard.web.limits import limiter
 
 PASSWORD = "correct-horse-battery"
-TEMPLATE = "countinghouse_template"
+#: of this process: several may test at once, also on one server
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+TEMPLATE = f"countinghouse_template{WORKER}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture(scope="session")
 def configured(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> settings.Settings:
     """Settings of the test application, on a clone of the template."""
-    app_url, owner_url = databases.clone("countinghouse_test")
+    app_url, owner_url = databases.clone(f"countinghouse_test{WORKER}")
     return replace(
         settings.load({"SECRET_KEY": "test-secret-key-of-at-least-32-characters", "ENVIRONMENT": "development"}),
         instance_path=tmp_path_factory.mktemp("instance"),

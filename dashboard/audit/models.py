@@ -33,7 +33,7 @@ class AuditEvent(Base):
     payload_digest: Mapped[str | None]
 
     __table_args__ = (
-        sa.CheckConstraint("actor_kind IN ('staff', 'token', 'system')", name="actor_kind_known"),
+        sa.CheckConstraint("actor_kind = ANY ('{staff,token,system}'::text[])", name="actor_kind_known"),
         sa.Index(
             "ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
         ),
