@@ -134,7 +134,8 @@ def test_a_large_file_within_the_limit_is_taken(desk: Any, client: Client, folde
         (papers.picture(), "../photo.png", 422, "holds a path"),
         (b"\x00" * (10 * 1024**2 + 1), "photo.png", 413, "larger than 10 MB"),
     ],
-)  # fmt: skip
+    ids=["nothing", "web page", "drawing", "polyglot", "path", "large"],
+)
 def test_a_refused_upload_says_why_beside_the_form_and_leaves_nothing(
     desk: Any, client: Client, folder: Store, content: bytes, name: str, status: int, says: str
 ) -> None:
