@@ -39,13 +39,12 @@ def timeline(
     older_than: UUID | None = None,
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
     since: datetime | None = None,
     limit: int = 50,
 ) -> list[TimelineEntry]:
-    """Newest first. `kinds` narrows to actors (staff, token, system); `older_than`: the last id of the page before.
-
-    `since`: only what happened after this moment.
-    """
+    """Newest first. `kinds` narrows to actors (staff, token, system), `actions` to these, `without` leaves these out;
+    `older_than`: the last id of the page before; `since`: only what happened after this moment."""
     query = (
         sa.select(AuditEvent, AuditPayload)
         .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
@@ -61,6 +60,8 @@ def timeline(
         query = query.where(AuditEvent.actor_kind.in_(kinds))
     if actions:
         query = query.where(AuditEvent.action.in_(actions))
+    if without:
+        query = query.where(AuditEvent.action.not_in(without))
     return _entries(query, sees_restricted=sees_restricted)
 
 

@@ -76,6 +76,9 @@ CAUSES = (
     "verification.withdrawn",
 )  # fmt: skip
 
+#: what changed nothing: somebody looked
+READS = ("document.read",)
+
 PEOPLE = ("staff",)
 MACHINES = ("token", "system")
 
@@ -111,7 +114,7 @@ _WHAT = {
     "document.accepted": "Document accepted",
     "document.erased": "Document erased",
     "document.expired": "Document expired",
-    "document.read": "Document read",
+    "document.read": "Document looked at",
     "document.rejected": "Document rejected",
     "document.uploaded": "Document uploaded",
     "document.withdrawn": "Document withdrawn",
@@ -190,7 +193,7 @@ _SAID = {
     "client.flag_settled": {"flag"},
     "document.accepted": {"document"},
     "document.expired": {"document", "document_state"},
-    "document.read": {"document"},
+    "document.read": {"document", "how"},
     "document.rejected": {"document"},
     "document.uploaded": {"document", "sha256"},
     "document.withdrawn": {"document", "document_state"},
@@ -332,7 +335,9 @@ def _restricted(entry: TimelineEntry) -> list[str]:
     return lines
 
 
-def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | None) -> str:
+def _what(
+    entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | None, *, names_papers: bool = True
+) -> str:
     if entry.action in _DECISIONS:
         said = _DECISIONS[entry.action]
         if asked is None:
@@ -351,7 +356,8 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
     if entry.action.startswith("queue.") and entry.after.get("queue"):
         return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"
     if entry.action.startswith("document.") and entry.after.get("document"):
-        return f"{_WHAT[entry.action]}: {entry.after['document']}"
+        words = "Document downloaded" if entry.after.get("how") == "downloaded" else _WHAT[entry.action]
+        return f"{words}: {entry.after['document']}" if names_papers else words
     return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
 
 
@@ -409,7 +415,15 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
                 who="you" if own else _who(entry, actor),
                 role="" if own else role_label(entry.actor_kind, entry.actor_role),
                 action=entry.action,
-                what=own_words.what if own_words else _what(entry, asked, details.get(asked.id) if asked else None),
+                what=own_words.what
+                if own_words
+                else _what(
+                    entry,
+                    asked,
+                    details.get(asked.id) if asked else None,
+                    # the name of a file may tell what stands in it
+                    names_papers=actor.may(Permission.DOCUMENTS_READ),
+                ),
                 turns=[] if own_words and not own_words.keeps else _turns(entry),
                 reason=entry.reason,
                 restricted=_restricted(entry),
@@ -426,6 +440,7 @@ def timeline(
     actor: Actor,
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
     older_than: UUID | None = None,
     since: datetime | None = None,
     limit: int = 50,
@@ -440,6 +455,7 @@ def timeline(
         since=since,
         kinds=kinds,
         actions=actions,
+        without=without,
         limit=limit,
     )
     return tell(entries, actor=actor)

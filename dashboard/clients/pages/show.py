@@ -187,7 +187,7 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "marks": marking.marks_of(client.id, actor=actor),
         "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
-        "latest": story.timeline(client.id, actor=actor, limit=5),
+        "latest": story.timeline(client.id, actor=actor, without=story.READS, limit=5),
     }
 
 
@@ -290,7 +290,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
         if line:
             what = f"{what}: {line.block.scope_label} · {line.block.code_label}"
         about = "" if asked is None else "asked, waits for approval"
-        if task.object_id in papers:
+        if task.object_id in papers and head.may_see_documents:
             about = document_label(papers[task.object_id])
         url, dialog = _act_url(head, task, line) if asked is None else (f"/approvals/{asked.id}", False)
         owner = _owner(task, actor, names)
