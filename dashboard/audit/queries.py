@@ -40,11 +40,12 @@ def timeline(
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
     since: datetime | None = None,
+    without: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[TimelineEntry]:
     """Newest first. `kinds` narrows to actors (staff, token, system); `older_than`: the last id of the page before.
 
-    `since`: only what happened after this moment.
+    `since`: only what happened after this moment. `without`: types of objects that are left out.
     """
     query = (
         sa.select(AuditEvent, AuditPayload)
@@ -57,6 +58,8 @@ def timeline(
         query = query.where(AuditEvent.id < older_than)
     if since is not None:
         query = query.where(AuditEvent.occurred_at > since)
+    if without:
+        query = query.where(AuditEvent.object_type.not_in(without))
     if kinds:
         query = query.where(AuditEvent.actor_kind.in_(kinds))
     if actions:

@@ -329,6 +329,7 @@ def timeline(
     actions: tuple[str, ...] = (),
     older_than: UUID | None = None,
     since: datetime | None = None,
+    without: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[Told]:
     """Newest first, and only what this reader may know of."""
@@ -339,6 +340,7 @@ def timeline(
         sees_restricted=actor.sees_restricted,
         older_than=older_than,
         since=since,
+        without=without,
         kinds=kinds,
         actions=actions,
         limit=limit,

@@ -27,6 +27,8 @@ from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
 CHANGES = 20
+#: what moves money has its own part of the page, and who took an item is no change of the client
+NOT_SHOWN = ("transfer", "receipt", "incomingRequest", "recipient", "payment", "queue_item")
 
 
 class Expiring(NamedTuple):
@@ -138,7 +140,7 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
     plan = reviewing.plan_of(client.id)
     done = reviewing.reviews_of(client.id, limit=1)
     since: datetime = done[0].review.reviewed_at if done else client.created_at
-    changes = story.timeline(client.id, actor=actor, since=since, limit=CHANGES + 1)
+    changes = story.timeline(client.id, actor=actor, since=since, without=NOT_SHOWN, limit=CHANGES + 1)
     flags = queries.flags_of(client.id)
     heightened = bool(plan and plan.heightened)
     return make_response(
