@@ -54,7 +54,7 @@ def test_a_mark_and_an_activation_never_both_win(committed: Flask, officers: lis
             ),
         ],
     )
-    assert session().get_one(Client, client_id).status in {"inactive", "blocked"}
+    assert session().get_one(Client, client_id).status == "blocked"
     session().rollback()
 
 
