@@ -149,6 +149,6 @@ def _due(connection: psycopg.Connection[tuple[object, ...]], plan: Plan, setting
         for queue, cause, due, opened in items:
             connection.execute(
                 "INSERT INTO queue_item (id, queue, cause, object_type, object_id, client_id, restricted, opened_at,"
-                " due_at) VALUES (md5(%s)::uuid, %s, %s, 'client', %s, %s, false, %s, %s)",
+                " due_at) VALUES (md5(%s)::uuid, %s, %s, 'client', %s, %s, true, %s, %s)",
                 (f"{queue} {client_id}", queue, cause, client_id, client_id, opened, due),
             )
