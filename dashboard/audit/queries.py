@@ -41,10 +41,12 @@ def timeline(
     actions: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
     since: datetime | None = None,
+    without_types: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[TimelineEntry]:
-    """Newest first. `kinds` narrows to actors (staff, token, system), `actions` to these, `without` leaves these out;
-    `older_than`: the last id of the page before; `since`: only what happened after this moment."""
+    """Newest first. `kinds` narrows to actors (staff, token, system), `actions` to these; `without` leaves actions out,
+    `without_types` types of objects; `older_than`: the last id of the page before; `since`: only what happened after
+    this moment."""
     query = (
         sa.select(AuditEvent, AuditPayload)
         .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
@@ -56,6 +58,8 @@ def timeline(
         query = query.where(AuditEvent.id < older_than)
     if since is not None:
         query = query.where(AuditEvent.occurred_at > since)
+    if without_types:
+        query = query.where(AuditEvent.object_type.not_in(without_types))
     if kinds:
         query = query.where(AuditEvent.actor_kind.in_(kinds))
     if actions:

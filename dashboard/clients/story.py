@@ -443,6 +443,7 @@ def timeline(
     without: tuple[str, ...] = (),
     older_than: UUID | None = None,
     since: datetime | None = None,
+    without_types: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[Told]:
     """Newest first, and only what this reader may know of."""
@@ -453,6 +454,7 @@ def timeline(
         sees_restricted=actor.sees_restricted,
         older_than=older_than,
         since=since,
+        without_types=without_types,
         kinds=kinds,
         actions=actions,
         without=without,

@@ -113,3 +113,17 @@ def test_the_password_of_the_mail_server_does_not_show_itself() -> None:
     settings = load({"SMTP_URL": "smtps://user:hidden-word@relay", "MAIL_FROM": SENDER})
     assert settings.mail_server is not None and settings.mail_server.password == "hidden-word"
     assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"REVIEW_MONTHS_HIGH": "13"}, "REVIEW_MONTHS_HIGH"), ({"REVIEW_MONTHS_LOW": "61"}, "REVIEW_MONTHS_LOW"),
+        ({"REVIEW_MONTHS_MEDIUM": "0"}, "REVIEW_MONTHS_MEDIUM"),
+        ({"REVIEW_ESCALATE_DAYS": "20"}, "REVIEW_RESTRICT_DAYS (20) must be more than REVIEW_ESCALATE_DAYS (20)"),
+    ],
+)  # fmt: skip
+def test_periods_of_reviews_are_never_longer_than_the_law(wrong: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(wrong)
+    assert caught.value.message.startswith(words)
