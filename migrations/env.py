@@ -11,9 +11,8 @@ from dashboard import database, settings
 
 #: packages that own tables
 TABLES = (
-    "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents", "transfers",
-    "onboarding.sumsub",
-    "onboarding.pulling",
+    "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents",
+    "transfers", "onboarding.sumsub", "onboarding.pulling",
 )  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another

@@ -45,11 +45,10 @@ class AuditPayload(Base):
     __tablename__ = "audit_payload"
 
     event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("audit_event.id"), primary_key=True)
+    #: empty when the payload was emptied, because retention was over; the event stays whole (ADR 0023)
     salt: Mapped[str]
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
     reason: Mapped[str | None]
     #: what only `clients:read-restricted` may see: codes, comments, legal references
     restricted: Mapped[dict[str, Any] | None]
-    #: emptied when retention ended, its salt too; the event stays whole (ADR 0023)
-    erased_at: Mapped[datetime | None]

@@ -39,13 +39,14 @@ def timeline(
     older_than: UUID | None = None,
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
     since: datetime | None = None,
+    without_types: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[TimelineEntry]:
-    """Newest first. `kinds` narrows to actors (staff, token, system); `older_than`: the last id of the page before.
-
-    `since`: only what happened after this moment.
-    """
+    """Newest first. `kinds` narrows to actors (staff, token, system), `actions` to these; `without` leaves actions out,
+    `without_types` types of objects; `older_than`: the last id of the page before; `since`: only what happened after
+    this moment."""
     query = (
         sa.select(AuditEvent, AuditPayload)
         .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
@@ -57,10 +58,14 @@ def timeline(
         query = query.where(AuditEvent.id < older_than)
     if since is not None:
         query = query.where(AuditEvent.occurred_at > since)
+    if without_types:
+        query = query.where(AuditEvent.object_type.not_in(without_types))
     if kinds:
         query = query.where(AuditEvent.actor_kind.in_(kinds))
     if actions:
         query = query.where(AuditEvent.action.in_(actions))
+    if without:
+        query = query.where(AuditEvent.action.not_in(without))
     return _entries(query, sees_restricted=sees_restricted)
 
 

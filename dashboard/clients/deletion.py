@@ -145,8 +145,8 @@ def _count(many: int, one: str, several: str) -> str:
     return f"1 {one}" if many == 1 else f"{many:,} {several}"
 
 
-def steps(found: Standing) -> list[Step]:
-    """The way from the request to the purge, in order: what is done and what is left."""
+def steps(found: Standing, *, asked: bool = False) -> list[Step]:
+    """The way from the request to the purge, in order: done, or what is left. `asked`: a second person decides."""
     client, left = found.client, found.obstacles
     money = []
     if left.get("balance"):
@@ -158,6 +158,7 @@ def steps(found: Standing) -> list[Step]:
     if left.get("openDispositions"):
         money.append(f"decide {_count(left['openDispositions'], 'assignment of money', 'assignments of money')}")
     request = found.request
+    ready = not left
     planned = request is not None and request.state in (DeletionState.WAITING, DeletionState.PURGED)
     until = found.retention_until
     at = f"/clients/{client.id}"
@@ -179,7 +180,9 @@ def steps(found: Standing) -> list[Step]:
             at,
         ),
         Step("holds", "No legal hold", f"end {_count(left['holds'], 'hold', 'holds')}" if left.get("holds") else ""),
-        Step("plan", "Deletion approved by two people", "" if planned else "ask for it when the steps above are done"),
+        Step("plan", "Deletion approved by two people",
+             "" if planned else "a second person decides" if asked else "ask for it" if ready
+             else "ask for it when the steps above are done"),
         Step(
             "retention",
             "Retention over",

@@ -154,7 +154,8 @@ class ReviewRow(NamedTuple):
 
     @property
     def because(self) -> str:
-        return because(self.plan)
+        """Why then; the risk itself stands beside it."""
+        return because(self.plan).partition(", ")[2] or because(self.plan)
 
     @property
     def key(self) -> list[Any]:
@@ -172,7 +173,7 @@ class Page:
 def find(chosen: ReviewFilter, *, size: int, after: Sequence[Any] | None = None, backwards: bool = False) -> Page:
     """One page of the clients that are reviewed, the next one first; rows in that order in both directions."""
     plan = ClientReviewPlan
-    where: list[sa.ColumnElement[bool]] = [plan.running.is_(True), plan.next_on.is_not(None)]
+    where: list[sa.ColumnElement[bool]] = [plan.next_on.is_not(None)]
     if chosen.when:
         where.append(plan.due_at.is_not(None))
     if chosen.when == "late":
@@ -191,7 +192,7 @@ def find(chosen: ReviewFilter, *, size: int, after: Sequence[Any] | None = None,
     # the page first, and only its rows are looked up elsewhere
     ids = (
         sa.select(plan.client_id)
-        .where(*where)
+        .where(plan.running, *where)
         .order_by(*(column.desc() if backwards else column.asc() for column in columns))
         .limit(size + 1)
         .subquery()

@@ -72,8 +72,12 @@ OPEN_TO_ALL = (
 #: what gave the client its present status, or would have
 CAUSES = (
     "client.activated", "client.blocked", "client.closed", "client.created", "client.unblocked",
-    "verification.approved", "verification.out_of_date", "verification.rejected", "verification.retry", "verification.withdrawn",
+    "verification.approved", "verification.out_of_date", "verification.rejected", "verification.retry",
+    "verification.withdrawn",
 )  # fmt: skip
+
+#: what changed nothing: somebody looked
+READS = ("document.read",)
 
 PEOPLE = ("staff",)
 MACHINES = ("token", "system")
@@ -110,7 +114,7 @@ _WHAT = {
     "document.accepted": "Document accepted",
     "document.erased": "Document erased",
     "document.expired": "Document expired",
-    "document.read": "Document read",
+    "document.read": "Document looked at",
     "document.rejected": "Document rejected",
     "document.uploaded": "Document uploaded",
     "document.withdrawn": "Document withdrawn",
@@ -120,7 +124,7 @@ _WHAT = {
     "verification.doubt_settled": "Doubt about the verification settled",
     "verification.not_started": "Verification not started",
     "verification.on_hold": "Verification on hold",
-    "verification.out_of_date": "Sumsub told late, out of date: nothing changed",
+    "verification.out_of_date": "Sumsub",
     "verification.pending": "Verification pending",
     "verification.rejected": "Sumsub RED FINAL",
     "verification.replayed": "Verification event processed again",
@@ -136,7 +140,8 @@ _WHAT = {
     "verification.difference_resolved": "Difference with Sumsub resolved",
 }
 #: what an outcome did to the client, after what was told
-_KYC_EFFECTS = {
+_KYC_ANSWERS = {"approved": "GREEN", "rejected": "RED FINAL", "retry": "RED RETRY", "withdrawn": "withdrawal"}
+_KYC_EFFECTS: dict[str, str] = {
     KycEffect.BLOCKED: "debits blocked",
     KycEffect.KEPT_INACTIVE: "stays inactive",
     KycEffect.HELD_BACK: "activation held back",
@@ -194,7 +199,7 @@ _SAID = {
     "client.flag_settled": {"flag"},
     "document.accepted": {"document"},
     "document.expired": {"document", "document_state"},
-    "document.read": {"document"},
+    "document.read": {"document", "how"},
     "document.rejected": {"document"},
     "document.uploaded": {"document", "sha256"},
     "document.withdrawn": {"document", "document_state"},
@@ -321,7 +326,8 @@ def _restricted(entry: TimelineEntry) -> list[str]:
         elif key == "hold":
             lines.append(HOLD_LABELS[HoldCode(value)])
         elif key == "outcome":
-            lines.append(f"it said: {value}")
+            # told by `_verified`
+            continue
         elif key == "cause":
             lines.append(in_words(str(value)))
         elif key == "clientComment":
@@ -335,7 +341,9 @@ def _restricted(entry: TimelineEntry) -> list[str]:
     return lines
 
 
-def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | None) -> str:
+def _what(
+    entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | None, *, names_papers: bool = True
+) -> str:
     if entry.action in _DECISIONS:
         said = _DECISIONS[entry.action]
         if asked is None:
@@ -354,7 +362,8 @@ def _what(entry: TimelineEntry, asked: ApprovalRequest | None, detail: Detail | 
     if entry.action.startswith("queue.") and entry.after.get("queue"):
         return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"
     if entry.action.startswith("document.") and entry.after.get("document"):
-        return f"{_WHAT[entry.action]}: {entry.after['document']}"
+        words = "Document downloaded" if entry.after.get("how") == "downloaded" else _WHAT[entry.action]
+        return f"{words}: {entry.after['document']}" if names_papers else words
     return _WHAT.get(entry.action) or entry.action.partition(".")[2].replace("_", " ").capitalize()
 
 
@@ -371,7 +380,10 @@ def _verified(entry: TimelineEntry) -> str:
     if entry.after.get("told"):
         told = datetime.fromisoformat(entry.after["told"]).astimezone(calendar().zone)
         words = f"{words}, created {told.day} {told:%b %Y %H:%M}"
-    effect = _KYC_EFFECTS.get(entry.after.get("effect") or "")  # type: ignore[call-overload]
+    if entry.action == "verification.out_of_date":
+        said = _KYC_ANSWERS.get(str((entry.restricted or {}).get("outcome")), "answer")
+        return f"{words.replace('Sumsub', f'Sumsub {said}', 1)}, out of date: nothing changed"
+    effect = _KYC_EFFECTS.get(str(entry.after.get("effect")))
     why = entry.after.get("why")
     return words + (f": {effect}" if effect else "") + (f". {why}" if why else "")
 
@@ -409,7 +421,15 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
                 who="you" if own else _who(entry, actor),
                 role="" if own else role_label(entry.actor_kind, entry.actor_role),
                 action=entry.action,
-                what=own_words.what if own_words else _what(entry, asked, details.get(asked.id) if asked else None),
+                what=own_words.what
+                if own_words
+                else _what(
+                    entry,
+                    asked,
+                    details.get(asked.id) if asked else None,
+                    # the name of a file may tell what stands in it
+                    names_papers=actor.may(Permission.DOCUMENTS_READ),
+                ),
                 turns=[] if own_words and not own_words.keeps else _turns(entry),
                 reason=entry.reason,
                 restricted=_restricted(entry),
@@ -426,8 +446,10 @@ def timeline(
     actor: Actor,
     kinds: tuple[str, ...] = (),
     actions: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
     older_than: UUID | None = None,
     since: datetime | None = None,
+    without_types: tuple[str, ...] = (),
     limit: int = 50,
 ) -> list[Told]:
     """Newest first, and only what this reader may know of."""
@@ -438,8 +460,10 @@ def timeline(
         sees_restricted=actor.sees_restricted,
         older_than=older_than,
         since=since,
+        without_types=without_types,
         kinds=kinds,
         actions=actions,
+        without=without,
         limit=limit,
     )
     return tell(entries, actor=actor)

@@ -11,10 +11,8 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.clients.models import ClientMark
 from dashboard.clients.services.activate import KIND as ACTIVATE
 from dashboard.clients.services.unblock import KIND as UNBLOCK
-from dashboard.clients.vocabulary import MarkKind
 from dashboard.database import session
 from dashboard.queues.models import QueueItem
 
@@ -37,19 +35,11 @@ def _live() -> list[sa.ColumnElement[bool]]:
 
 
 def held() -> sa.ColumnElement[bool]:
-    """A condition on queue items: an activation that has been asked for, or against which a sanctions mark stands.
-
-    The item itself stays where it is: that it went would tell of the mark.
-    """
+    """A condition on queue items: an activation that has been asked for."""
     asked = sa.select(ApprovalRequest.id).where(
         *_live(), ApprovalRequest.kind == ACTIVATE, ApprovalRequest.object_id == QueueItem.object_id
     )
-    marked = sa.select(ClientMark.id).where(
-        ClientMark.client_id == QueueItem.object_id,
-        ClientMark.kind == MarkKind.SANCTIONS.value,
-        ClientMark.ended_at.is_(None),
-    )
-    return sa.and_(QueueItem.queue == "activation", sa.or_(asked.exists(), marked.exists()))
+    return sa.and_(QueueItem.queue == "activation", asked.exists())
 
 
 def _answers(item: QueueItem, kind: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from functools import partial
+from uuid import UUID
 
 import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -23,6 +26,7 @@ from dashboard.clients.documents import services as documents
 from dashboard.clients.documents.store import Store
 from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
+from dashboard.errors import DomainError
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.onboarding.pulling.services import asking, comparing
@@ -128,39 +132,50 @@ def sweep_documents(settings: Settings) -> dict[str, int]:
     return documents.sweep(Store(settings.instance_path))
 
 
+def _each(find: Callable[[int], Sequence[UUID]], verb: Callable[[UUID], object], most: int) -> tuple[int, int]:
+    """Run a verb on what `find` gives until it gives nothing new, at most so often, each in a transaction of its own;
+    gives how many times it did something (not False) and how many failed. One client that fails keeps nobody else
+    waiting."""
+    done, told, failed = 0, 0, set[UUID]()
+    while done < most:
+        wanted = min(MOST_AT_ONCE, most - done) + len(failed)
+        found = [one for one in find(wanted) if one not in failed]
+        for client_id in found:
+            try:
+                with transaction():
+                    told += verb(client_id) is not False
+                done += 1
+            except (DomainError, sa.exc.SQLAlchemyError) as error:
+                failed.add(client_id)
+                log.error("client left out", job="review-clients", error=type(error).__name__)
+        if not found:
+            break
+    return told, len(failed)
+
+
 def review_clients(_settings: Settings) -> dict[str, int]:
     """Plan reviews, put those that come into the queue, raise late ones, and restrict what nobody reviewed; one client
     a transaction. A run that ends half-way is finished by the next one."""
     by, today = system("reviews"), calendar().today()
-    figures = {"planned": 0, "entered": 0, "left": 0, "escalated": 0, "restricted": 0}
+    planned = 0
     for set_based in (overdue.plan_missing, overdue.replan):
         while True:
             with transaction():
                 done = set_based()
-            figures["planned"] += done
+            planned += done
             if not done:
                 break
-    while gone := overdue.to_leave(today, MOST_AT_ONCE):
-        for client_id in gone:
-            with transaction():
-                overdue.look(client_id, by=by)
-        figures["left"] += len(gone)
-    room = overdue.room_today()
-    while room > 0 and (coming := overdue.to_enter(today, min(room, MOST_AT_ONCE))):
-        for client_id in coming:
-            with transaction():
-                overdue.look(client_id, by=by)
-        figures["entered"] += len(coming)
-        room -= len(coming)
+    figures = {"planned": planned, "failed": 0}
+    look, everybody = partial(overdue.look, by=by), sys.maxsize
     steps = (
-        ("escalated", overdue.to_escalate, overdue.escalate),
-        ("restricted", overdue.to_restrict, overdue.restrict),
+        ("left", partial(overdue.to_leave, today), look, everybody),
+        ("entered", partial(overdue.to_enter, today), look, overdue.room_today()),
+        ("escalated", overdue.to_escalate, partial(overdue.escalate, by=by), everybody),
+        ("restricted", overdue.to_restrict, partial(overdue.restrict, by=by), everybody),
     )
-    for name, late, verb in steps:
-        while over := late(MOST_AT_ONCE):
-            for client_id in over:
-                with transaction():
-                    figures[name] += verb(client_id, by=by)
+    for name, find, verb, most in steps:
+        figures[name], failed = _each(find, verb, most)
+        figures["failed"] += failed
     return figures
 
 

@@ -295,6 +295,8 @@ def reads_raw_body(view: View) -> View:
 
 #: what a form with a file holds beside the file: names of fields, boundaries, a token, a few words
 AROUND_A_FILE = 64 * 1024
+#: of all fields that are no file together, and of what the parser holds of a file at a time (64 KB and what was left)
+FORM_MEMORY = 512 * 1024
 #: of a field that is no file, in characters: fields are tried as JSON, and a long nest of brackets ends that badly
 LONGEST_FORM_FIELD = 200
 
@@ -315,7 +317,7 @@ def _read_form(current: Request) -> None:
         if len(raw) >= (current.max_content_length or 0):
             # a body that did not say how long it is was cut off at the limit
             raise TooLarge("The body is larger than allowed.")
-    current.max_form_memory_size = AROUND_A_FILE
+    current.max_form_memory_size = FORM_MEMORY
     for name, value in current.form.items(multi=True):
         if len(value) > LONGEST_FORM_FIELD:
             raise Invalid.one(name[:100], f"Use at most {LONGEST_FORM_FIELD} characters.", "tooLong")

@@ -221,11 +221,11 @@ CREATE FUNCTION client_mark_blocks() RETURNS trigger LANGUAGE plpgsql
 BEGIN
     IF EXISTS (
         SELECT 1 FROM client_mark m JOIN client c ON c.id = m.client_id
-        WHERE m.id = NEW.id AND m.ended_at IS NULL AND (c.status = 'active' OR c.status_before_block = 'active'
-            AND NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.id AND b.lifted_at IS NULL
-                AND b.code = 'SANCTIONS' AND b.scope = 'all'))
+        WHERE m.id = NEW.id AND m.ended_at IS NULL AND 'closed' NOT IN (c.status, coalesce(c.status_before_block, ''))
+          AND NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.id AND b.lifted_at IS NULL
+              AND b.code = 'SANCTIONS' AND b.scope = 'all')
     ) THEN
-        RAISE EXCEPTION 'an active client with a sanctions mark is blocked at once'
+        RAISE EXCEPTION 'a client with a sanctions mark is blocked at once'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_sanctions_mark_blocks';
     END IF;
     RETURN NULL;

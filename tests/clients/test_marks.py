@@ -51,11 +51,14 @@ def codes(client: Client, by: Actor) -> list[tuple[str, str | None]]:
 def test_nobody_activates_a_client_while_a_sanctions_mark_stands(officer: Actor, senior: Actor) -> None:
     client = person(officer)
     mark = marked(client, officer)
-    assert codes(client, officer) == [], "nothing to stop yet"
-    with pytest.raises(Refused, match="A sanctions mark stands"):
+    assert codes(client, officer) == [(Scope.ALL, BlockCode.SANCTIONS)]
+    with pytest.raises(Refused, match="A block stands"), transaction():
         services.ask_to_activate(client.id, reason="Seen", by=officer)
-    session().rollback()
     ended(mark, officer, senior)
+    with transaction():
+        lift = services.ask_to_unblock(queries.blocks_of(client.id, actor=officer)[0].id, reason="Ended", by=officer)
+    with transaction():
+        approvals.decide(lift.id, approve=True, reason=None, by=senior)
     assert activation_obstacle(queries.get(client.id)) is None
 
 
@@ -69,7 +72,7 @@ def test_a_mark_that_comes_between_the_request_and_its_decision_stops_the_activa
     with transaction():
         assert approvals.decide(asked.id, approve=True, reason=None, by=senior).state == "stale"
     session().refresh(client)
-    assert client.status == "inactive"
+    assert (client.status, client.status_before_block) == ("blocked", "inactive")
 
 
 def test_an_active_client_is_blocked_at_once_in_the_name_of_who_marks(officer: Actor, senior: Actor) -> None:
@@ -122,9 +125,7 @@ def test_a_mark_about_a_related_individual_counts_as_much(officer: Actor) -> Non
     client = company(officer)
     mark = marked(client, officer, about="Mari Ilves")
     assert mark.about == "Mari Ilves"
-    assert activation_obstacle(client, sees_restricted=True) == (
-        "A sanctions mark stands. End it first: that takes two people."
-    )
+    assert codes(client, officer) == [(Scope.ALL, BlockCode.SANCTIONS)]
     with pytest.raises(Invalid):
         marked(client, officer, about="Somebody Else")
 
@@ -165,6 +166,13 @@ def test_the_same_mark_twice_is_one_and_an_ended_one_can_be_opened_again(officer
     ended(mark, officer, senior)
     again = marked(client, senior)
     assert [one.id for one in marking.marks_of(client.id, actor=officer, open_only=False)] == [again.id, mark.id]
+
+
+def test_a_closed_client_is_marked_and_needs_no_block(officer: Actor, senior: Actor) -> None:
+    client = active(officer, senior)
+    session().execute(sa.text("UPDATE client SET status = 'closed' WHERE id = :id"), {"id": client.id})
+    marked(client, officer)
+    assert codes(client, officer) == []
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from dashboard.clients.profile import Document
 from dashboard.clients.services.lock import locked
 from dashboard.clients.vocabulary import CLIENT_TEXTS, BlockCode, Scope
 from dashboard.database import session, transaction
+from dashboard.errors import Conflict
 from dashboard.home import worklist
 from dashboard.jobs import schedule
 from dashboard.queues import services as queue_services
@@ -78,7 +79,7 @@ def test_what_is_due_already_still_leaves_days_to_do_it(soon: Client, days: Cloc
 def test_a_client_that_is_not_active_is_never_asked_for(officer: Actor, days: Clock, night: Any) -> None:
     client = person(officer, risk_level=3)
     days.pass_days(800)
-    assert night() == {"planned": 0, "entered": 0, "left": 0, "escalated": 0, "restricted": 0}
+    assert set(night().values()) == {0}
     assert items(client) == []
 
 
@@ -238,3 +239,25 @@ def test_a_run_that_is_broken_off_is_finished_by_the_next_one(
     assert sum(bool(items(client)) for client in clients) == 1
     assert night()["entered"] == 1
     assert all(items(client) for client in clients)
+
+
+def test_a_client_that_fails_keeps_nobody_else_waiting(
+    officer: Actor, senior: Actor, days: Clock, night: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = [
+        active(officer, senior, first=f"No{number}", email=None, phone_number=None,
+               document=Document(number=f"K{number}", expiration_date=today() + timedelta(days=40 + number)))
+        for number in range(2)
+    ]  # fmt: skip
+    days.pass_days(20)
+    real = schedule.overdue.look
+
+    def failing(client_id: Any, *, by: Actor) -> None:
+        if client_id == clients[0].id:
+            raise Conflict("Somebody else has it.")
+        real(client_id, by=by)
+
+    monkeypatch.setattr(schedule.overdue, "look", failing)
+    figures = night()
+    assert (figures["entered"], figures["failed"]) == (1, 1)
+    assert [bool(items(client)) for client in clients] == [False, True]

@@ -190,11 +190,11 @@ def mark(client_id: UUID, by: Actor) -> UUID:
 def test_nothing_activates_while_a_sanctions_mark_stands(officer: Actor, senior: Actor) -> None:
     client = person(officer)
     mark(client.id, officer)
-    rule = refused("UPDATE client SET status = 'active' WHERE id = :id", id=client.id)
+    rule = refused("UPDATE client SET status = 'active', status_before_block = NULL WHERE id = :id", id=client.id)
     assert rule == "client_sanctions_mark_stands"
 
 
-def test_an_active_client_is_not_marked_without_its_block(client: Client, officer: Actor) -> None:
+def test_a_client_is_not_marked_without_its_block(client: Client, officer: Actor) -> None:
     rule = put_off(
         "INSERT INTO client_mark (id, client_id, kind, list_name, said_by, opened_at, opened_by, opened_by_name)"
         " VALUES (:mark, :id, 'sanctions', 'EU', 'Screening', now(), :by, 'R. Kask')",

@@ -45,6 +45,7 @@ def test_the_table_says_what_runs_when() -> None:
         "check-documents": datetime(2026, 3, 14, 0, 25, tzinfo=UTC),
         "check-balances": datetime(2026, 3, 14, 1, 40, tzinfo=UTC),
         "compare-sumsub": datetime(2026, 3, 14, 3, 20, tzinfo=UTC),
+        "purge-clients": datetime(2026, 3, 14, 3, 20, tzinfo=UTC),
         "check-clients": datetime(2026, 3, 14, 4, 10, tzinfo=UTC),
         "review-clients": datetime(2026, 3, 14, 4, 40, tzinfo=UTC),
     }

@@ -282,7 +282,8 @@ def test_the_client_page_says_by_which_event_the_client_is_as_it_is(
     )
     told(http, event("applicantReviewed", client, 3, **FINAL))
     page = officer.get(path(client))
-    assert "Sumsub told late, out of date: nothing changed" in text_of(page) and "Active" in text_of(page)
+    assert "Sumsub RED FINAL, created 4 Feb 2026 12:03, out of date: nothing changed" in text_of(page)
+    assert "Active" in text_of(page)
     assert f"/onboarding/events/{stored()[1].id}" in page.get_data(as_text=True)
 
 

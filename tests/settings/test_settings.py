@@ -141,3 +141,17 @@ def test_credentials_of_sumsub_are_used_and_never_shown() -> None:
         with pytest.raises(SettingsError) as caught:
             load(env)
         assert "to-ken" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"REVIEW_MONTHS_HIGH": "13"}, "REVIEW_MONTHS_HIGH"), ({"REVIEW_MONTHS_LOW": "61"}, "REVIEW_MONTHS_LOW"),
+        ({"REVIEW_MONTHS_MEDIUM": "0"}, "REVIEW_MONTHS_MEDIUM"),
+        ({"REVIEW_ESCALATE_DAYS": "20"}, "REVIEW_RESTRICT_DAYS (20) must be more than REVIEW_ESCALATE_DAYS (20)"),
+    ],
+)  # fmt: skip
+def test_periods_of_reviews_are_never_longer_than_the_law(wrong: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(wrong)
+    assert caught.value.message.startswith(words)

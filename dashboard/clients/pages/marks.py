@@ -16,7 +16,7 @@ from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.deciders import who_can_decide
 from dashboard.clients.pages.dialogs import attempt, dialog
 from dashboard.clients.services.marks import mark_of, names_of_people
-from dashboard.clients.vocabulary import MARK_LABELS, MarkKind, Status
+from dashboard.clients.vocabulary import MARK_LABELS, MarkKind
 from dashboard.web.htmx import go
 
 
@@ -62,7 +62,6 @@ def mark(client_id: UUID) -> Any:
         form=form,
         status=status,
         offers_sanctions=MarkKind.SANCTIONS in _kinds(actor),
-        blocks=Status.ACTIVE in {client.status, client.status_before_block},
     )
 
 

@@ -18,6 +18,7 @@ from dashboard.clients.forms.reviews import ReviewForm
 from dashboard.clients.models import Client
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.deciders import who_can_decide
+from dashboard.clients.pages.show import TABS
 from dashboard.clients.periods import periods
 from dashboard.clients.services.review import latest_day, restriction_of
 from dashboard.clients.vocabulary import ClientType, Risk
@@ -27,6 +28,10 @@ from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
 CHANGES = 20
+#: tabs of the client that a reviewer looks into as well
+LOOK_AT = ("verification", "documents", "transfers", "related")
+#: what moves money has its own part of the page, and who took an item is no change of the client
+NOT_SHOWN = ("transfer", "receipt", "incomingRequest", "recipient", "payment", "queue_item")
 
 
 class Expiring(NamedTuple):
@@ -138,7 +143,7 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
     plan = reviewing.plan_of(client.id)
     done = reviewing.reviews_of(client.id, limit=1)
     since: datetime = done[0].review.reviewed_at if done else client.created_at
-    changes = story.timeline(client.id, actor=actor, since=since, limit=CHANGES + 1)
+    changes = story.timeline(client.id, actor=actor, since=since, without_types=NOT_SHOWN, limit=CHANGES + 1)
     flags = queries.flags_of(client.id)
     heightened = bool(plan and plan.heightened)
     return make_response(
@@ -162,6 +167,8 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
             restriction=restriction_of(plan) if actor.may(Permission.CLIENTS_UNBLOCK) else None,
             expiring=_expiring(client),
             heightened=heightened,
+            first_expiry=plan.expires_on if plan else None,
+            more_tabs=[(key, TABS[key]) for key in LOOK_AT if key in TABS],
             latest=_latest_days(client, heightened),
             may_see_transfers=actor.may(Permission.TRANSFERS_READ),
             who=who_can_decide(Permission.CLIENTS_ACTIVATE, maker=actor),

@@ -47,8 +47,7 @@ QUEUE_LABELS = {
     "documents": "Documents to review", "deletion-requests": "Deletion requests",
     "client-reviews": "Periodic reviews", "overdue-reviews": "Late reviews", "verification": "Verification doubts",
 }  # fmt: skip
-#: items that are told to those who may see reasons: beside a new block they would tell one
-RESTRICTED_QUEUES = frozenset({"client-reviews", "overdue-reviews"})
+REVIEW_QUEUES = frozenset({"client-reviews", "overdue-reviews"})
 _TASKS = {
     ("client-review", "flags"): "Review the client",
     ("activation", "ready"): "Decide on activation",
@@ -188,7 +187,7 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "marks": marking.marks_of(client.id, actor=actor),
         "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
         "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
-        "latest": story.timeline(client.id, actor=actor, limit=5),
+        "latest": story.timeline(client.id, actor=actor, without=story.READS, limit=5),
     }
 
 
@@ -255,11 +254,7 @@ def _about(field: str) -> str:
 
 def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     """Flags by severity, then the tasks that are no flag's own."""
-    tasks = [
-        task
-        for task in queues.of_client(head.client.id, actor=actor)
-        if actor.sees_restricted or task.queue not in RESTRICTED_QUEUES
-    ]
+    tasks = queues.of_client(head.client.id, actor=actor)
     flags = queries.flags_of(head.client.id)
     names = staff.names([*(task.assignee_id for task in tasks), *(flag.flag.owner_id for flag in flags)])
     review = next((task for task in tasks if task.queue == "client-review"), None)
@@ -291,7 +286,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
         if line:
             what = f"{what}: {line.block.scope_label} · {line.block.code_label}"
         about = "" if asked is None else "asked, waits for approval"
-        if task.object_id in papers:
+        if task.object_id in papers and head.may_see_documents:
             about = document_label(papers[task.object_id])
         url, dialog = _act_url(head, task, line) if asked is None else (f"/approvals/{asked.id}", False)
         owner = _owner(task, actor, names)
@@ -322,7 +317,7 @@ def _act_url(head: Head, task: QueueItem, line: BlockLine | None) -> tuple[str |
     client_id = head.client.id
     if task.object_type == "deletion_request":
         return url_for("clients.show_deletion", client_id=client_id), False
-    if task.queue in RESTRICTED_QUEUES:
+    if task.queue in REVIEW_QUEUES:
         return (url_for("clients.review", client_id=client_id) if head.may_settle else None), False
     if task.object_type == "transfer":
         # the same for everybody who may open transfers; what may be done with it is decided there

@@ -1,5 +1,5 @@
 """PEP and sanctions marks: opened by one person with their source, ended with a reason. One of sanctions is restricted
-whole, stops an active client at once, and is ended by two people.
+whole, blocks the client at once, and is ended by two people.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ def open_mark(
 ) -> ClientMark:
     """Mark a client, or one of its related individuals by name (`about`).
 
-    A sanctions mark on a client that is, or was before its blocks, active places a full block at once, in the name of
-    the person who marks: nothing about it tells more than any other block. Raises NotFound, Invalid (source missing,
-    nobody of that name), Conflict (the same mark stands), Forbidden.
+    A sanctions mark places a full block at once, whatever the client's state, in the name of the person who marks: what
+    others see, also of an activation that is refused, is a block like any other. Raises NotFound, Invalid (source
+    missing, nobody of that name), Conflict (the same mark stands), Forbidden.
     """
     by.require(Permission.CLIENTS_REVIEW)
     if kind is MarkKind.SANCTIONS:
@@ -119,8 +119,8 @@ def open_mark(
 
 
 def _block(client: Client, *, by: Actor) -> None:
-    """DESIGN: nothing is active while a sanctions mark stands. Money neither leaves nor reaches the client."""
-    if Status.ACTIVE not in {client.status, client.status_before_block}:
+    """Nothing is active while a sanctions mark stands. Money neither leaves nor reaches the client."""
+    if Status.CLOSED in {client.status, client.status_before_block}:
         return
     if any(one.code == BlockCode.SANCTIONS and one.scope == Scope.ALL for one in active_blocks(client.id)):
         return

@@ -149,6 +149,7 @@ def escalate(client_id: UUID, *, by: Actor) -> bool:
         object_id=client_id,
         client_id=client_id,
         due_at=calendar().due_after(plan.due_at, periods().restrict),
+        restricted=True,
     )
     audit.record("review.escalated", by=by, object_type="client", object_id=client_id, client_id=client_id)
     return True

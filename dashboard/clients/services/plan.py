@@ -134,7 +134,14 @@ def _queue(client: Client, plan: ClientReviewPlan, before: date | None, *, by: A
         plan.due_at = min(plan.due_at, fresh)
     session().flush()
     queues.open_item(
-        QUEUE, cause="periodic", object_type="client", object_id=client.id, client_id=client.id, due_at=plan.due_at
+        QUEUE,
+        cause="periodic",
+        object_type="client",
+        object_id=client.id,
+        client_id=client.id,
+        due_at=plan.due_at,
+        # beside a new block it would tell why that was placed
+        restricted=True,
     )
     queues.move_due(QUEUE, object_id=client.id, due_at=plan.due_at)
 

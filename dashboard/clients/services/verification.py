@@ -149,7 +149,7 @@ def _keep_late(client: Client, outcome: Outcome, told: Told, *, by: Actor) -> No
         object_type="client",
         object_id=client.id,
         client_id=client.id,
-        after={"event": str(outcome.event_id)},
+        after={"event": str(outcome.event_id), "told": outcome.at.isoformat()},
         restricted={"outcome": outcome.state.value},
     )
 

@@ -85,11 +85,10 @@ _MARKS = f"""
         WHERE i.is_pep AND c.status <> 'closed' AND c.created_at < %(today)s::date - interval '1 day'
         ORDER BY c.id LIMIT 3)
         UNION ALL
-        (SELECT c.id, 'sanctions', NULL, 'EU consolidated list', to_char(c.created_at, 'YYYY-MM-DD'),
-            c.created_at + interval '1 hour'
-        FROM client c
-        WHERE c.status = 'inactive' AND c.type = 'company' AND c.created_at < %(today)s::date - interval '1 day'
-        ORDER BY c.id DESC LIMIT 1)
+        (SELECT b.client_id, 'sanctions', NULL, 'EU consolidated list', to_char(b.started_at, 'YYYY-MM-DD'),
+            b.started_at
+        FROM client_block b WHERE b.lifted_at IS NULL AND b.code = 'SANCTIONS' AND b.scope = 'all'
+        ORDER BY b.client_id DESC LIMIT 2)
     ) f
 """
 _OWNERS = """
@@ -150,6 +149,6 @@ def _due(connection: psycopg.Connection[tuple[object, ...]], plan: Plan, setting
         for queue, cause, due, opened in items:
             connection.execute(
                 "INSERT INTO queue_item (id, queue, cause, object_type, object_id, client_id, restricted, opened_at,"
-                " due_at) VALUES (md5(%s)::uuid, %s, %s, 'client', %s, %s, false, %s, %s)",
+                " due_at) VALUES (md5(%s)::uuid, %s, %s, 'client', %s, %s, true, %s, %s)",
                 (f"{queue} {client_id}", queue, cause, client_id, client_id, opened, due),
             )

@@ -15,8 +15,9 @@ from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients import reviewing
-from dashboard.clients.badges import risk_badge, status_badge
+from dashboard.clients.badges import status_badge
 from dashboard.clients.reviewing import Page, ReviewRow
+from dashboard.clients.vocabulary import Risk
 from dashboard.errors import Invalid
 from dashboard.onboarding.reviews import report
 from dashboard.onboarding.reviews.query import RISKS, WHENS, ReviewQuery
@@ -81,7 +82,7 @@ def _answer(asked: ReviewQuery, *, status: int = 200, rows: list[ReviewRow] | No
             {
                 "row": row,
                 "status": status_badge(row.client, freezes.get(row.client.id)),
-                "risk": risk_badge(row.plan.risk_level),
+                "risk": Risk(row.plan.risk_level).label,
                 "state": report.state(row),
                 "assignee": _assignee(row.assignee_id, actor, names),
             }

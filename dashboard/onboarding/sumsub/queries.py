@@ -45,9 +45,10 @@ class EventFilter:
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> EventFilter:
         moments = {"received_from", "received_before"}
-        return cls(
-            **{name: datetime.fromisoformat(value) if name in moments else value for name, value in kept.items()}
-        )
+        read: dict[str, Any] = {
+            name: datetime.fromisoformat(value) if name in moments else value for name, value in kept.items()
+        }
+        return cls(**read)
 
 
 class Row(NamedTuple):
@@ -224,5 +225,5 @@ def named(ids: Sequence[UUID]) -> dict[UUID, str]:
             sa.select(SumsubEvent.id, SumsubEvent.applicant_id).where(SumsubEvent.id.in_(ids)),
             sa.select(SumsubApplicant.id, SumsubApplicant.applicant_id).where(SumsubApplicant.id.in_(ids)),
         )
-    )
-    return {one: f"Applicant {applicant_id[:8]}…" if applicant_id else "A body" for one, applicant_id in rows}
+    ).all()  # fmt: skip
+    return {row[0]: f"Applicant {row[1][:8]}…" if row[1] else "A body" for row in rows}

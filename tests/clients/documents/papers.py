@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -19,6 +20,14 @@ def picture(form: str = "PNG", *, size: tuple[int, int] = (60, 40), colour: str 
     """A small still picture: PNG, JPEG, WEBP or GIF."""
     out = io.BytesIO()
     Image.new("RGB", size, colour).save(out, form)
+    return out.getvalue()
+
+
+def noise(megabytes: int) -> bytes:
+    """A PNG of about so many megabytes."""
+    side = int((megabytes * 1024**2 / 3) ** 0.5)
+    out = io.BytesIO()
+    Image.frombytes("RGB", (side, side), os.urandom(3 * side * side)).save(out, "PNG", compress_level=0)
     return out.getvalue()
 
 

@@ -156,6 +156,17 @@ def test_a_file_beyond_the_limit_is_refused_before_it_is_read(caller: Machine, c
     assert files(folder) == []
 
 
+@pytest.mark.parametrize("key", [None, "k"], ids=["plain", "with a key"])
+def test_a_large_file_within_the_limit_is_taken(
+    caller: Machine, client: Client, folder: Store, key: str | None
+) -> None:
+    content = papers.noise(9)
+    answer = send(caller, client, content, key=key)
+    assert answer.status_code == 200, answer.text
+    assert answer.get_json()["size"] == len(content) > 9_000_000
+    assert [path.read_bytes() == content for path in files(folder)] == [True]
+
+
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}], ids=["plain", "with a key"])
 def test_a_body_that_does_not_say_how_long_it_is_is_broken_off(
     caller: Machine, client: Client, folder: Store, headers: dict[str, str]
@@ -191,6 +202,7 @@ def test_a_body_that_does_not_say_how_long_it_is_is_broken_off(
 def test_a_file_just_beyond_the_limit_is_refused_once_read(caller: Machine, client: Client, folder: Store) -> None:
     answer = send(caller, client, b"\x00" * (10 * 1024**2 + 1))
     assert answer.status_code == 413 and answer.get_json()["code"] == "tooLarge"
+    assert "Scan it with a lower resolution" in answer.get_json()["detail"]
     assert files(folder) == [] and rows() == 0
 
 

@@ -28,7 +28,7 @@ HOSTILE = papers.hostile()
         (papers.picture("WEBP"), DocumentKind.WEBP, 1),
         (papers.pdf(pages=3), DocumentKind.PDF, 3),
     ],
-    ids=lambda value: value.name if isinstance(value, DocumentKind) else None,
+    ids=["png", "jpeg", "webp", "pdf"],
 )
 def test_honest_files_are_taken_and_can_be_shown(content: bytes, kind: DocumentKind, pages: int) -> None:
     assert asking.examine(content) == (kind, pages)

@@ -91,7 +91,9 @@ def test_who_may_not_see_documents_finds_none_of_it(
 ) -> None:
     document = uploaded()
     browser = signed_in(role)
-    assert "tab=documents" not in browser.get(path(client)).text
+    overview = browser.get(path(client)).text
+    assert "tab=documents" not in overview and "teal.png" not in overview
+    assert "teal.png" not in browser.get(path(client, "?tab=timeline")).text
     for there in (tab(client), address(document), address(document, "/download"), address(document, "/pages/1.png")):
         assert browser.get(there).status_code == 403, there
     assert browser.post(address(document, "/accept")).status_code == 403
@@ -117,6 +119,11 @@ def test_an_upload_leads_to_the_document(desk: Any, client: Client, folder: Stor
     assert "here already" in desk.get(again.location).text
 
 
+def test_a_large_file_within_the_limit_is_taken(desk: Any, client: Client, folder: Store) -> None:
+    assert send(desk, client, papers.noise(9)).status_code == 303
+    assert len(files(folder)) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "name", "status", "says"),
     [
@@ -127,7 +134,8 @@ def test_an_upload_leads_to_the_document(desk: Any, client: Client, folder: Stor
         (papers.picture(), "../photo.png", 422, "holds a path"),
         (b"\x00" * (10 * 1024**2 + 1), "photo.png", 413, "larger than 10 MB"),
     ],
-)  # fmt: skip
+    ids=["nothing", "web page", "drawing", "polyglot", "path", "large"],
+)
 def test_a_refused_upload_says_why_beside_the_form_and_leaves_nothing(
     desk: Any, client: Client, folder: Store, content: bytes, name: str, status: int, says: str
 ) -> None:
@@ -170,6 +178,8 @@ def test_a_page_of_a_document_is_a_picture_of_ours_that_runs_nothing(desk: Any, 
     assert desk.get(f"{there}/pages/3.png").status_code == 404
     reads = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "document.read")).all()
     assert len(reads) == 1
+    assert "Document looked at: extract.pdf" in desk.get(path(client, "?tab=timeline")).text
+    assert "Document looked at" not in desk.get(path(client)).text, "a look is no change"
 
 
 def test_a_download_is_an_attachment_also_of_what_was_withdrawn(
