@@ -18,6 +18,7 @@ PARTS = {
     "payments": ("payments", "payments over HTTP and in batches beside what they are measured against"),
     "reading": ("ledger_reading", "balances, statements and lists of the ledger at two sizes"),
     "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
+    "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
     "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),
 }

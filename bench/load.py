@@ -8,6 +8,7 @@ requests rendered beforehand are used up, whichever is first, and waits for ever
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import selectors
 import socket
@@ -16,9 +17,9 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 from bench.figures import Figure, of_latencies
-from bench.orders import Orders
 
 PATIENCE_SECONDS = 60.0
 
@@ -38,14 +39,27 @@ class Run:
     most: int
 
 
-def measure(run: Run, orders: Orders) -> tuple[Figure, int]:
+class Requests(Protocol):
+    """What is sent: requests rendered beforehand, and which answers to them are right. A dataclass of plain values."""
+
+    @property
+    def payments(self) -> int: ...
+
+    def rendered(self, count: int) -> list[bytes]: ...
+
+    def is_right(self, status: int, body: bytes) -> bool: ...
+
+
+def measure(run: Run, orders: Requests) -> tuple[Figure, int]:
     """The figure, and how many payments were answered in all (warming too), from a process of its own.
 
     Raises WrongAnswer.
     """
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
-        input=json.dumps({"run": asdict(run), "orders": asdict(orders)}),
+        input=json.dumps(
+            {"run": asdict(run), "of": [type(orders).__module__, type(orders).__name__], "orders": asdict(orders)}  # type: ignore[call-overload]
+        ),
         capture_output=True,
         text=True,
         check=False,
@@ -95,7 +109,7 @@ class _Connection:
         return int(head[9:12]), bytes(self.answer[end + 4 :])
 
 
-def _answers(run: Run, orders: Orders, until: list[float]) -> Iterator[tuple[float, float]]:
+def _answers(run: Run, orders: Requests, until: list[float]) -> Iterator[tuple[float, float]]:
     """When each right answer came and how long it took, until the clock passes `until` and all have come."""
     requests = orders.rendered(max(run.connections, int(run.most * (run.warm + run.seconds) / orders.payments)) + 8)
     gc.disable()
@@ -134,7 +148,7 @@ def _answers(run: Run, orders: Orders, until: list[float]) -> Iterator[tuple[flo
                         selector.modify(key.fileobj, selectors.EVENT_READ | selectors.EVENT_WRITE, connection)
 
 
-def _load(run: Run, orders: Orders) -> tuple[Figure, int]:
+def _load(run: Run, orders: Requests) -> tuple[Figure, int]:
     """The rate counts from the last answer of the warming to the last one in time: whole requests only."""
     until = [float("inf")]
     ends = first = last = 0.0
@@ -159,7 +173,9 @@ def _load(run: Run, orders: Orders) -> tuple[Figure, int]:
 def main() -> None:
     asked = json.load(sys.stdin)
     try:
-        figure, answered = _load(Run(**asked["run"]), Orders(**asked["orders"]))
+        module, name = asked["of"]
+        made: Requests = getattr(importlib.import_module(module), name)(**asked["orders"])
+        figure, answered = _load(Run(**asked["run"]), made)
     except WrongAnswer as wrong:
         sys.exit(str(wrong))
     json.dump({"figure": asdict(figure), "answered": answered}, sys.stdout)

@@ -13,11 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import load
 from bench.figures import Figure
 from bench.orders import Orders
 from dashboard.settings import ROOT
+
+if TYPE_CHECKING:
+    from bench.webhooks import Webhooks
 
 WORKERS, THREADS = 2, 8
 START_SECONDS = 60.0
@@ -35,7 +39,9 @@ class Served:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def measure(self, orders: Orders, *, connections: int, seconds: float, warm: float) -> tuple[Figure, int]:
+    def measure(
+        self, orders: Orders | Webhooks, *, connections: int, seconds: float, warm: float
+    ) -> tuple[Figure, int]:
         """The figure under this load, and how many payments were answered in all. Raises load.WrongAnswer."""
         most = 40_000 if orders.size else 10_000
         before = cpu_seconds(self.pid)

@@ -274,9 +274,9 @@ def rail(page: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("role", "labels"),
     [
-        (Role.OFFICER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
+        (Role.OFFICER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Onboarding", "Approvals"]),
         (Role.TREASURER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
-        (Role.AUDITOR, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
+        (Role.AUDITOR, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Onboarding", "Approvals"]),
         (Role.ADMIN, ["Home"]),
     ],
 )
@@ -289,7 +289,7 @@ def test_the_rail_counts_what_waits_for_this_person(signed_in: SignIn, officer: 
     client = client_with(officer, last_name="Saar")
     with transaction():
         clients.ask_to_activate(client.id, reason="papers seen", by=officer)
-    places = ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]
+    places = ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Onboarding", "Approvals"]
     nothing = dict.fromkeys(places, "")
     assert dict(rail(signed_in(Role.OFFICER).get("/staff/me").text)) == nothing | {"Clients": "1"}
     assert dict(rail(signed_in(Role.SENIOR_OFFICER).get("/staff/me").text))["Approvals"] == "1"
