@@ -88,7 +88,7 @@ _WHAT = {
     "verification.difference_resolved": "Difference with Sumsub resolved",
 }
 #: what an outcome did to the client, after what was told
-_KYC_EFFECTS = {
+_KYC_EFFECTS: dict[str, str] = {
     KycEffect.BLOCKED: "debits blocked",
     KycEffect.KEPT_INACTIVE: "stays inactive",
     KycEffect.HELD_BACK: "activation held back",
@@ -285,7 +285,7 @@ def _verified(entry: TimelineEntry) -> str:
     if entry.after.get("told"):
         told = datetime.fromisoformat(entry.after["told"]).astimezone(calendar().zone)
         words = f"{words}, created {told.day} {told:%b %Y %H:%M}"
-    effect = _KYC_EFFECTS.get(entry.after.get("effect") or "")  # type: ignore[call-overload]
+    effect = _KYC_EFFECTS.get(str(entry.after.get("effect")))
     why = entry.after.get("why")
     return words + (f": {effect}" if effect else "") + (f". {why}" if why else "")
 

@@ -45,9 +45,10 @@ class EventFilter:
     @classmethod
     def of_json(cls, kept: Mapping[str, Any]) -> EventFilter:
         moments = {"received_from", "received_before"}
-        return cls(
-            **{name: datetime.fromisoformat(value) if name in moments else value for name, value in kept.items()}
-        )
+        read: dict[str, Any] = {
+            name: datetime.fromisoformat(value) if name in moments else value for name, value in kept.items()
+        }
+        return cls(**read)
 
 
 class Row(NamedTuple):
@@ -219,7 +220,7 @@ def named(ids: Sequence[UUID]) -> dict[UUID, str]:
     """Events and applicants without a client of ours, by our ids of them: `Applicant 5c9e177b…`."""
     if not ids:
         return {}
-    rows = session().execute(
+    rows: sa.Result[Any] = session().execute(
         sa.union_all(
             sa.select(SumsubEvent.id, SumsubEvent.applicant_id).where(SumsubEvent.id.in_(ids)),
             sa.select(SumsubApplicant.id, SumsubApplicant.applicant_id).where(SumsubApplicant.id.in_(ids)),

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from dashboard import clock
@@ -60,13 +61,16 @@ def deliver(event: Mapping[str, Any], settings: Settings, *, address: str) -> No
     """Through the whole application, as if it had come over the line. Raises RuntimeError where it was not taken."""
     body = json.dumps(event, ensure_ascii=False).encode()
     algorithm = Algorithm(settings.sumsub_digest_algorithm)
+    headers: Headers = Headers(
+        {
+            signature.DIGEST_HEADER: signature.sign(settings.sumsub_webhook_secrets[0], body, algorithm),
+            signature.ALGORITHM_HEADER: algorithm.value,
+        }
+    )
     environ = EnvironBuilder(
         path=address, method="POST", data=body, content_type="application/json",
         base_url=f"{'https' if settings.secure_cookies else 'http'}://localhost/",
-        headers={
-            signature.DIGEST_HEADER: signature.sign(settings.sumsub_webhook_secrets[0], body, algorithm),
-            signature.ALGORITHM_HEADER: algorithm.value,
-        },
+        headers=headers,
     ).get_environ()  # fmt: skip
     environ[_MARK] = True
     # a context of its own: what the request puts aside is not ours, and its transaction neither
