@@ -40,7 +40,7 @@ commands = AppGroup("demo", help="Demo data.")
 @click.option("--seed", default=1, show_default=True, type=int, help="The same seed gives the same rows on one day.")
 def load(clients: int, transactions: int | None, seed: int) -> None:
     """Fill an empty database with demo sign-ins and clients. Refused when ENVIRONMENT=production."""
-    from dashboard.home.demo_data import loading, unrecognized, verification
+    from dashboard.home.demo_data import comparison, loading, unrecognized, verification
 
     settings: Settings = current_app.extensions["countinghouse.settings"]
     began = time.monotonic()
@@ -57,6 +57,7 @@ def load(clients: int, transactions: int | None, seed: int) -> None:
         if loaded.transactions:
             unrecognized.tell(seed)
         verification.tell(seed)
+        comparison.tell()
     except DomainError as error:
         raise click.ClickException(error.message) from None
     seconds = time.monotonic() - began

@@ -1,69 +1,52 @@
-"""A comparison with Sumsub of the last night: one difference that is open, and one that was a lost event.
-
-It is written about applicants that the load has made; where there are none, nothing was compared.
-"""
+"""A comparison with Sumsub: one difference that is open, and one that told of a lost event. It is about applicants that
+`verification` has told of, made by the product's own verbs; nobody was asked for it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from random import Random
+import sqlalchemy as sa
 
-import psycopg
-
-from dashboard.home.demo_data import evidence
-from dashboard.home.demo_data.plan import Colleague, Days, Plan, milliseconds
-from dashboard.home.demo_data.rows import Sheets, identifier, moment
-from dashboard.onboarding.pulling.vocabulary import CAUSE, OBJECT, QUEUE
-
-_AT = time(3, 20, tzinfo=UTC)
-_SECOND = 1_000
-_BY = Colleague("", "daily comparison", "system", "system")
-
-_RUN = (
-    "INSERT INTO verification_comparison (id, started_at, finished_at, applicants, applied, differing, unanswered,"
-    " resolved, by_kind, by_name) VALUES (%s, %s, %s, %s, %s, %s, 0, 0, 'system', 'daily comparison')"
-)
-_DIFFERENCE = (
-    "INSERT INTO verification_difference (id, applicant_id, client_id, field, ours, theirs, found_at, seen_at,"
-    " comparison_id, state, closing, closed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-)
+from dashboard.access.actor import system
+from dashboard.clients.vocabulary import KycState
+from dashboard.database import new_id, session, transaction
+from dashboard.onboarding.pulling import queries
+from dashboard.onboarding.pulling.services import comparing, differences
+from dashboard.onboarding.pulling.services.comparing import Counts
+from dashboard.onboarding.pulling.services.differences import Pair
+from dashboard.onboarding.pulling.vocabulary import Field
+from dashboard.onboarding.sumsub.models import SumsubApplicant
 
 
-def write(connection: psycopg.Connection[tuple[object, ...]], plan: Plan, days: Days) -> Sheets:
-    """The run and its differences; gives what is to be copied with them: the queue item and the evidence."""
-    random, sheets = Random(f"comparison {plan.seed}"), Sheets()  # noqa: S311 invents, protects nothing
-    total = connection.execute("SELECT count(*) FROM sumsub_applicant").fetchone()
-    approved = connection.execute(
-        "SELECT applicant_id, client_id, level FROM sumsub_applicant"
-        " WHERE client_id IS NOT NULL AND state = 'approved' AND level IS NOT NULL ORDER BY applicant_id LIMIT 2"
-    ).fetchall()
-    if total is None or len(approved) < 2:
-        return sheets
-    began = milliseconds(datetime.combine(plan.today - timedelta(days=1), _AT))
-    run_id, found = identifier(began, random), began + 2 * _SECOND
-    connection.execute(_RUN, (run_id, moment(began), moment(began + 30 * _SECOND), total[0], 1, 1))
-    for (applicant, client, level), lost in zip(approved, (False, True), strict=True):
-        difference = identifier(found, random)
-        ends = (moment(found), moment(found), run_id)
-        if lost:
-            row = (difference, applicant, client, "state", "pending", "approved", *ends, "resolved", "applied", ends[0])
-            said, pair = "state", {"ours": "pending", "theirs": "approved"}
-        else:
-            row = (difference, applicant, client, "level", level, f"{level}-enhanced", *ends, "open", None, None)
-            said, pair = "level", {"ours": str(level), "theirs": f"{level}-enhanced"}
-            sheets.add(
-                "queue_item", identifier(found, random), QUEUE, CAUSE, OBJECT, difference, str(client), True,
-                moment(found), moment(days.due(found, 1)), None,
-            )  # fmt: skip
-        connection.execute(_DIFFERENCE, row)
-        evidence.write(
-            sheets, random, found, "verification.difference_found", _BY, OBJECT, difference, str(client),
-            {"after": {"field": said}, "restricted": pair},
-        )  # fmt: skip
-        if lost:
-            evidence.write(
-                sheets, random, found, "verification.difference_resolved", _BY, OBJECT, difference, str(client),
-                {"after": {"field": said, "how": "applied"}},
-            )  # fmt: skip
-        found += _SECOND
-    return sheets
+def tell() -> int:
+    """Gives how many differences were found; none where there are too few approved applicants."""
+    by = system("daily comparison")
+    with transaction():
+        approved = session().scalars(
+            sa.select(SumsubApplicant)
+            .where(SumsubApplicant.client_id.is_not(None), SumsubApplicant.state == KycState.APPROVED.value)
+            .order_by(SumsubApplicant.applicant_id)
+            .limit(2)
+        ).all()
+        if len(approved) < 2:
+            return 0
+        run = comparing.begin(new_id(), by=by)
+        other_level, caught_up = approved
+        differences.settle(
+            other_level.applicant_id,
+            {Field.LEVEL: Pair(other_level.level, "enhanced-kyc-level")},
+            looked=frozenset({Field.LEVEL}),
+            client_id=other_level.client_id,
+            comparison_id=run.id,
+            by=by,
+        )
+        differences.settle(
+            caught_up.applicant_id,
+            {},
+            looked=frozenset({Field.STATE}),
+            client_id=caught_up.client_id,
+            comparison_id=run.id,
+            by=by,
+            caught_up={Field.STATE: Pair(KycState.PENDING.value, KycState.APPROVED.value)},
+        )
+        counts = Counts(applicants=queries.count_applicants(), applied=1, differing=1)
+        comparing.finish(run.id, counts, by=by)
+    return 2

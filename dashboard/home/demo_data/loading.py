@@ -24,7 +24,7 @@ from psycopg import sql
 from dashboard import clock
 from dashboard.access.permissions import Role
 from dashboard.errors import Refused
-from dashboard.home.demo_data import accounts, chart, checking, closing, comparison, transfers
+from dashboard.home.demo_data import accounts, chart, checking, closing, transfers
 from dashboard.home.demo_data.business_days import business_days
 from dashboard.home.demo_data.holdings import Holdings
 from dashboard.home.demo_data.plan import PAST, Colleague, Days, Plan, milliseconds
@@ -191,7 +191,6 @@ class _Load:
                 connection.execute(statement)
         if plan.transactions:
             self._copy(transfers.write(connection, plan, Days(plan)).parcels())
-        self._copy(comparison.write(connection, plan, Days(plan)).parcels())
         if large:
             self.progress("Checking the rules")
             connection.execute(f"ANALYZE {', '.join(COLUMNS)}")
