@@ -35,11 +35,13 @@ RULES = {
             SELECT object_id FROM queue_item WHERE queue = 'block-review' AND cause = 'review' AND closed_at IS NULL
         ) q ON q.object_id = b.id WHERE b.id IS NULL OR q.object_id IS NULL
     """,
-    "an active client was activated by two people": """
+    "an active client was activated by two people, or by an approval of its verification": """
         SELECT 1 FROM client c LEFT JOIN approval_request r
         ON r.id = c.activation_approval_id AND r.object_id = c.id
         AND r.kind = 'client.activate' AND r.state = 'approved'
-        WHERE 'active' IN (c.status, c.status_before_block) AND r.id IS NULL
+        LEFT JOIN verification_decision d
+        ON d.id = c.activation_decision_id AND d.client_id = c.id AND d.effect = 'activated'
+        WHERE 'active' IN (c.status, c.status_before_block) AND r.id IS NULL AND d.id IS NULL
     """,
     "a lifted block names its approved request": """
         SELECT 1 FROM client_block b LEFT JOIN approval_request r
