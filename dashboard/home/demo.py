@@ -41,7 +41,7 @@ commands = AppGroup("demo", help="Demo data.")
 def load(clients: int, transactions: int | None, seed: int) -> None:
     """Fill an empty database with demo sign-ins and clients. Refused when ENVIRONMENT=production."""
     from dashboard.clients.documents.store import Store
-    from dashboard.home.demo_data import deletions, documents, loading, unrecognized, verification
+    from dashboard.home.demo_data import comparison, deletions, documents, loading, unrecognized, verification
 
     settings: Settings = current_app.extensions["countinghouse.settings"]
     began = time.monotonic()
@@ -61,6 +61,7 @@ def load(clients: int, transactions: int | None, seed: int) -> None:
         verification.tell(seed)
         if loaded.transactions:
             deletions.tell()
+        comparison.tell()
     except DomainError as error:
         raise click.ClickException(error.message) from None
     seconds = time.monotonic() - began

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from dashboard.app import create_app
 from dashboard.clients.models import ClientVerification, VerificationDecision
 from dashboard.database import db, session
-from dashboard.home.demo_data import loading, verification
+from dashboard.home.demo_data import comparison, loading, verification
 from dashboard.home.demo_data.checking import broken_rules
+from dashboard.onboarding.pulling.models import VerificationDifference
 from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.queues.models import QueueItem
 from dashboard.settings import Settings
@@ -33,6 +34,9 @@ def test_the_demo_has_events_in_every_state_and_breaks_no_rule(databases: Databa
         assert {"activated", "blocked", "outOfDate", "nothing"} <= done
         causes = set(session().scalars(sa.select(QueueItem.cause).where(QueueItem.queue == "verification")))
         assert {"unknownClient", "rejectedWhileActive", "notApprovedWhileActive"} <= causes
+        assert comparison.tell() == 2
+        found = session().scalars(sa.select(VerificationDifference).order_by(VerificationDifference.id)).all()
+        assert [(one.field, one.state) for one in found] == [("level", "open"), ("state", "resolved")]
         db.session.remove()
         db.engine.dispose()
     with psycopg.connect(owner_url.replace("+psycopg", "", 1), autocommit=True) as connection:

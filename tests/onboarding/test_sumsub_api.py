@@ -277,7 +277,12 @@ def test_times_are_read_in_every_way_they_are_written(text: str, said: str) -> N
     assert found is not None and found.isoformat() == said
 
 
-def test_no_log_line_and_no_failure_holds_token_key_or_applicant(there: StandIn) -> None:
+def test_no_log_line_and_no_failure_holds_token_key_or_applicant(
+    there: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    asking(there).applicant(APPLICANT)
+    assert all(word not in caplog.text for word in (TOKEN, KEY, APPLICANT, *PERSONAL))
     there.fail(500, times=3)
     with structlog.testing.capture_logs() as lines, pytest.raises(NoAnswer) as failure:
         asking(there).status(APPLICANT)

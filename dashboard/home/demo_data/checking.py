@@ -35,7 +35,7 @@ RULES = {
             SELECT object_id FROM queue_item WHERE queue = 'block-review' AND cause = 'review' AND closed_at IS NULL
         ) q ON q.object_id = b.id WHERE b.id IS NULL OR q.object_id IS NULL
     """,
-    "an active client was activated by two people or by its verification": """
+    "an active client was activated by two people, or by an approval of its verification": """
         SELECT 1 FROM client c LEFT JOIN approval_request r
         ON r.id = c.activation_approval_id AND r.object_id = c.id
         AND r.kind = 'client.activate' AND r.state = 'approved'

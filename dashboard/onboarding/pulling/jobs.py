@@ -140,7 +140,7 @@ def compare(run: Run) -> dict[str, Any]:
     """
     sumsub, by = _client(run), run.by
     with transaction():
-        begun = queries.run_of(run.job_id) or comparing.begin(run.job_id, by=by)
+        begun = queries.run_of(run.job_id) or comparing.begin(run.job_id, job_id=run.job_id, by=by)
         if begun.finished_at is not None:
             return {"comparisonId": str(run.job_id), "applicants": begun.applicants, "differing": begun.differing}
         edge = UUID(run.checkpoint["after"]) if "after" in run.checkpoint else None

@@ -43,10 +43,10 @@ def ask_to_compare(*, by: Actor) -> BackgroundJob:
     return background.ask(COMPARE, {}, by=by, single=True)
 
 
-def begin(job_id: UUID, *, by: Actor) -> VerificationComparison:
+def begin(run_id: UUID, *, job_id: UUID | None = None, by: Actor) -> VerificationComparison:
     """Write that a run has begun."""
     run = VerificationComparison(
-        id=job_id,
+        id=run_id,
         job_id=job_id,
         started_at=clock.now(),
         applicants=0,
@@ -60,7 +60,7 @@ def begin(job_id: UUID, *, by: Actor) -> VerificationComparison:
     )
     session().add(run)
     session().flush()
-    audit.record("verification_comparison.started", by=by, object_type=OBJECT, object_id=job_id)
+    audit.record("verification_comparison.started", by=by, object_type=OBJECT, object_id=run_id)
     return run
 
 

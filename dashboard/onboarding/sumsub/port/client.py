@@ -6,6 +6,7 @@ is logged or stands in an error.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -49,6 +50,10 @@ LONGEST_WAIT_SECONDS = 3600.0
 
 #: identifiers that go into a path: whatever else it is, it is no path
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.~-]{1,200}", re.ASCII)
+
+# it writes the address of each request, and an applicant stands in ours
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 #: waits so many seconds and gives whether to stop
 Wait = Callable[[float], bool]
