@@ -21,11 +21,12 @@ from dashboard.clients import periods as review_periods
 from dashboard.clients import retention, story
 from dashboard.clients.api import client_operations
 from dashboard.clients.approvals import KINDS
+from dashboard.clients.documents.queries import first_expiry
 from dashboard.clients.documents.services.purging import erased_from
 from dashboard.clients.documents.store import Store
 from dashboard.clients.owners import OWNERS
 from dashboard.clients.pages import clients
-from dashboard.clients.services import deletion
+from dashboard.clients.services import deletion, plan
 from dashboard.home import navigation
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
@@ -143,6 +144,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     owners.install(OWNERS)
     parents.install(transfer_of)
     story.learn(TELLERS)
+    plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)

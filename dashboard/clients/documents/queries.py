@@ -197,3 +197,14 @@ def replaced(documents: Sequence[ClientDocument]) -> set[UUID]:
         .where(ClientDocument.id.in_([document.id for document in documents]))
     )
     return set(rows)
+
+
+def first_expiry(client_id: UUID, after: date) -> date | None:
+    """The first day after `after` on which an accepted document runs out; a renewed one counts by its newest day."""
+    newest = (
+        sa.select(sa.func.max(ClientDocument.expires_on).label("day"))
+        .where(ClientDocument.client_id == client_id, ClientDocument.state == DocumentState.ACCEPTED.value)
+        .group_by(ClientDocument.category)
+        .subquery()
+    )
+    return session().scalar(sa.select(sa.func.min(newest.c.day)).where(newest.c.day > after))

@@ -20,12 +20,16 @@ def tell() -> int:
     """Gives how many differences were found; none where there are too few approved applicants."""
     by = system("daily comparison")
     with transaction():
-        approved = session().scalars(
-            sa.select(SumsubApplicant)
-            .where(SumsubApplicant.client_id.is_not(None), SumsubApplicant.state == KycState.APPROVED.value)
-            .order_by(SumsubApplicant.applicant_id)
-            .limit(2)
-        ).all()
+        approved = (
+            session()
+            .scalars(
+                sa.select(SumsubApplicant)
+                .where(SumsubApplicant.client_id.is_not(None), SumsubApplicant.state == KycState.APPROVED.value)
+                .order_by(SumsubApplicant.applicant_id)
+                .limit(2)
+            )
+            .all()
+        )
         if len(approved) < 2:
             return 0
         run = comparing.begin(new_id(), by=by)

@@ -20,7 +20,7 @@ from dashboard.clients.documents import queries, services
 from dashboard.clients.documents.models import ClientDocument, ClientDocumentDecision
 from dashboard.clients.documents.store import FORGOTTEN_SECONDS, INCOMING, Store
 from dashboard.clients.documents.vocabulary import DocumentCategory, DocumentRejection, DocumentState
-from dashboard.clients.models import Client
+from dashboard.clients.models import Client, ClientReviewPlan
 from dashboard.database import new_id, session, transaction
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.queues.models import QueueItem
@@ -329,3 +329,18 @@ def test_pages_turned_are_one_look_and_downloads_are_told_each(
         services.look_at(client.id, document.id, page=2, by=officer)
     with pytest.raises(NotFound):
         services.look_at(new_id(), document.id, page=1, by=officer)
+
+
+def test_an_accepted_document_brings_the_next_review_forward_and_its_renewal_puts_it_back(
+    uploaded: Uploaded, officer: Actor, client: Client
+) -> None:
+    def planned() -> date:
+        session().expire_all()
+        return session().get_one(ClientReviewPlan, client.id).next_on
+
+    by_risk, soon = planned(), TODAY + timedelta(days=20)
+    assert by_risk > soon
+    accept(uploaded(), officer, soon)
+    assert planned() == soon
+    accept(uploaded("red"), officer, by_risk + timedelta(days=1))
+    assert planned() == by_risk

@@ -23,6 +23,7 @@ from dashboard.clients.documents.vocabulary import (
 )
 from dashboard.clients.models import Client
 from dashboard.clients.services.lock import locked
+from dashboard.clients.services.plan import follow
 from dashboard.clients.services.upkeep import refresh_flags, refresh_queues
 from dashboard.database import new_id, session
 from dashboard.errors import Conflict, Invalid
@@ -115,11 +116,12 @@ def _iso(day: date | None) -> str | None:
 
 
 def after_decision(client: Client, *, by: Actor, cause: str) -> None:
-    """What follows from it for the client: flags that come and go, and the queues."""
+    """What follows from it for the client: flags that come and go, the queues, the day of its next review."""
     refresh_flags(client, by=by, cause=cause)
     refresh_queues(client, by=by)
     client.updated_at = clock.now()
     session().flush()
+    follow(client, by=by)
 
 
 def accept(
