@@ -220,7 +220,7 @@ def named(ids: Sequence[UUID]) -> dict[UUID, str]:
     """Events and applicants without a client of ours, by our ids of them: `Applicant 5c9e177b…`."""
     if not ids:
         return {}
-    rows = session().execute(
+    rows: Sequence[sa.Row[Any]] = session().execute(
         sa.union_all(
             sa.select(SumsubEvent.id, SumsubEvent.applicant_id).where(SumsubEvent.id.in_(ids)),
             sa.select(SumsubApplicant.id, SumsubApplicant.applicant_id).where(SumsubApplicant.id.in_(ids)),
