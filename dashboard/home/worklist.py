@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
+from dashboard.clients import deletion
 from dashboard.clients import queries as clients
 from dashboard.clients.blocks import BlockView, as_seen
 from dashboard.clients.documents import queries as documents
@@ -250,7 +251,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most eleven queries. `note` is said in each; `with_blocks` says which block."""
+    """Rows for this reader, in at most twelve queries. `note` is said in each; `with_blocks` says which block."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -260,6 +261,8 @@ def rows(
     about_transfers = _transfers([item.object_id for item in items if item.object_type in {TRANSFERS, RECEIPTS}])
     about_requests = _requests([item.object_id for item in items if item.object_type == REQUESTS])
     about_documents = documents.by_ids([item.object_id for item in items if item.object_type == DOCUMENTS])
+    wished = [known[item.client_id] for item in items if item.object_type == DELETIONS and item.client_id]
+    about_deletions = deletion.in_short(wished)
     about_events = sumsub.named([item.object_id for item in items if item.object_type in {EVENTS, APPLICANTS}])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
@@ -269,6 +272,8 @@ def rows(
         mine = item.assignee_id is not None and item.assignee_id == actor.id
         about, block = client.name if client else "", blocks.get(item.object_id)
         detail = f"{block.scope_label} · {block.code_label}" if block else None
+        if item.object_type == DELETIONS and client:
+            detail = about_deletions[client.id]
         if item.object_id in about_documents:
             detail = document_label(about_documents[item.object_id])
         if item.queue in REVIEWS:
