@@ -149,7 +149,7 @@ def run(bench: Bench) -> None:
                 "bare Flask, HMAC and one INSERT": partial(measured, bare, False),
                 "product, while the worker processes": partial(measured, ours, True),
             }
-            _lines(in_turn(programs), judged=False)
+            _lines(in_turn(programs, rounds=1), judged=False)
     _nothing_twice(settings)
 
 

@@ -226,8 +226,20 @@ def due_for_purge(day: date, *, after: tuple[date, UUID] | None, limit: int = 10
     return list(session().scalars(query))
 
 
-def by_ids(ids: Sequence[UUID]) -> dict[UUID, DeletionRequest]:
-    """Requests by id, in one query."""
-    if not ids:
+def in_short(clients: Sequence[Client]) -> dict[UUID, str]:
+    """Of each of these: until when its data is kept and whether a legal hold stands, in one query."""
+    if not clients:
         return {}
-    return {one.id: one for one in session().scalars(sa.select(DeletionRequest).where(DeletionRequest.id.in_(ids)))}
+    held = set(
+        session().scalars(
+            sa.select(LegalHold.client_id).where(
+                LegalHold.client_id.in_([one.id for one in clients]), LegalHold.ended_at.is_(None)
+            )
+        )
+    )
+    told = {}
+    for client in clients:
+        free = retention.ends(client.closed_at)
+        kept = f"free from {free.day} {free:%b %Y}" if free else "the relationship goes on"
+        told[client.id] = f"{kept} · a legal hold stands" if client.id in held else f"{kept} · no legal hold"
+    return told

@@ -298,11 +298,16 @@ def upgrade() -> None:
     op.create_index(
         "ix_sumsub_event_applicant", "sumsub_event", ["applicant_id", "ordered_at", "ordered_rank", "meaning"]
     )
-    for name, column in (
-        ("client", "client_id"), ("external", "external_user_id"), ("type", "type"), ("effect", "effect"),
-        ("verdict", "verdict"),
-    ):  # fmt: skip
-        op.create_index(f"ix_sumsub_event_{name}", "sumsub_event", [column, sa.literal_column("id DESC")])
+    newest = sa.literal_column("id DESC")
+    op.create_index(
+        "ix_sumsub_event_client", "sumsub_event", ["client_id", newest],
+        postgresql_where=sa.text("client_id IS NOT NULL"),
+    )  # fmt: skip
+    op.create_index("ix_sumsub_event_type", "sumsub_event", ["type", newest])
+    op.create_index(
+        "ix_sumsub_event_effect", "sumsub_event", ["effect", newest],
+        postgresql_where=sa.text("effect IS NOT NULL AND effect NOT IN ('applied', 'noted')"),
+    )  # fmt: skip
     op.create_index("ix_sumsub_event_correlation", "sumsub_event", ["correlation_id"])
     op.create_table(
         "sumsub_applicant",

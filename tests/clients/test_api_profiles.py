@@ -383,4 +383,4 @@ def test_the_documented_field_names_are_those_of_the_reference() -> None:
     from dashboard.clients.dto import ClientDto
 
     names = {field.alias for field in ClientDto.model_fields.values()}
-    assert names == CLIENT_DTO | OF_INDIVIDUALS | {"externalId", "isClosed"}
+    assert names == CLIENT_DTO | OF_INDIVIDUALS | {"externalId", "isClosed", "processingRestricted"}

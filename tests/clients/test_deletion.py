@@ -411,6 +411,14 @@ def test_the_queue_leads_to_the_page(client: Client, officer: Actor, signed_in: 
     browser = signed_in(Role.OFFICER)
     page = browser.get("/queues/deletion-requests").get_data(as_text=True)
     assert "Decide on the deletion" in page and f"/clients/{client.id}/deletion" in page
+    assert "the relationship goes on · no legal hold" in page
+    with transaction():
+        services.place_hold(client.id, code=HoldCode.LITIGATION, reference="File 7", by=officer)
+    closed(client, officer)
+    until = ends(client.closed_at)
+    assert until is not None
+    page = browser.get("/queues/deletion-requests").get_data(as_text=True)
+    assert f"free from {until.day} {until:%b %Y} · a legal hold stands" in page and "File 7" not in page
     assert signed_in(Role.TREASURER).get("/queues/deletion-requests").status_code == 403
     assert "Deletion requests" in browser.get("/").get_data(as_text=True)
 

@@ -65,7 +65,11 @@ def _conditions(chosen: EventFilter) -> list[sa.ColumnElement[bool]]:
         found.append(
             sa.or_(
                 table.applicant_id == chosen.about,
-                table.external_user_id == chosen.about,
+                table.applicant_id.in_(
+                    sa.select(SumsubApplicant.applicant_id).where(
+                        SumsubApplicant.client_id.is_(None), SumsubApplicant.external_user_id == chosen.about
+                    )
+                ),
                 table.correlation_id == chosen.about,
                 *_of_client(chosen.about),
             )
@@ -218,12 +222,8 @@ def newest_applicant_of(external_user_id: str) -> str | None:
 
 def named(ids: Sequence[UUID]) -> dict[UUID, str]:
     """Events and applicants without a client of ours, by our ids of them: `Applicant 5c9e177b…`."""
-    if not ids:
-        return {}
-    rows: Sequence[Any] = session().execute(
-        sa.union_all(
-            sa.select(SumsubEvent.id, SumsubEvent.applicant_id).where(SumsubEvent.id.in_(ids)),
-            sa.select(SumsubApplicant.id, SumsubApplicant.applicant_id).where(SumsubApplicant.id.in_(ids)),
-        )
-    ).all()  # fmt: skip
-    return {row[0]: f"Applicant {row[1][:8]}…" if row[1] else "A body" for row in rows}
+    found: dict[UUID, str] = {}
+    for table in (SumsubEvent, SumsubApplicant) if ids else ():
+        rows = session().execute(sa.select(table.id, table.applicant_id).where(table.id.in_(ids)))
+        found |= {row.id: f"Applicant {row.applicant_id[:8]}…" if row.applicant_id else "A body" for row in rows}
+    return found
