@@ -49,6 +49,7 @@ BEGIN
 END $$;
 CREATE TRIGGER client_risk_begins AFTER INSERT ON client
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION client_risk_begins();
+REVOKE EXECUTE ON FUNCTION client_risk_is_told(), client_risk_begins() FROM PUBLIC;
 """
 
 #: the history of clients that were there before it: from the evidence, and where that says nothing, as they stand
