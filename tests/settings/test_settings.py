@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.settings import MailSecurity, MailServer, SettingsError, load
+from dashboard.settings import DEMO_WEBHOOK_SECRET, MailSecurity, MailServer, SettingsError, load
 
 GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONMENT": "production"}
 
@@ -111,3 +111,15 @@ def test_the_password_of_the_mail_server_does_not_show_itself() -> None:
     settings = load({"SMTP_URL": "smtps://user:hidden-word@relay", "MAIL_FROM": SENDER})
     assert settings.mail_server is not None and settings.mail_server.password == "hidden-word"
     assert "hidden" not in repr(settings)
+
+
+def test_webhook_secrets_may_be_several_and_the_demo_one_is_for_development_alone() -> None:
+    assert load({}).sumsub_webhook_secrets == (DEMO_WEBHOOK_SECRET,)
+    assert load({"SUMSUB_WEBHOOK_SECRET": " new , old,new,"}).sumsub_webhook_secrets == ("new", "old")
+    production = {"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d"}
+    assert load(production).sumsub_webhook_secrets == ()
+    with pytest.raises(SettingsError, match="SUMSUB_WEBHOOK_SECRET"):
+        load({**production, "SUMSUB_WEBHOOK_SECRET": f"own,{DEMO_WEBHOOK_SECRET}"})
+    with pytest.raises(SettingsError, match="SUMSUB_DIGEST_ALGORITHM"):
+        load({"SUMSUB_DIGEST_ALGORITHM": "HMAC_MD5_HEX"})
+    assert load({"SUMSUB_WORKFLOW_LEVELS": "a, b"}).sumsub_workflow_levels == frozenset({"a", "b"})
