@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.settings import MailSecurity, MailServer, SettingsError, load
+from dashboard.settings import DEMO_WEBHOOK_SECRET, MailSecurity, MailServer, SettingsError, load
 
 GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONMENT": "production"}
 
@@ -155,3 +155,15 @@ def test_periods_of_reviews_are_never_longer_than_the_law(wrong: dict[str, str],
     with pytest.raises(SettingsError) as caught:
         load(wrong)
     assert caught.value.message.startswith(words)
+
+
+def test_webhook_secrets_may_be_several_and_the_demo_one_is_for_development_alone() -> None:
+    assert load({}).sumsub_webhook_secrets == (DEMO_WEBHOOK_SECRET,)
+    assert load({"SUMSUB_WEBHOOK_SECRET": " new , old,new,"}).sumsub_webhook_secrets == ("new", "old")
+    production = {"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d"}
+    assert load(production).sumsub_webhook_secrets == ()
+    with pytest.raises(SettingsError, match="SUMSUB_WEBHOOK_SECRET"):
+        load({**production, "SUMSUB_WEBHOOK_SECRET": f"own,{DEMO_WEBHOOK_SECRET}"})
+    with pytest.raises(SettingsError, match="SUMSUB_DIGEST_ALGORITHM"):
+        load({"SUMSUB_DIGEST_ALGORITHM": "HMAC_MD5_HEX"})
+    assert load({"SUMSUB_WORKFLOW_LEVELS": "a, b"}).sumsub_workflow_levels == frozenset({"a", "b"})
