@@ -9,15 +9,18 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from dashboard import clock
 from dashboard.access.permissions import Audience, Role
 from dashboard.database import db
 from dashboard.onboarding.sumsub import signature, worker
 from dashboard.settings import DEMO_WEBHOOK_SECRET
+from dashboard.web import json
 from tests.browser.conftest import Live
+from tests.clients.documents import papers
 from tests.onboarding.telling import DOOR, FINAL, GREEN, body_of, event
+from tests.onboarding.test_import_companies import COMPANY
 
 
 @pytest.fixture
@@ -40,13 +43,27 @@ def told(live: Live) -> Any:
 
 
 def company(live: Live) -> str:
-    """Brought in by a machine."""
+    """Imported by a partner, with everything that the document knows of a company."""
     answer = httpx.post(
-        f"{live.url}/internal/Clients", json={"type": "company", "legalName": "Ilves OÜ", "riskLevel": 2},
-        headers={"Authorization": f"Bearer {live.token(Audience.SYSTEM)}"}, trust_env=False,
+        f"{live.url}/integration/clients/companies", content=json.dumps(COMPANY),
+        headers={"Authorization": f"Bearer {live.token(Audience.INTEGRATION)}", "Content-Type": "application/json"},
+        trust_env=False,
     )  # fmt: skip
     assert answer.status_code == 200, answer.text
-    return str(answer.json()["value"]["id"])
+    return str(answer.json()["clientId"])
+
+
+def accepted(page: Page, category: str, name: str, content: bytes) -> None:
+    """Upload a document of the client whose tab is open, look at it, and accept it."""
+    page.keyboard.press("u")
+    page.get_by_label("What it is about").select_option(category)
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator(".paper img").first).to_be_visible()
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_role("row", name=name).get_by_text("Accepted")).to_be_visible()
 
 
 def test_an_officer_sees_why_a_company_is_active_and_that_a_late_rejection_changed_nothing(
@@ -56,6 +73,10 @@ def test_an_officer_sees_why_a_company_is_active_and_that_a_late_rejection_chang
     page = live.sign_in(live.staff(Role.OFFICER, "R. Kask"))
     page.goto(f"{live.url}/clients/{client_id}")
     expect(page.locator(".clienthead .badge").first).to_have_text("Inactive")
+    page.goto(f"{live.url}/clients/{client_id}?tab=documents")
+    accepted(page, "companyRegistration", "register.pdf", papers.pdf("Extract of the register"))
+    accepted(page, "identity", "passport.png", papers.picture(size=(600, 400)))
+    page.goto(f"{live.url}/clients/{client_id}")
 
     told("applicantPending", client_id, 3, reviewStatus="pending")
     told("applicantReviewed", client_id, 2, **GREEN)
