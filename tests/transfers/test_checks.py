@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dashboard import clock
+from dashboard.clients import services as clients
 from dashboard.clients.models import Client, Individual
 from dashboard.clients.vocabulary import Scope
 from dashboard.database import session, transaction
@@ -202,6 +203,8 @@ def test_prohibited_risk_never_goes_by_itself(house: Sending) -> None:
     blocked(house.client, house.maker, scope=Scope.CREDIT)
     with transaction():
         session().execute(sa.update(Client).where(Client.id == house.client.id).values(risk_level=4))
+        session().expire_all()
+        clients.reconsider(house.client.id)
     with transaction():
         confirm.confirm_without_code(waiting, by=BY)
     assert house.fresh(waiting).status == "manualReview"

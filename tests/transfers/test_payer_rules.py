@@ -147,6 +147,8 @@ def test_a_rule_stands_still_while_its_client_is_in_doubt(
             accounts.close(account.id, by=system())
         else:
             session().execute(sa.text("UPDATE client SET risk_level = 3 WHERE id = :id"), {"id": account.owner_id})
+            session().expire_all()
+            clients.reconsider(account.owner_id)
     session().expire_all()
     assert standing.rule_for(PAYER, "eur") is None
     assert posted(receipt, rule) is None
