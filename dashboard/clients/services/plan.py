@@ -109,7 +109,7 @@ def limits(client: Client, today: date) -> list[Limit]:
         found.append(Limit(first, f"{it.whose}'s {it.what} expires" if it else "an uploaded document expires"))
     if known and known[0].day <= today:
         late = known[0]
-        soon = today + timedelta(days=periods().lead)
+        soon = today + timedelta(days=max(periods().lead, 1))
         found.append(Limit(soon, f"{late.whose}'s {late.what} has expired already", held=True))
     return sorted(found)
 

@@ -63,7 +63,7 @@ _REVIEWS = f"""
                 SELECT i.document_expiration_date FROM individual i WHERE i.client_id = p.client_id
                 UNION ALL SELECT (i.document ->> 'expirationDate')::date FROM related_individual i
                 WHERE i.client_id = p.client_id
-            ) e(day) WHERE e.day > %(today)s::date + 40
+            ) e(day) WHERE e.day > d.reviewed_on
         )
         FROM done d WHERE d.client_id = p.client_id
     )
