@@ -16,6 +16,7 @@ from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients import reviewing
 from dashboard.clients.badges import status_badge
+from dashboard.clients.calendar import calendar
 from dashboard.clients.reviewing import Page, ReviewRow
 from dashboard.clients.vocabulary import Risk
 from dashboard.errors import Invalid
@@ -85,6 +86,7 @@ def _answer(asked: ReviewQuery, *, status: int = 200, rows: list[ReviewRow] | No
                 "risk": Risk(row.plan.risk_level).label,
                 "state": report.state(row),
                 "overdue": report.overdue(row),
+                "queued_on": calendar().today(row.queued_at) if row.queued_at else None,
                 "assignee": _assignee(row.assignee_id, actor, names),
             }
             for row in shown
