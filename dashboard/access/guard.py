@@ -35,6 +35,8 @@ class Access:
     permission: Permission | None
     audience: Audience | None = None
     reason: str | None = None
+    #: what a role without the permission cannot do here, where its label would say something else
+    act: str | None = None
 
     def __str__(self) -> str:
         if self.permission is None:
@@ -49,11 +51,11 @@ class Unauthenticated(DomainError):
     code = "unauthenticated"
 
 
-def requires(permission: Permission) -> Callable[[View], View]:
-    """A page for staff with this permission."""
+def requires(permission: Permission, *, act: str | None = None) -> Callable[[View], View]:
+    """A page for staff with this permission. `act`: "open periodic reviews", for who may not."""
 
     def mark(view: View) -> View:
-        view.access = Access(permission)  # type: ignore[attr-defined]
+        view.access = Access(permission, act=act)  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -124,8 +126,9 @@ def install(app: Flask, staff_actor: Callable[[], Any]) -> None:
                 )
         if access.audience is None and not g.actor.may(access.permission):
             label = EXPLAINED[access.permission].label
+            act = access.act or f"{label[:1].lower()}{label[1:]}"
             raise Forbidden(
-                f"Your role ({ROLES[Role(g.actor.role)].label}) cannot {label[:1].lower()}{label[1:]}.",
+                f"Your role ({ROLES[Role(g.actor.role)].label}) cannot {act}.",
                 details={"permission": access.permission.value},
             )
         g.actor.require(access.permission)

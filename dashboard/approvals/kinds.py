@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -61,6 +61,10 @@ class Kind:
 
     `closed_without` undoes what asking reserved; it runs in the transaction that closes a request in any other way
     than approved, with object and request locked.
+
+    `touched_by`: actions of the audit that change what the fingerprint looks at, and what they did, in words ("blocked
+    the client"): only these are named when a request has gone stale. Empty: any action about the client is.
+    `touched_unseen`: more of them, told to readers with `clients:read-restricted` alone.
     """
 
     key: str
@@ -75,6 +79,8 @@ class Kind:
     closed: Callable[[ApprovalRequest], str | None] | None = None
     closed_without: Callable[[ApprovalRequest, Actor], None] | None = None
     hidden: bool = False
+    touched_by: Mapping[str, str] = field(default_factory=dict)
+    touched_unseen: Mapping[str, str] = field(default_factory=dict)
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""

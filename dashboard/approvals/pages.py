@@ -151,8 +151,8 @@ def _tell(closed: ApprovalRequest) -> None:
     elif closed.state == "expired":
         flash(f"This request expired on {_in_zone(closed.expires_at)}. Nothing was changed. Ask again.", "wait")
     else:
-        change = queries.changed_since(closed)
-        what = f"{change.who} changed the client on {_in_zone(change.at)}" if change else "it changed meanwhile"
+        change = queries.changed_since(closed, actor=current_actor())
+        what = f"{change.who} {change.did} on {_in_zone(change.at)}" if change else "the client changed meanwhile"
         flash(f"This request has gone stale: {what}. Nothing was changed by you. Ask again.", "wait")
 
 

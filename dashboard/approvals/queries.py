@@ -147,31 +147,47 @@ def deciders_for(maker: Actor, permission: Permission, *, idle: timedelta) -> li
     return [person for person in people if person.id != maker.id]
 
 
+#: said of an action whose kind of request tells no words for it
+ANY_CHANGE = "changed the client"
+
+
 @dataclass(frozen=True)
 class Change:
     """The newest change that came between a request and its decision."""
 
     at: datetime
     who: str
+    did: str
 
 
-def changed_since(request: ApprovalRequest) -> Change | None:
-    """Who changed the client after the request was made, for those who may decide it."""
+def changed_since(request: ApprovalRequest, *, actor: Actor) -> Change | None:
+    """Who changed what the request was about after it was made, for those who may decide it; as its kind tells."""
     if request.client_id is None:
         return None
+    kind = kind_of(request.kind)
+    named = {**kind.touched_by, **(kind.touched_unseen if actor.sees_restricted else {})}
+    touching = (
+        AuditEvent.action.in_(named)
+        if named
+        else AuditEvent.object_type.not_in(
+            ("approval_request", "queue_item", "client_note", "client_mark", "client_review")
+        )
+    )
     row = session().execute(
-        sa.select(AuditEvent.occurred_at, AuditEvent.actor_name)
+        sa.select(AuditEvent.occurred_at, AuditEvent.actor_kind, AuditEvent.actor_name, AuditEvent.action)
         .where(
             AuditEvent.client_id == request.client_id,
             AuditEvent.occurred_at > request.requested_at,
-            AuditEvent.object_type.not_in(
-                ("approval_request", "queue_item", "client_note", "client_mark", "client_review")
-            ),
+            touching,
         )
         .order_by(AuditEvent.id.desc())
         .limit(1)
     ).first()  # fmt: skip
-    return Change(row.occurred_at, row.actor_name) if row else None
+    if row is None:
+        return None
+    # which rule of the house it was would tell why a block stands
+    masked = row.actor_kind == "system" and not actor.sees_restricted
+    return Change(row.occurred_at, "The system" if masked else row.actor_name, named.get(row.action, ANY_CHANGE))
 
 
 def asked_by(actor: Actor, limit: int = 10) -> Sequence[ApprovalRequest]:

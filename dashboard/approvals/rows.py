@@ -146,7 +146,10 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 state_role=role,
                 state_word=word,
                 reason=_seen(request.reason, request, actor) or "",
-                decision_reason=_seen(request.decision_reason, request, actor),
+                # of a stale one it is the house's own sentence
+                decision_reason=request.decision_reason
+                if request.state == "stale"
+                else _seen(request.decision_reason, request, actor),
                 decider_name="you" if decided_by_reader else request.decider_name,
                 decider_senior=bool(request.decider_senior),
                 closed_at=request.closed_at,

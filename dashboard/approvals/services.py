@@ -161,6 +161,9 @@ def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:
     locked = session().get(ApprovalRequest, request_id, with_for_update=True, populate_existing=True)
     assert locked is not None  # requests are never deleted
     if locked.state != "requested":
+        if locked.state == "stale" and locked.decision_reason:
+            # only the house closes with a reason and without a person; its sentence holds nothing restricted
+            raise Conflict(locked.decision_reason, code="alreadyDecided", details={"state": locked.state})
         who = f" by {locked.decider_name}" if locked.decider_name else ""
         raise Conflict(f"This request is closed: {locked.state}{who}.", code="alreadyDecided",
                        details={"state": locked.state})  # fmt: skip
@@ -205,13 +208,16 @@ def tell_refusal(request: ApprovalRequest, *, act: str, why: str, by: Actor) -> 
     _tell("approval.refused", request, by=by, reason=None, after={"tried": act, "refused": why})
 
 
-def close_as_stale(kind_key: str, object_id: UUID) -> None:
-    """The object is settled another way: an open request about it has nothing left to decide."""
+def close_as_stale(kind_key: str, object_id: UUID, *, reason: str | None = None) -> None:
+    """The object is settled another way: an open request about it has nothing left to decide.
+
+    `reason` is a sentence of the house that everybody may read: who comes to decide is told it.
+    """
     request = live(kind_key, object_id)
     if request is not None:
         session().refresh(request, with_for_update=True)
         if request.state == "requested":
-            _close(request, "stale", by=system("system"))
+            _close(request, "stale", by=system("system"), reason=reason)
 
 
 def expire_due(limit: int = 500) -> int:

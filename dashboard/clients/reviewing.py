@@ -12,6 +12,9 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
+from dashboard.approvals import queries as approvals
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.approvals.names import named
 from dashboard.clients.blocks import MASKED_RULE
 from dashboard.clients.models import Client, ClientReview, ClientReviewPlan, ClientRiskChange
 from dashboard.clients.periods import in_words
@@ -75,19 +78,30 @@ class ReviewView:
     outcome: str
     risk: str
     asked_for: str | None
+    #: the request to lower the risk that this review opened
+    lowering: ApprovalRequest | None = None
 
 
 def reviews_of(client_id: UUID, limit: int = 20) -> list[ReviewView]:
     """Completed reviews, newest first. Restricted whole."""
-    rows = session().scalars(
-        sa.select(ClientReview).where(ClientReview.client_id == client_id).order_by(ClientReview.id.desc()).limit(limit)
+    rows = (
+        session()
+        .scalars(
+            sa.select(ClientReview)
+            .where(ClientReview.client_id == client_id)
+            .order_by(ClientReview.id.desc())
+            .limit(limit)
+        )
+        .all()
     )
+    asked = approvals.by_ids(review.lowering_request_id for review in rows)
     return [
         ReviewView(
             review,
             OUTCOME_LABELS[Outcome(review.outcome)],
             Risk(review.risk_after).label,
             Risk(review.risk_assessed).label if review.lowering_request_id else None,
+            asked.get(review.lowering_request_id) if review.lowering_request_id else None,
         )
         for review in rows
     ]
@@ -103,16 +117,30 @@ class RiskLine:
     who: str
     cause: str
     reason: str | None
+    #: who asked for a lower one; `who` has approved it
+    asked_by: str | None = None
+
+    @property
+    def how(self) -> str:
+        """`Raised by R. Kask`, `Lowered: asked by R. Kask, approved by you`."""
+        if self.asked_by:
+            return f"Lowered: asked by {self.asked_by}, approved by {self.who}"
+        return f"{self.cause} by {self.who}"
 
 
 def risk_history(client_id: UUID, *, actor: Actor, limit: int = 50) -> list[RiskLine]:
     """Changes of the risk, newest first."""
-    rows = session().scalars(
-        sa.select(ClientRiskChange)
-        .where(ClientRiskChange.client_id == client_id)
-        .order_by(ClientRiskChange.id.desc())
-        .limit(limit)
+    rows = (
+        session()
+        .scalars(
+            sa.select(ClientRiskChange)
+            .where(ClientRiskChange.client_id == client_id)
+            .order_by(ClientRiskChange.id.desc())
+            .limit(limit)
+        )
+        .all()
     )
+    asked = approvals.by_ids(row.approval_id for row in rows if row.cause == "lowered")
     found = []
     for row in rows:
         masked = row.by_kind == "system" and not actor.sees_restricted
@@ -126,9 +154,17 @@ def risk_history(client_id: UUID, *, actor: Actor, limit: int = 50) -> list[Risk
                 MASKED_RULE if masked else "you" if actor.id and row.by_id == actor.id else row.by_name,
                 RISK_CAUSES[cause],
                 row.reason if actor.sees_restricted else None,
+                _maker(asked.get(row.approval_id) if row.approval_id else None, actor),
             )
         )
     return found
+
+
+def _maker(request: ApprovalRequest | None, actor: Actor) -> str | None:
+    if request is None:
+        return None
+    mine = actor.id is not None and request.maker_id == actor.id
+    return "you" if mine else named(request.maker_kind, request.maker_name)
 
 
 # --- the list of what comes -------------------------------------------------------------------------------------
@@ -151,11 +187,15 @@ class ReviewRow(NamedTuple):
     plan: ClientReviewPlan
     last_on: date | None
     assignee_id: UUID | None
+    queued_at: datetime | None
 
     @property
     def because(self) -> str:
         """Why then; the risk itself stands beside it."""
-        return because(self.plan).partition(", ")[2] or because(self.plan)
+        said = because(self.plan)
+        if said.startswith("risk Not set, "):
+            return said.replace("risk Not set, ", "risk not set: ", 1)
+        return said.partition(", ")[2] or said
 
     @property
     def key(self) -> list[Any]:
@@ -204,7 +244,7 @@ def find(chosen: ReviewFilter, *, size: int, after: Sequence[Any] | None = None,
     rows = [
         ReviewRow(*row)
         for row in session().execute(
-            sa.select(Client, plan, ClientReview.reviewed_on, QueueItem.assignee_id)
+            sa.select(Client, plan, ClientReview.reviewed_on, QueueItem.assignee_id, QueueItem.opened_at)
             .join(ids, ids.c.client_id == plan.client_id)
             .join(Client, Client.id == plan.client_id)
             .outerjoin(ClientReview, ClientReview.id == plan.last_review_id)

@@ -10,7 +10,7 @@
   const show = (box) => {
     if (box.open) return;
     box.showModal();
-    const first = box.querySelector('[autofocus]') ?? box.querySelector('.dialog-body :is(input:not([type="hidden"], [type="radio"]), input:checked, select, textarea)');
+    const first = box.querySelector('[autofocus]') ?? box.querySelector('.dialog-body :is(input:not([type="hidden"], [type="radio"]), input:checked, fieldset:not(:has(input[type="radio"]:checked)) input[type="radio"], select, textarea)');
     first?.focus();
   };
 

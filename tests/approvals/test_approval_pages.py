@@ -13,16 +13,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard import clock
-from dashboard.access.actor import Actor
+from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
 from dashboard.approvals import services
 from dashboard.approvals.models import ApprovalRequest
+from dashboard.audit import services as audit
 from dashboard.audit.models import AuditEvent
 from dashboard.clients import services as clients
 from dashboard.clients.models import ClientBlock
 from dashboard.clients.profile import IndividualProfile
 from dashboard.clients.vocabulary import BlockCode
-from dashboard.database import session, transaction
+from dashboard.database import new_id, session, transaction
 from tests.conftest import People
 
 SignIn = Callable[..., FlaskClient]
@@ -323,9 +324,28 @@ def test_a_stale_request_says_who_changed_the_client(signed_in: SignIn, request_
     answer = browser.post(f"/approvals/{request_id}/approve")
     assert answer.status_code == 303
     [told] = flashes(browser)
-    assert told.startswith("This request has gone stale: Liis Saar changed the client on ")
+    assert told.startswith("This request has gone stale: Liis Saar blocked the client on ")
     assert told.endswith("Ask again.")
     assert state_of(request_id) == "stale"
+
+
+def test_a_stale_request_names_only_what_touched_it(signed_in: SignIn, request_id: UUID, people: People) -> None:
+    other = people.actor(Role.OFFICER, "Liis Saar")
+    client_id = client_of(request_id)
+    with transaction():
+        clients.block(client_id, code=BlockCode.KYC_EXPIRED, by=other)
+    with transaction():
+        audit.record(
+            "verification.difference_found",
+            by=system("daily comparison"),
+            object_type="verification_difference",
+            object_id=new_id(),
+            client_id=client_id,
+        )
+    browser = signed_in(Role.SENIOR_OFFICER)
+    browser.post(f"/approvals/{request_id}/approve")
+    [told] = flashes(browser)
+    assert "daily comparison" not in told and "Liis Saar blocked the client on " in told
 
 
 def test_a_refusal_of_the_verb_is_said_in_the_dialog_and_changes_nothing(signed_in: SignIn, officer: Actor) -> None:

@@ -104,12 +104,8 @@ def test_the_block_stands_while_the_mark_stands_and_the_end_of_the_mark_lifts_no
     client = active(officer, senior)
     mark = marked(client, officer)
     (block,) = queries.blocks_of(client.id, actor=officer)
-    with transaction():
-        lift = services.ask_to_unblock(block.id, reason="A mistake", by=officer)
     with pytest.raises(Refused, match="while the sanctions mark stands"), transaction():
-        approvals.decide(lift.id, approve=True, reason=None, by=senior)
-    with transaction():
-        approvals.withdraw(lift.id, by=officer)
+        services.ask_to_unblock(block.id, reason="A mistake", by=officer)
     ended(mark, officer, senior)
     session().refresh(client)
     assert client.status == "blocked"
@@ -119,6 +115,17 @@ def test_the_block_stands_while_the_mark_stands_and_the_end_of_the_mark_lifts_no
         approvals.decide(lift.id, approve=True, reason=None, by=senior)
     session().refresh(client)
     assert client.status == "active"
+
+
+def test_a_mark_that_comes_after_the_request_to_lift_is_found_by_the_decision(officer: Actor, senior: Actor) -> None:
+    client = active(officer, senior)
+    blocked(client, officer, code=BlockCode.SANCTIONS)
+    (block,) = queries.blocks_of(client.id, actor=officer)
+    with transaction():
+        lift = services.ask_to_unblock(block.id, reason="A mistake", by=officer)
+    marked(client, officer)
+    with transaction():
+        assert approvals.decide(lift.id, approve=True, reason=None, by=senior).state == "stale"
 
 
 def test_a_mark_about_a_related_individual_counts_as_much(officer: Actor) -> None:

@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
-from dashboard.clients import services
+from dashboard.approvals import services as approvals
+from dashboard.clients import queries, services
 from dashboard.clients.models import Client
+from dashboard.clients.periods import periods
 from dashboard.clients.profile import Document
 from dashboard.clients.services.lock import locked
-from dashboard.clients.vocabulary import BlockCode
+from dashboard.clients.vocabulary import BlockCode, MarkKind
 from dashboard.database import session, transaction
 from tests.clients.making import blocked, path, person
 from tests.clients.reviewing import active, in_months, items, plan_of, today
@@ -67,6 +70,36 @@ def test_the_form_shows_what_changed_and_completes_the_review(
     again = browser.get(path(client, "/review")).text
     assert "by Officer" in again and "Fraud suspicion" in again, "the block still stands"
     assert "words-of-the-block" not in again, "it was placed before this review"
+
+
+def test_the_form_promises_no_day_after_a_document_has_run_out(officer: Actor, senior: Actor, signed_in: Any) -> None:
+    day = today() + timedelta(days=300)
+    client = active(officer, senior, risk_level=1, document=Document(type="passport", expiration_date=day))
+    browser, said = signed_in(Role.OFFICER), f"{day.day} {day:%b %Y}"
+    page = browser.get(path(client, "/review")).text
+    assert page.count(said) >= 5 and "(Mari Ilves&#39;s passport expires)" in page
+    later = {"next_on": (day + timedelta(days=1)).isoformat(), "risk_level": "1"}
+    late = browser.post(path(client, "/review"), data=sent(page, **later))
+    assert late.status_code == 422 and f"due by {said} or earlier: Mari Ilves&#39;s passport expires" in late.text
+    told = browser.post(path(client, "/review"), data=sent(page, risk_level="1"), follow_redirects=True).text
+    assert f"Next one: {said}." in told
+    assert (plan_of(client).next_on, plan_of(client).chosen_on) == (day, None), "renewing it gives the time back"
+
+
+def test_a_document_that_has_expired_is_told_and_brings_the_client_back_soon(
+    officer: Actor, senior: Actor, signed_in: Any
+) -> None:
+    day = today() - timedelta(days=6)
+    client = active(officer, senior, risk_level=1, document=Document(type="idCard", expiration_date=day))
+    browser = signed_in(Role.OFFICER)
+    page = browser.get(path(client, "/review")).text
+    assert "Already expired:" in page and "Mari Ilves, identity card, " in page and "First review" not in page
+    assert browser.post(path(client, "/review"), data=sent(page, risk_level="1")).status_code == 303
+    assert plan_of(client).next_on == today() + timedelta(days=periods().lead)
+
+
+def test_an_inactive_client_reads_first_review(officer: Actor, signed_in: Any) -> None:
+    assert "First review" in signed_in(Role.OFFICER).get(path(person(officer, risk_level=3), "/review")).text
 
 
 def test_a_lower_risk_is_told_to_wait(client: Client, signed_in: Any) -> None:
@@ -123,8 +156,6 @@ def test_a_form_without_its_marks_passes_over_nothing(client: Client, signed_in:
 
 
 def test_a_closed_client_offers_no_form(client: Client, signed_in: Any) -> None:
-    import sqlalchemy as sa
-
     session().execute(sa.text("UPDATE client SET status = 'closed' WHERE id = :id"), {"id": client.id})
     with transaction():
         services.reconsider(client.id)
@@ -157,6 +188,53 @@ def test_the_overview_says_when_and_why_then(client: Client, signed_in: Any) -> 
 
 def test_before_the_activation_the_overview_names_the_period(officer: Actor, signed_in: Any) -> None:
     assert "1 year after the activation" in signed_in(Role.OFFICER).get(path(person(officer, risk_level=3))).text
+
+
+def test_without_a_kind_the_mark_is_refused_in_words(client: Client, signed_in: Any) -> None:
+    wrong = signed_in(Role.OFFICER).post(path(client, "/marks/new"), data={"list_name": "x", "said_by": "y"})
+    assert wrong.status_code == 422 and "Choose PEP or sanctions." in wrong.text
+
+
+def test_the_risk_page_shows_that_a_mark_is_asked_to_end_and_tells_others_nothing(
+    client: Client, officer: Actor, people: Any, signed_in: Any
+) -> None:
+    with transaction():
+        mark = services.open_mark(client.id, kind=MarkKind.SANCTIONS, list_name="EU list", said_by="A", by=officer)
+    with transaction():
+        asked = services.ask_to_end_mark(mark.id, reason="Another person", by=officer)
+    page = signed_in(Role.SENIOR_OFFICER).get(path(client, "/risk")).text
+    assert f"asked to end by {officer.name}" in page and f'href="/approvals/{asked.id}">Open request' in page
+    assert f"/marks/{mark.id}/end" not in page and "Sanctions" in page[page.index("<h1>") : page.index("h-history")]
+    other = signed_in(Role.TREASURER).get(path(client, "/risk")).text
+    assert "other marks are shown by permission only" in other and "No mark." not in other
+    assert "No flag that your role sees." in other and "anction" not in other and str(asked.id) not in other
+
+
+def test_lifting_a_block_of_a_sanctions_mark_is_not_offered(client: Client, officer: Actor, signed_in: Any) -> None:
+    with transaction():
+        services.open_mark(client.id, kind=MarkKind.SANCTIONS, list_name="EU list", said_by="A", by=officer)
+    (block,) = queries.blocks_of(client.id, actor=officer)
+    browser, words = signed_in(Role.OFFICER), "This block stands while the sanctions mark stands. End the mark first."
+    page = browser.get(path(client, f"/blocks/{block.id}/lift")).text
+    assert words in page and "Ask to lift" not in page
+    answer = browser.post(path(client, f"/blocks/{block.id}/lift"), data={"reason": "A mistake"})
+    assert answer.status_code == 422 and words in answer.text
+    assert "Activating is not offered" not in browser.get(path(client)).text
+
+
+def test_a_lowered_risk_tells_who_asked_and_who_approved(
+    client: Client, officer: Actor, senior: Actor, signed_in: Any
+) -> None:
+    with transaction():
+        done = services.complete_review(client.id, risk_level=1, outcome="continue", reasons="Fine", by=officer)
+    asked_id = done.lowering_request_id
+    browser = signed_in(Role.AUDITOR)
+    assert "asked for</a>" in browser.get(path(client, "/risk")).text
+    with transaction():
+        approvals.decide(asked_id, approve=True, reason=None, by=senior)
+    page = browser.get(path(client, "/risk")).text
+    assert f"Lowered: asked by {officer.name}, approved by {senior.name}" in page
+    assert 'Low <a href="/approvals/' in page and ">approved</a>" in page
 
 
 def test_marks_are_opened_and_ended_on_the_page(client: Client, signed_in: Any) -> None:
@@ -201,8 +279,27 @@ def test_the_list_is_by_what_comes_next_and_its_filters_combine(three: list[Clie
     assert names(browser.get(f"/onboarding/reviews?until={until}").text) == ["Ada", "Bea"]
     assert names(browser.get(f"/onboarding/reviews?until={until}&risk=2").text) == ["Bea"]
     empty = browser.get("/onboarding/reviews?when=late").text
-    assert "Nothing fits these filters." in empty
+    assert "No review is late." in empty
+    assert "No client is restricted by a late review." in browser.get("/onboarding/reviews?when=restricted").text
+    assert "Nothing fits these filters." in browser.get("/onboarding/reviews?when=late&risk=2").text
+    assert "risk not set: 1 year" not in browser.get("/onboarding/reviews").text
     assert len(items(three[0])) == 1
+
+
+def test_a_row_says_how_long_it_is_overdue_and_a_risk_that_is_not_set(
+    officer: Actor, senior: Actor, signed_in: Any
+) -> None:
+    active(officer, senior, risk_level=0)
+    browser = signed_in(Role.OFFICER)
+    assert "risk not set: 1 year" in browser.get("/onboarding/reviews").text
+    session().execute(sa.text("UPDATE client_review_plan SET chosen_on = current_date - 400"))
+    page = browser.get("/onboarding/reviews").text
+    assert "overdue 1 y 1 m" in page
+
+
+def test_a_treasurer_cannot_open_periodic_reviews(signed_in: Any) -> None:
+    answer = signed_in(Role.TREASURER).get("/onboarding/reviews")
+    assert answer.status_code == 403 and "cannot open periodic reviews" in answer.text
 
 
 def test_a_page_is_followed_by_the_next_and_leads_back(three: list[Client], signed_in: Any, monkeypatch: Any) -> None:

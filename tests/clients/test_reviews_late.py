@@ -164,6 +164,10 @@ def test_completing_the_review_settles_both_queues_and_lifts_nothing_by_itself(
     night()
     late_by(days, soon, 20)
     night()
+    session().execute(
+        sa.text("UPDATE individual SET document_expiration_date = :day WHERE client_id = :id"),
+        {"day": today() + timedelta(days=3000), "id": soon.id},
+    )
     with transaction():
         done = services.complete_review(
             soon.id, risk_level=2, outcome="continue", reasons="New passport seen", lift_restriction=True, by=officer

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
+from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.clients import services as clients
 from dashboard.clients.models import Client, ClientBlock, ClientFlag
@@ -228,6 +229,22 @@ def test_green_beside_anything_else_than_a_review_activates_nobody(
 ) -> None:
     told(http, event(kind, client, 0, **GREEN))
     assert status(client) == "inactive"
+
+
+def test_an_activation_that_was_asked_for_by_hand_is_not_needed_any_more_after_green(
+    http: FlaskClient, client: Client, people: People, signed_in: Any
+) -> None:
+    with transaction():
+        asked_id = clients.ask_to_activate(client.id, reason="papers-seen", by=people.actor(Role.OFFICER)).id
+    told(http, event("applicantReviewed", client, 5, **GREEN))
+    assert status(client) == "active"
+    assert session().get_one(ApprovalRequest, asked_id, populate_existing=True).state == "stale"
+    words = "Not needed any more: Sumsub GREEN of 4 Feb 12:05 activated the client."
+    browser = signed_in(Role.SENIOR_OFFICER)
+    page = browser.post(f"/approvals/{asked_id}/approve", follow_redirects=True).text
+    assert words in page and "gone stale" not in page
+    assert words in browser.get(f"/approvals/{asked_id}").text
+    assert "Waiting for approval" not in browser.get(f"/clients/{client.id}").text
 
 
 def test_red_retry_asks_again_and_keeps_what_was_said(http: FlaskClient, client: Client) -> None:

@@ -42,7 +42,8 @@ class ReviewForm(FlaskForm):
 class MarkForm(FlaskForm):
     """Opening a mark. Kinds and people are those that the reader may choose."""
 
-    kind = RadioField("Kind", choices=[(kind.value, MARK_LABELS[kind]) for kind in MarkKind], id="mark-kind")
+    kind = RadioField("Kind", choices=[(kind.value, MARK_LABELS[kind]) for kind in MarkKind], validate_choice=False,
+                      id="mark-kind")  # fmt: skip
     about = SelectField("About", validate_choice=False, filters=[lambda v: v or None], id="mark-about")
     list_name = text("List or source", longest=LONGEST_SOURCE, required="Say which list or source it is.",
                      id="mark-list")  # fmt: skip
@@ -50,6 +51,11 @@ class MarkForm(FlaskForm):
     said_by = text("Who or what says so", longest=LONGEST_SOURCE, required="Say who or what says so.", id="mark-said")
     reference = text("Reference", longest=LONGEST_SOURCE, marked=True, id="mark-reference")
     comment = longer_text("Comment, staff only", longest=LONGEST_COMMENT, marked=True, id="mark-comment")
+
+    def validate_kind(self, field: RadioField) -> None:
+        offered = dict(field.choices)
+        if field.data not in offered:
+            raise ValidationError("Choose PEP or sanctions." if len(offered) > 1 else "Choose the kind.")
 
 
 class EndMarkForm(FlaskForm):

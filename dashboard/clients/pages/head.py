@@ -109,7 +109,8 @@ def _not_offered(client: Client, actor: Actor, pending: list[Pending], obstacle:
         role = ROLES[Role(actor.role)].label if actor.role in set(Role) else actor.role
         reasons.append(f"{words.capitalize()} {verb} not offered: your role ({role}) cannot do it.")
     asked = {waiting.request.kind for waiting in pending}
-    if actor.may(Permission.CLIENTS_ACTIVATE) and client.status not in (Status.ACTIVE, Status.CLOSED):
+    # what a block covers: an active client needs no activation
+    if actor.may(Permission.CLIENTS_ACTIVATE) and (client.status_before_block or client.status) == Status.INACTIVE:
         if obstacle:
             reasons.append(f"Activating is not offered: {obstacle[:1].lower()}{obstacle[1:]}")
         elif "client.activate" in asked:

@@ -20,8 +20,9 @@ from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.deciders import who_can_decide
 from dashboard.clients.pages.show import TABS
 from dashboard.clients.periods import periods
+from dashboard.clients.services.plan import identity_documents, limits
 from dashboard.clients.services.review import latest_day, restriction_of
-from dashboard.clients.vocabulary import ClientType, Risk
+from dashboard.clients.vocabulary import Risk
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Forbidden, Invalid, Refused
 from dashboard.web.forms import show_errors
@@ -34,13 +35,12 @@ LOOK_AT = ("verification", "documents", "transfers", "related")
 NOT_SHOWN = ("transfer", "receipt", "incomingRequest", "recipient", "payment", "queue_item")
 
 
-class Expiring(NamedTuple):
-    """A document with its day. `late`: it has run out."""
+class Latest(NamedTuple):
+    """The latest day of the next review by one risk; `why` where something else than the period bounds it."""
 
-    whose: str
-    what: str
+    risk: str
     day: date
-    late: bool
+    why: str
 
 
 @clients.route("/<uuid:client_id>/review", methods=["GET", "POST"])
@@ -111,32 +111,18 @@ def _stale(form: ReviewForm, client: Client, actor: Actor, refusal: Conflict) ->
     return _page(form, client, actor, status=409, stale=refusal.message, newest=newest)
 
 
-def _latest_days(client: Client, heightened: bool) -> list[tuple[str, date]]:
-    """By each risk: the latest day that it allows, counted from today."""
+def _latest_days(client: Client, heightened: bool) -> list[Latest]:
+    """By each risk: the latest day that it and the documents allow, counted from today."""
     today = calendar().today()
-    return [
-        (risk.label, latest_day(today, periods().months(risk.value, heightened=heightened)))
-        for risk in Risk
-        if risk is not Risk.NOT_SET
-    ]
-
-
-def _expiring(client: Client) -> list[Expiring]:
-    """Identity documents with a day, the first to run out first."""
-    today = calendar().today()
+    first = next(iter(limits(client, today)), None)
     found = []
-    if client.type == ClientType.INDIVIDUAL:
-        person = queries.individual_of(client)
-        if person and person.document_expiration_date:
-            day = person.document_expiration_date
-            found.append(Expiring(client.name, person.document_type or "document", day, day < today))
-    for one in queries.related_of(client.id):
-        stored = one.document or {}
-        if stored.get("expirationDate"):
-            day = date.fromisoformat(stored["expirationDate"])
-            name = f"{one.first_name or ''} {one.last_name or ''}".strip() or "Without a name"
-            found.append(Expiring(name, stored.get("type") or "document", day, day < today))
-    return sorted(found, key=lambda one: one.day)
+    for risk in Risk:
+        if risk is Risk.NOT_SET:
+            continue
+        day = latest_day(today, periods().months(risk.value, heightened=heightened))
+        bound = first if first is not None and first.day < day else None
+        found.append(Latest(risk.label, bound.day if bound else day, bound.why if bound else ""))
+    return found
 
 
 def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, **context: Any) -> Response:
@@ -146,6 +132,8 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
     changes = story.timeline(client.id, actor=actor, since=since, without_types=NOT_SHOWN, limit=CHANGES + 1)
     flags = queries.flags_of(client.id)
     heightened = bool(plan and plan.heightened)
+    today = calendar().today()
+    first_bound = next(iter(limits(client, today)), None)
     return make_response(
         render_template(
             "clients/review.html",
@@ -165,8 +153,11 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
             marks=marking.marks_of(client.id, actor=actor),
             blocks=queries.blocks_of(client.id, actor=actor),
             restriction=restriction_of(plan) if actor.may(Permission.CLIENTS_UNBLOCK) else None,
-            expiring=_expiring(client),
+            documents=(documents := identity_documents(client)),
+            expired=[one for one in documents if one.day <= today],
+            today=today,
             heightened=heightened,
+            bound=first_bound,
             first_expiry=plan.expires_on if plan else None,
             more_tabs=[(key, TABS[key]) for key in LOOK_AT if key in TABS],
             latest=_latest_days(client, heightened),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,6 +27,8 @@ OVERDUE_QUEUE = "overdue-reviews"
 #: business days that somebody has at least from the moment a review enters the queue
 LEAST_DAYS = 5
 PROHIBITED_DAYS = 1
+#: kinds of identity documents inside a sentence
+DOCUMENT_WORDS = {"passport": "passport", "idCard": "identity card", "driverLicense": "driving licence"}
 
 #: the first day after `after` on which a document of the client runs out; None without one
 Expiry = Callable[[UUID, date], date | None]
@@ -37,8 +40,10 @@ def learn(name: str, source: Expiry) -> None:
     _sources[name] = source
 
 
-def _first_expiry(client_id: UUID, after: date) -> date | None:
-    """The identity documents of the profile and of related individuals, and what was learnt."""
+def first_expiry(client_id: UUID, after: date) -> date | None:
+    """The first day after `after` on which an identity document of the profile or of a related individual, or what
+    was learnt, runs out.
+    """
     written = RelatedIndividual.document["expirationDate"].astext
     days = session().scalars(
         sa.union_all(
@@ -52,6 +57,61 @@ def _first_expiry(client_id: UUID, after: date) -> date | None:
     )
     found = [*days, *(source(client_id, after) for source in _sources.values())]
     return min((day for day in found if day is not None), default=None)
+
+
+class IdentityDocument(NamedTuple):
+    """One of the profile or of a related individual, with the last day on which it is valid."""
+
+    whose: str
+    what: str
+    day: date
+
+
+def identity_documents(client: Client) -> list[IdentityDocument]:
+    """Those with a day of expiry, the first to run out first."""
+    found = [
+        IdentityDocument(client.name, DOCUMENT_WORDS.get(row.document_type or "", "document"), row.day)
+        for row in session().execute(
+            sa.select(Individual.document_type, Individual.document_expiration_date.label("day")).where(
+                Individual.client_id == client.id, Individual.document_expiration_date.is_not(None)
+            )
+        )
+    ]
+    for one in session().scalars(sa.select(RelatedIndividual).where(RelatedIndividual.client_id == client.id)):
+        stored = one.document or {}
+        if stored.get("expirationDate"):
+            name = f"{one.first_name or ''} {one.last_name or ''}".strip() or "Somebody without a name"
+            what = DOCUMENT_WORDS.get(stored.get("type") or "", "document")
+            found.append(IdentityDocument(name, what, date.fromisoformat(stored["expirationDate"])))
+    return sorted(found, key=lambda one: one.day)
+
+
+class Limit(NamedTuple):
+    """A day after which the next review cannot lie, and why, in words."""
+
+    day: date
+    why: str
+    #: not moved by a renewed document: one had run out when the client was reviewed
+    held: bool = False
+
+
+def limits(client: Client, today: date) -> list[Limit]:
+    """What bounds the next review of a client that is reviewed today, besides the period; the earliest first.
+
+    A document that runs out later bounds it by its day. One that has run out already is nothing to wait for: the
+    client is looked at again within the lead time.
+    """
+    known = identity_documents(client)
+    found = []
+    first = first_expiry(client.id, today)
+    if first is not None:
+        it = next((one for one in known if one.day == first), None)
+        found.append(Limit(first, f"{it.whose}'s {it.what} expires" if it else "an uploaded document expires"))
+    if known and known[0].day <= today:
+        late = known[0]
+        soon = today + timedelta(days=max(periods().lead, 1))
+        found.append(Limit(soon, f"{late.whose}'s {late.what} has expired already", held=True))
+    return sorted(found)
 
 
 def _heightened(client_id: UUID) -> bool:
@@ -98,7 +158,7 @@ def follow(client: Client, *, by: Actor) -> ClientReviewPlan:
     # written in one statement: the guard compares what belongs together
     with session().no_autoflush:
         plan.heightened = _heightened(client.id)
-        plan.expires_on = _first_expiry(client.id, plan.period_from)
+        plan.expires_on = first_expiry(client.id, plan.period_from)
     plan.period_months = periods().months(client.risk_level, heightened=plan.heightened)
     session().flush()
     _queue(client, plan, before, by=by)

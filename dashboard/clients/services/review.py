@@ -16,7 +16,7 @@ from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client, ClientBlock, ClientReview, ClientReviewPlan
 from dashboard.clients.periods import in_words
 from dashboard.clients.services.lock import locked
-from dashboard.clients.services.plan import follow, leave_queue
+from dashboard.clients.services.plan import Limit, follow, leave_queue, limits
 from dashboard.clients.services.risk import KIND as LOWER_RISK
 from dashboard.clients.services.risk import ask_to_lower_risk, raise_risk
 from dashboard.clients.services.unblock import ask_to_unblock
@@ -88,7 +88,7 @@ def complete_review(
 
     A higher risk stands at once. A lower one is asked for (`client.lower-risk`): the review is completed with the
     risk that stands, and the date moves when two people have lowered it. `next_on` may be earlier than the period
-    allows, never later; None is the latest. `version` and `last_review_id` are what the reviewer has seen.
+    or a document allows, never later; None is the latest. `version` and `last_review_id` are what was seen.
     `lift_restriction` also asks to lift the block that the late review has placed: two people, as always.
 
     Raises NotFound, Refused (closed), Conflict (reviewed or changed meanwhile, a lower risk asked already), Invalid.
@@ -118,7 +118,8 @@ def complete_review(
     # the present risk and people, as `follow` sees them
     follow(client, by=by)
     latest = latest_day(today, plan.period_months)
-    chosen = _next_day(next_on, today=today, latest=latest, months=plan.period_months)
+    bounds = limits(client, today)
+    chosen = _next_day(next_on, today=today, latest=latest, months=plan.period_months, bounds=bounds)
     review = ClientReview(
         id=new_id(),
         client_id=client_id,
@@ -142,7 +143,8 @@ def complete_review(
     session().flush()
     restriction = restriction_of(plan)
     leave_queue(plan, by=by)
-    plan.period_from, plan.chosen_on = today, chosen if chosen < latest else None
+    # a document that is renewed gives its time back; a day that somebody chose, or an expired document, does not
+    plan.period_from, plan.chosen_on = today, _kept(next_on, latest=latest, bounds=bounds)
     plan.prohibited_on, plan.last_review_id = None, review.id
     session().flush()
     follow(client, by=by)
@@ -164,11 +166,22 @@ def complete_review(
     return review
 
 
-def _next_day(wanted: date | None, *, today: date, latest: date, months: int) -> date:
+def _kept(wanted: date | None, *, latest: date, bounds: list[Limit]) -> date | None:
+    held = next((one.day for one in bounds if one.held), None)
+    days = [day for day in (wanted, held) if day is not None and day < latest]
+    return min(days, default=None)
+
+
+def _next_day(wanted: date | None, *, today: date, latest: date, months: int, bounds: list[Limit]) -> date:
+    first = bounds[0] if bounds and bounds[0].day < latest else None
     if wanted is None:
-        return latest
+        return first.day if first else latest
     if wanted <= today:
         raise Invalid.one("nextOn", "The next review lies in the future.", "range")
+    if first and wanted > first.day:
+        raise Invalid.one(
+            "nextOn", f"The next review is due by {first.day.day} {first.day:%b %Y} or earlier: {first.why}.", "range"
+        )
     if wanted > latest:
         raise Invalid.one(
             "nextOn",

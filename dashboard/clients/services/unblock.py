@@ -14,6 +14,7 @@ from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client, ClientBlock
+from dashboard.clients.services.activate import MASKED_OBSTACLE
 from dashboard.clients.services.block import status_in_words
 from dashboard.clients.services.freeze import apply_freeze
 from dashboard.clients.services.lock import active_blocks, locked
@@ -25,6 +26,7 @@ from dashboard.errors import Conflict, NotFound, Refused
 from dashboard.queues import services as queues
 
 KIND = "client.unblock"
+MARK_STANDS = "This block stands while the sanctions mark stands. End the mark first."
 
 
 def outcome(client: Client, standing: list[ClientBlock], lifted: ClientBlock) -> tuple[str, str]:
@@ -35,8 +37,29 @@ def outcome(client: Client, standing: list[ClientBlock], lifted: ClientBlock) ->
     return before, after
 
 
+def _held_by_mark(client: Client, standing: list[ClientBlock], stored: ClientBlock) -> bool:
+    """Whether a sanctions mark stands that this block may not be lifted past. Restricted knowledge."""
+    last = all(b.id == stored.id for b in standing)
+    held = stored.code == BlockCode.SANCTIONS or (last and client.status_before_block == Status.ACTIVE)
+    return held and sanctions_mark_stands(client.id)
+
+
+def lift_obstacle(block_id: UUID, *, sees_restricted: bool) -> str | None:
+    """Why this block cannot be lifted now, in words, as this reader may know it; None when it can be asked for."""
+    stored = session().get(ClientBlock, block_id)
+    if stored is None or stored.lifted_at is not None:
+        return None
+    client = session().get_one(Client, stored.client_id)
+    if not _held_by_mark(client, active_blocks(client.id), stored):
+        return None
+    return MARK_STANDS if sees_restricted else MASKED_OBSTACLE
+
+
 def ask_to_unblock(block_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:
-    """Ask to lift one block. Raises NotFound, Conflict (lifted, or asked already), Invalid (no reason)."""
+    """Ask to lift one block.
+
+    Raises NotFound, Conflict (lifted, or asked already), Refused (a sanctions mark stands), Invalid (no reason).
+    """
     stored = session().get(ClientBlock, block_id)
     if stored is None:
         raise NotFound("There is no such block.")
@@ -45,6 +68,9 @@ def ask_to_unblock(block_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
     session().refresh(stored)
     if stored.lifted_at is not None:
         raise Conflict("This block has been lifted meanwhile.", code="alreadyLifted")
+    obstacle = lift_obstacle(block_id, sees_restricted=by.sees_restricted)
+    if obstacle:
+        raise Refused(obstacle, code="cannotLift")
     before, after = outcome(client, standing, stored)
     return approvals.request(
         KIND,
@@ -79,11 +105,10 @@ def _lift(client: Client, stored: ClientBlock, *, by: Actor, request: ApprovalRe
         stored.code == BlockCode.RISK_PROHIBITED or (last and client.status_before_block == Status.ACTIVE)
     ):
         raise Refused("This block stands while the risk is prohibited. Lower the risk first.", code="riskProhibited")
-    held_by_mark = stored.code == BlockCode.SANCTIONS or (last and client.status_before_block == Status.ACTIVE)
-    if held_by_mark and sanctions_mark_stands(client.id):
+    if _held_by_mark(client, standing, stored):
         if not by.sees_restricted:
             raise Refused("Only people can lift this block.", code="humanDecisionRequired")
-        raise Refused("This block stands while the sanctions mark stands. End that first.", code="sanctionsMark")
+        raise Refused(MARK_STANDS, code="sanctionsMark")
     moment = clock.now()
     stored.lifted_at = moment
     stored.lifted_by_kind = by.kind

@@ -16,8 +16,11 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor, system
+from dashboard.approvals import services as approvals
 from dashboard.audit import services as audit
+from dashboard.clients.calendar import calendar
 from dashboard.clients.models import Client, ClientVerification, VerificationDecision
+from dashboard.clients.services.activate import KIND as BY_HAND
 from dashboard.clients.services.activate import activation_obstacle
 from dashboard.clients.services.block import block
 from dashboard.clients.services.lock import active_blocks, locked
@@ -247,6 +250,12 @@ def _activate(client: Client, outcome: Outcome, decision_id: UUID, *, by: Actor)
             "told": outcome.at.isoformat(),
             "level": outcome.level,
         },
+    )
+    at = outcome.at.astimezone(calendar().zone)
+    approvals.close_as_stale(
+        BY_HAND,
+        client.id,
+        reason=f"Not needed any more: Sumsub GREEN of {at.day} {at:%b %H:%M} activated the client.",
     )
     after_change(client, by=by, profile=False)
 

@@ -31,14 +31,24 @@ _AN_ID = (
     "(lpad(to_hex((extract(epoch FROM {moment}) * 1000)::bigint), 12, '0') || '7' || substr(md5({about}), 1, 3)"
     " || '8' || substr(md5({about}), 4, 15))::uuid"
 )
+#: the days on which a client's documents run out, as `services.plan` reads them
+_EXPIRIES = (
+    "SELECT i.document_expiration_date AS day FROM individual i WHERE i.client_id = {of}"
+    " UNION ALL SELECT (i.document ->> 'expirationDate')::date FROM related_individual i WHERE i.client_id = {of}"
+)
 _REVIEWS = f"""
     WITH come AS (
-        SELECT p.client_id, p.risk_level, p.heightened, p.period_from, p.period_months, p.next_on,
+        SELECT x.gone, p.client_id, p.risk_level, p.heightened, p.period_from, p.period_months, p.next_on,
             abs(hashtext(p.client_id::text)) AS draw,
-            row_number() OVER (ORDER BY md5(p.client_id::text)) AS place
-        FROM client_review_plan p WHERE p.running AND p.next_on <= %(today)s::date + 30
+            row_number() OVER (ORDER BY x.gone IS NOT NULL, md5(p.client_id::text)) AS place
+        FROM client_review_plan p
+        -- a document that ran out has brought its client back: it was reviewed after that
+        CROSS JOIN LATERAL (
+            SELECT max(e.day) AS gone FROM ({_EXPIRIES.format(of="p.client_id")}) e WHERE e.day < %(today)s::date - 1
+        ) x
+        WHERE p.running AND p.next_on <= %(today)s::date + 30
     ), at AS (
-        SELECT c.*, greatest(c.period_from + 1, (CASE
+        SELECT c.*, greatest(c.period_from + 1, c.gone + 1, (CASE
             WHEN c.place <= %(due)s THEN
                 (%(today)s::date - make_interval(months => c.period_months))::date + (%(days)s::int[])[c.place]
             ELSE %(today)s::date - 1 - c.draw %% greatest(c.period_months * 30 - 60, 1) END)) AS day
@@ -54,16 +64,13 @@ _REVIEWS = f"""
             m.risk_level, m.risk_level, m.risk_level, m.heightened,
             CASE WHEN m.draw %% 19 = 0 THEN 'conditions' ELSE 'continue' END,
             (%(reasons)s::text[])[m.draw %% 3 + 1], m.period_months,
-            (m.day + make_interval(months => m.period_months))::date
+            least((m.day + make_interval(months => m.period_months))::date,
+                (SELECT min(e.day) FROM ({_EXPIRIES.format(of="m.client_id")}) e WHERE e.day > m.day))
         FROM moments m WHERE m.risk_level BETWEEN 1 AND 3 AND m.day < %(today)s::date
         RETURNING id, client_id, reviewed_at, reviewed_on, reviewed_by, reviewed_by_name
     ), moved AS (
         UPDATE client_review_plan p SET period_from = d.reviewed_on, last_review_id = d.id, expires_on = (
-            SELECT min(e.day) FROM (
-                SELECT i.document_expiration_date FROM individual i WHERE i.client_id = p.client_id
-                UNION ALL SELECT (i.document ->> 'expirationDate')::date FROM related_individual i
-                WHERE i.client_id = p.client_id
-            ) e(day) WHERE e.day > %(today)s::date + 40
+            SELECT min(e.day) FROM ({_EXPIRIES.format(of="p.client_id")}) e WHERE e.day > d.reviewed_on
         )
         FROM done d WHERE d.client_id = p.client_id
     )

@@ -16,11 +16,12 @@ from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients import reviewing
 from dashboard.clients.badges import status_badge
+from dashboard.clients.calendar import calendar
 from dashboard.clients.reviewing import Page, ReviewRow
 from dashboard.clients.vocabulary import Risk
 from dashboard.errors import Invalid
 from dashboard.onboarding.reviews import report
-from dashboard.onboarding.reviews.query import RISKS, WHENS, ReviewQuery
+from dashboard.onboarding.reviews.query import NOTHING, RISKS, WHENS, ReviewQuery
 from dashboard.staff import queries as staff
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
@@ -31,7 +32,7 @@ reviews = Blueprint("reviews", __name__, url_prefix="/onboarding/reviews")
 
 
 @reviews.get("")
-@requires(Permission.CLIENTS_READ_RESTRICTED)
+@requires(Permission.CLIENTS_READ_RESTRICTED, act="open periodic reviews")
 def listing() -> Response:
     """Whom it is to review next; for HTMX the list alone."""
     asked = ReviewQuery.read(request.args)
@@ -84,6 +85,8 @@ def _answer(asked: ReviewQuery, *, status: int = 200, rows: list[ReviewRow] | No
                 "status": status_badge(row.client, freezes.get(row.client.id)),
                 "risk": Risk(row.plan.risk_level).label,
                 "state": report.state(row),
+                "overdue": report.overdue(row),
+                "queued_on": calendar().today(row.queued_at) if row.queued_at else None,
                 "assignee": _assignee(row.assignee_id, actor, names),
             }
             for row in shown
@@ -94,6 +97,7 @@ def _answer(asked: ReviewQuery, *, status: int = 200, rows: list[ReviewRow] | No
         ],
         risks=RISKS,
         base=base,
+        nothing=NOTHING.get(asked.values.get("when", "")) if asked.values.keys() == {"when"} else None,
         part=wants_fragment(),
         may_review=actor.may(Permission.CLIENTS_REVIEW),
         **context,
@@ -111,7 +115,7 @@ def _assignee(assignee_id: UUID | None, actor: Actor, names: dict[UUID, str]) ->
 
 
 @reviews.get("/export/<form>")
-@requires(Permission.CLIENTS_READ_RESTRICTED)
+@requires(Permission.CLIENTS_READ_RESTRICTED, act="open periodic reviews")
 def export(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""
     asked = ReviewQuery.read(request.args)

@@ -12,6 +12,12 @@ from dashboard.clients.reviewing import ReviewFilter, When
 from dashboard.clients.vocabulary import Risk
 
 WHENS = [("", "All"), ("queue", "In the queue"), ("late", "Late"), ("restricted", "Restricted")]
+#: said of a tab without rows
+NOTHING = {
+    "queue": "No review is in the queue.",
+    "late": "No review is late.",
+    "restricted": "No client is restricted by a late review.",
+}
 RISKS = [("", "Any"), *((str(risk.value), risk.label) for risk in Risk)]
 FILTERS = ("when", "risk", "until")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard import clock
 from dashboard.clients import reviewing
+from dashboard.clients.calendar import calendar
 from dashboard.clients.reviewing import ReviewFilter, ReviewRow
 from dashboard.clients.vocabulary import Risk
 from dashboard.staff import queries as staff
@@ -36,6 +37,18 @@ def state(row: ReviewRow) -> str:
     if row.plan.due_at is None:
         return ""
     return "Late" if row.plan.due_at < clock.now() else "In the queue"
+
+
+def overdue(row: ReviewRow) -> str:
+    """How long ago its day was, where that is long: `2 y 9 m`, `3 m`; empty within a month and before."""
+    today, day = calendar().today(), row.plan.next_on
+    if day is None:
+        return ""
+    months = (today.year - day.year) * 12 + today.month - day.month - (today.day < day.day)
+    if months < 1:
+        return ""
+    years, rest = divmod(months, 12)
+    return " ".join(filter(None, (f"{years} y" if years else "", f"{rest} m" if rest else "")))
 
 
 def rows(chosen: ReviewFilter) -> Iterator[Row]:
