@@ -299,7 +299,7 @@ def test_without_the_permission_nothing_tells_that_a_verification_failed(
             "FINAL",
             "Sumsub",
             "rejected",
-            "Verification",
+            "Verification not",
             "FORGERY",
             "forgery",
             "KYC failed",
