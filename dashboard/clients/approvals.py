@@ -56,7 +56,7 @@ KINDS = (
     Kind("client.purge", "Delete the data of", Permission.CLIENTS_ERASE, purge_fingerprint, plan_purge,
          done="Approved to delete the data of", noun="Deletion"),
     Kind("client.end-hold", "End a legal hold on", Permission.CLIENTS_ERASE, hold_fingerprint, end_hold,
-         done="Ended a legal hold on", noun="End of a legal hold"),
+         done="Ended a legal hold on", noun="End of a legal hold", hidden=True),
     Kind(marks.KIND, "End a sanctions mark of", Permission.CLIENTS_UNBLOCK, marks.fingerprint,
          marks.end_sanctions_mark, done="Ended a sanctions mark of", noun="End of a sanctions mark",
          details=marking.details, hidden=True, touched_by=_CHANGES, touched_unseen=_UNSEEN),

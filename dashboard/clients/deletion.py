@@ -9,6 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard.access.actor import Actor
+from dashboard.approvals import queries as approvals
 from dashboard.clients import retention
 from dashboard.clients.deletion_models import DeletionRequest, LegalHold
 from dashboard.clients.models import Client
@@ -128,14 +130,25 @@ def hold_of(client_id: UUID, hold_id: UUID) -> LegalHold:
     return found
 
 
-def standing(client: Client) -> Standing:
-    """Everything about one client, in five queries."""
+def standing(client: Client, *, actor: Actor | None = None) -> Standing:
+    """Everything about one client, in five queries; for an `actor`, as far as it may know.
+
+    A hold may tell of a report to the authorities: without `clients:read-restricted` there is none, and the figures
+    are those of a client without one.
+    """
     begins = retention_begins(client.id)
+    masked = actor is not None and not actor.sees_restricted
+    left = {} if client.purged_at else obstacles(client.id)
+    if masked and actor is not None:
+        left.pop("holds", None)
+        # requests to end a hold are as unknown; more than these the database may not count
+        known = min(left.pop("approvals", 0), len(approvals.open_for_client(client.id, actor=actor)))
+        left |= {"approvals": known} if known else {}
     return Standing(
         client=client,
         request=latest_request(client.id),
-        obstacles={} if client.purged_at else obstacles(client.id),
-        holds=active_holds(client.id),
+        obstacles=left,
+        holds=[] if masked else active_holds(client.id),
         retention_begins=begins,
         retention_until=retention.ends(begins),
     )

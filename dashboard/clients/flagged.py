@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.clients.models import Client, ClientFlag
+from dashboard.clients.queries import open_to_all
 from dashboard.clients.vocabulary import FLAGS, FlagCode, Severity
 from dashboard.database import session
 from dashboard.staff import queries as staff
@@ -41,6 +42,7 @@ def find_open(
     *,
     owner: str,
     reader_id: UUID | None,
+    sees_restricted: bool,
     least: Severity,
     size: int,
     after: Sequence[Any] | None = None,
@@ -48,6 +50,8 @@ def find_open(
 ) -> FlagPage:
     """`owner`: me (the reader), none or any. Rows in the order of the list in both directions; two queries."""
     where: list[sa.ColumnElement[bool]] = [ClientFlag.closed_at.is_(None), ClientFlag.severity >= least.value]
+    if not sees_restricted:
+        where.append(open_to_all())
     if owner == "me":
         where.append(ClientFlag.owner_id == reader_id)
     elif owner == "none":

@@ -21,7 +21,7 @@ from dashboard.clients.models import (
     Individual,
     RelatedIndividual,
 )
-from dashboard.clients.vocabulary import FLAGS, FlagCode, Status
+from dashboard.clients.vocabulary import FLAGS, RESTRICTED_FLAGS, FlagCode, Severity, Status
 from dashboard.database import session
 from dashboard.errors import NotFound
 
@@ -103,8 +103,13 @@ class FlagView:
     flag: ClientFlag
 
 
-def flags_of(client_id: UUID, *, open_only: bool = True) -> list[FlagView]:
-    """Flags, the heaviest first."""
+def open_to_all() -> sa.ColumnElement[bool]:
+    """Flags that a reader without `clients:read-restricted` may know of."""
+    return ClientFlag.code.not_in(sorted(RESTRICTED_FLAGS))
+
+
+def flags_of(client_id: UUID, *, sees_restricted: bool = False, open_only: bool = True) -> list[FlagView]:
+    """Flags that this reader may know of, the heaviest first."""
     query = (
         sa.select(ClientFlag)
         .where(ClientFlag.client_id == client_id)
@@ -112,10 +117,45 @@ def flags_of(client_id: UUID, *, open_only: bool = True) -> list[FlagView]:
     )
     if open_only:
         query = query.where(ClientFlag.closed_at.is_(None))
+    if not sees_restricted:
+        query = query.where(open_to_all())
     return [
         FlagView(flag.id, flag.code, FLAGS[FlagCode(flag.code)][1], flag.severity, flag.field, flag)
         for flag in session().scalars(query)
     ]
+
+
+def flag_counts(clients: Sequence[Client], *, sees_restricted: bool) -> dict[UUID, int]:
+    """Open flags that somebody must look at, by client, as far as this reader may know of them; one query at most."""
+    counted = {client.id: client.open_flags for client in clients}
+    flagged = [client.id for client in clients if client.open_flags]
+    if sees_restricted or not flagged:
+        return counted
+    rows = session().execute(
+        sa.select(ClientFlag.client_id, sa.func.count())
+        .where(
+            ClientFlag.client_id.in_(flagged),
+            ClientFlag.closed_at.is_(None),
+            ClientFlag.severity >= Severity.CHECK.value,
+            open_to_all(),
+        )
+        .group_by(ClientFlag.client_id)
+    )
+    return counted | dict.fromkeys(flagged, 0) | {row[0]: row[1] for row in rows}
+
+
+def flagged_at_least(severity: int, *, sees_restricted: bool) -> sa.ColumnElement[bool]:
+    """Clients with an open flag of at least this severity that the reader may know of."""
+    found = Client.worst_flag >= severity
+    if sees_restricted:
+        return found
+    known = sa.select(ClientFlag.id).where(
+        ClientFlag.client_id == Client.id,
+        ClientFlag.closed_at.is_(None),
+        ClientFlag.severity >= severity,
+        open_to_all(),
+    )
+    return sa.and_(found, known.exists())
 
 
 def notes_of(client_id: UUID, limit: int = 100) -> list[ClientNote]:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import aliased
 
 from dashboard.clients.folding import trigrams_of, words
 from dashboard.clients.models import Client, ClientFlag
+from dashboard.clients.queries import flagged_at_least, open_to_all
 from dashboard.database import session
 
 Sort = Literal["created", "name"]
@@ -47,6 +48,8 @@ class ClientFilter:
     severity: int = 0
     created_from: date | None = None
     created_to: date | None = None
+    #: the reader's; without it nobody is found by a flag that is restricted
+    sees_restricted: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """What a cursor is bound to."""
@@ -59,6 +62,7 @@ class ClientFilter:
             "flags": sorted(self.flags),
             "severity": self.severity,
             "created": [str(self.created_from), str(self.created_to)],
+            "restricted": self.sees_restricted,
         }
 
     @property
@@ -111,11 +115,13 @@ def _conditions(chosen: ClientFilter, zone: ZoneInfo) -> list[sa.ColumnElement[b
     if chosen.countries:
         found.append(Client.country.in_(chosen.countries))
     if chosen.severity:
-        found.append(Client.worst_flag >= chosen.severity)
+        found.append(flagged_at_least(chosen.severity, sees_restricted=chosen.sees_restricted))
     if chosen.flags:
         flagged = sa.select(ClientFlag.client_id).where(
             ClientFlag.client_id == Client.id, ClientFlag.code.in_(chosen.flags), ClientFlag.closed_at.is_(None)
         )
+        if not chosen.sees_restricted:
+            flagged = flagged.where(open_to_all())
         found.append(flagged.exists())
     if chosen.created_from:
         found.append(Client.created_at >= datetime.combine(chosen.created_from, time(), zone))

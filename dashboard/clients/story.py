@@ -93,8 +93,11 @@ _WHAT = {
     "client.closed": "Relationship ended",
     "client.created": "Created",
     "client.flag_settled": "Flag settled",
+    "client.flag_settled_restricted": "Flag settled",
     "client.flagged": "Flagged",
+    "client.flagged_restricted": "Flagged",
     "client.flags_gone": "Flag gone after a change",
+    "client.flags_gone_restricted": "Flag gone after a change",
     "client.flag_given": "Owner of a flag",
     "client.note_added": "Note added",
     "client.pep_ended": "PEP mark ended",
@@ -197,6 +200,7 @@ _SAID = {
     "client.created": {"name", "type", "status", "profile"},
     "client.flag_given": {"flag"},
     "client.flag_settled": {"flag"},
+    "client.flag_settled_restricted": {"flag"},
     "document.accepted": {"document"},
     "document.expired": {"document", "document_state"},
     "document.read": {"document", "how"},
@@ -357,7 +361,7 @@ def _what(
         return f"Flag given: {entry.after['flag']}"
     if entry.action.startswith("verification.") or (entry.action == "client.activated" and entry.after.get("event")):
         return _verified(entry)
-    if entry.action == "client.flag_settled" and entry.before.get("flag"):
+    if entry.action in {"client.flag_settled", "client.flag_settled_restricted"} and entry.before.get("flag"):
         return f"Flag settled: {entry.before['flag']}"
     if entry.action.startswith("queue.") and entry.after.get("queue"):
         return f"{_WHAT[entry.action]} “{_value('queue', entry.after['queue'])}”"

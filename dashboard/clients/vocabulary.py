@@ -193,6 +193,10 @@ FLAGS: dict[FlagCode, tuple[Severity, str]] = {
 }
 
 
+#: what a verification came to is restricted, so without `clients:read-restricted` there is no such flag
+RESTRICTED_FLAGS = frozenset({FlagCode.KYC_REJECTED})
+
+
 class MarkKind(StrEnum):
     PEP = "pep"
     #: restricted whole: without `clients:read-restricted` there is none

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
+from dashboard.clients import deletion
 from dashboard.clients import queries as clients
 from dashboard.clients.blocks import BlockView, as_seen
 from dashboard.clients.documents import queries as documents
@@ -144,7 +145,7 @@ class WorkRow:
     note: str | None = None
 
 
-def _flags(client_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+def _flags(client_ids: Sequence[UUID], actor: Actor) -> dict[UUID, list[str]]:
     """Open doubts of these clients in words, the heaviest first; what needs nobody is left out."""
     if not client_ids:
         return {}
@@ -154,6 +155,7 @@ def _flags(client_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
             ClientFlag.client_id.in_(client_ids),
             ClientFlag.closed_at.is_(None),
             ClientFlag.severity >= Severity.CHECK.value,
+            *([] if actor.sees_restricted else [clients.open_to_all()]),
         )
         .order_by(ClientFlag.severity.desc(), ClientFlag.id)
     )
@@ -262,9 +264,9 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most thirteen queries. `note` is said in each; `with_blocks` says which block."""
+    """Rows for this reader, in at most fourteen queries. `note` is said in each; `with_blocks` says which block."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
-    flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None])
+    flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None], actor)
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
     blocks = _blocks(about_blocks, actor)
     people = staff.names(item.assignee_id for item in items if item.assignee_id != actor.id)
@@ -275,6 +277,8 @@ def rows(
     about_events = sumsub.named([item.object_id for item in items if item.object_type in {EVENTS, APPLICANTS}])
     doubts = _doubts([item.object_id for item in items if item.object_type == TRANSFERS])
     due_because = because_of([item.object_id for item in items if item.queue in REVIEWS])
+    asked_to_delete = {item.client_id for item in items if item.object_type == DELETIONS}
+    about_deletions = deletion.in_short([client for key, client in known.items() if key in asked_to_delete])
     about_differences = differences.differences_by_id(
         [item.object_id for item in items if item.object_type == DIFFERENCES]
     )
@@ -286,6 +290,8 @@ def rows(
         detail = f"{block.scope_label} · {block.code_label}" if block else None
         if item.object_id in about_documents:
             detail = document_label(about_documents[item.object_id])
+        if item.object_type == DELETIONS and item.client_id in about_deletions and actor.sees_restricted:
+            detail = about_deletions[item.client_id]
         if item.queue in REVIEWS:
             detail = due_because.get(item.object_id)
         if item.object_id in about_transfers:

@@ -190,6 +190,21 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("failures > 0"),
     )
+    # for the list of events (0005): what is rare in it is found without walking all of it
+    op.create_index(
+        "ix_sumsub_event_answer",
+        "sumsub_event",
+        ["answer", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("answer IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_sumsub_event_other_source",
+        "sumsub_event",
+        [sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("source <> 'webhook'"),
+    )
     op.execute(DIFFERENCE_GUARD)
     never_deleted("verification_difference")
     never_deleted("verification_comparison")

@@ -20,6 +20,8 @@ from dashboard.clients import services as clients
 from dashboard.clients.models import Client
 from dashboard.clients.vocabulary import BlockCode
 from dashboard.database import session, transaction
+from dashboard.onboarding.sumsub import report
+from dashboard.onboarding.sumsub.queries import EventFilter
 from dashboard.queues.models import QueueItem
 from tests.clients.making import activated, blocked, path, person
 from tests.conftest import People
@@ -299,7 +301,7 @@ def test_without_the_permission_nothing_tells_that_a_verification_failed(
             "FINAL",
             "Sumsub",
             "rejected",
-            "Verification",
+            "Verification not",
             "FORGERY",
             "forgery",
             "KYC failed",
@@ -330,3 +332,32 @@ def test_a_client_that_was_blocked_and_then_approved_says_both(
     told(http, event("applicantReviewed", client, 0, **GREEN))
     words = text_of(signed_in(Role.OFFICER).get(path(client)))
     assert "Sumsub GREEN" in words and "activation held back. A block stands. Lift it first." in words
+
+
+def test_the_list_is_exported_as_it_is_filtered(
+    http: FlaskClient, signed_in: Callable[..., FlaskClient], client: Client
+) -> None:
+    other = person(system(), first="Duo", phone_number=None, email=None, document=None)
+    told(http, event("applicantReviewed", client, 1, **FINAL), event("applicantPending", other, 2))
+    auditor = signed_in(Role.AUDITOR)
+    assert f'href="{LIST}/export/csv?answer=RED"' in auditor.get(f"{LIST}?answer=RED").get_data(as_text=True)
+    every = auditor.get(f"{LIST}/export/csv").get_data(as_text=True)
+    assert every.count("applicantReviewed") == every.count("applicantPending") == 1 and "RED FINAL" in every
+    some = auditor.get(f"{LIST}/export/csv?about={client.id}").get_data(as_text=True)
+    assert "applicantReviewed" in some and "applicantPending" not in some and str(client.id) in some
+    for secret in ("FORGERY", "forgery", "could not verify"):
+        assert secret not in every
+    file = auditor.get(f"{LIST}/export/xlsx")
+    assert file.status_code == 200 and file.get_data()[:2] == b"PK"
+    assert auditor.get(f"{LIST}/export/pdf").status_code == 422
+    assert auditor.get(f"{LIST}/export/csv?received_from=soon").status_code == 422
+    assert signed_in(Role.TREASURER).get(f"{LIST}/export/csv").status_code == 403
+
+
+def test_an_export_leaves_the_answer_out_for_who_may_not_know_it(http: FlaskClient, client: Client) -> None:
+    told(http, event("applicantReviewed", client, 1, **FINAL))
+    assert "answer" not in {column.key for column in report.columns(sees_restricted=False)}
+    (row,) = report.rows(EventFilter(), sees_restricted=False)
+    assert not [value for value in row.values() if "RED" in str(value) or "FINAL" in str(value)]
+    (row,) = report.rows(EventFilter(), sees_restricted=True)
+    assert row["answer"] == "RED FINAL"

@@ -160,7 +160,7 @@ def test_what_is_refused_is_kept_as_refused_and_never_read(http: FlaskClient) ->
     assert send(http, body, digest="0" * 64).status_code == 401
     assert send(http, body, digest="0" * 64).status_code == 401
     (kept,) = stored()
-    assert (kept.verdict, kept.refusal, kept.deliveries) == ("refused", "digestWrong", 2)
+    assert (kept.verdict, kept.refusal, kept.deliveries) == ("refused", "digestWrong", 1)
     assert (kept.type, kept.applicant_id, kept.effect) == (None, None, None)
     assert send(http, b"x" * 100_000, digest="0" * 64).status_code == 401
     long = stored()[1]
@@ -168,13 +168,37 @@ def test_what_is_refused_is_kept_as_refused_and_never_read(http: FlaskClient) ->
 
 
 def test_a_stranger_who_sends_much_fills_no_disk(http: FlaskClient) -> None:
-    for number in range(storing.REFUSED_AN_HOUR + 5):
-        assert send(http, b'{"n": %d}' % number, digest="0" * 64).status_code == 401
-    assert len(stored(verdict="refused")) == storing.REFUSED_AN_HOUR
-    # one that is known goes on being counted, and a genuine one is let in all the same
-    assert send(http, b'{"n": 1}', digest="0" * 64).status_code == 401
-    assert stored(verdict="refused")[1].deliveries == 2
+    for number in range(storing.REFUSED_OF_A_KIND + 5):
+        assert send(http, b'{"n": %d}' % number, digest=None).status_code == 401
+    assert len(stored(verdict="refused")) == storing.REFUSED_OF_A_KIND
+    # another kind has a share of its own, so a genuine event under another secret is still kept
+    real = event("applicantReviewed", "somebody", 0, **GREEN)
+    assert send(http, real, secret="another secret altogether").status_code == 401
+    assert [one.refusal for one in stored(verdict="refused")].count("digestWrong") == 1
+    assert send(http, real, digest="0" * 63).status_code == 401
+    # and a genuine one is let in all the same
     assert send(http, event("applicantCreated", "somebody", 0)).status_code == 200
+
+
+def test_a_stranger_who_repeats_one_body_writes_at_most_once_a_minute(
+    http: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body, start = b'{"n": 1}', clock.now()
+
+    def said(after: float) -> tuple[int, Any, Any]:
+        monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=after))
+        assert send(http, body, digest="0" * 64).status_code == 401
+        row = session().execute(
+            sa.text("SELECT deliveries, delivered_at, xmin::text || ctid::text FROM sumsub_event")
+        ).one()  # fmt: skip
+        return row[0], row[1], row[2]
+
+    first = said(0)
+    assert first[0] == 1
+    assert said(1) == said(30) == said(59) == first, "the row is not touched"
+    assert said(61)[:2] == (2, start + timedelta(seconds=61))
+    assert said(62)[0] == 2 and said(122)[0] == 3
+    monkeypatch.undo()
 
 
 def test_refused_bodies_are_forgotten_in_time_and_accepted_ones_are_not(http: FlaskClient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from dashboard.access.guard import api_requires
+from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
 from dashboard.clients import countries, search
 from dashboard.clients.api.blueprint import SYSTEM, client_operations
@@ -31,6 +31,7 @@ def _filter(query: ClientQuery) -> ClientFilter:
         severity=SEVERITIES[query.severity].value if query.severity else 0,
         created_from=max(query.created_from, EARLIEST) if query.created_from else None,
         created_to=min(query.created_to, LATEST) if query.created_to else None,
+        sees_restricted=current_actor().sees_restricted,
     )
 
 

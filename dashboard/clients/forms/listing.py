@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from dashboard.clients import countries
 from dashboard.clients.search import LONGEST_TEXT, ClientFilter, Order
-from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, Risk, Severity, Status
+from dashboard.clients.vocabulary import FLAGS, RESTRICTED_FLAGS, ClientType, FlagCode, Risk, Severity, Status
 
 STATUSES = [("", "Any"), *((s.value, s.value.capitalize()) for s in Status)]
 TYPES = [("", "Any"), (ClientType.INDIVIDUAL.value, "Person"), (ClientType.COMPANY.value, "Company")]
@@ -24,6 +24,8 @@ FLAG_CHOICES = [
     ("info", "Any flag"),
     *((code.value, label) for code, (_, label) in FLAGS.items()),
 ]
+#: for readers without `clients:read-restricted`
+OPEN_FLAG_CHOICES = [choice for choice in FLAG_CHOICES if choice[0] not in RESTRICTED_FLAGS]
 FILTERS = ("text", "status", "type", "risk", "country", "flag", "created_from", "created_to")
 
 
@@ -68,7 +70,7 @@ class ListQuery:
         return f"?{urlencode(pairs)}" if pairs else ""
 
     @classmethod
-    def read(cls, args: Mapping[str, str]) -> ListQuery:
+    def read(cls, args: Mapping[str, str], *, sees_restricted: bool) -> ListQuery:
         """From the query string. What it cannot mean becomes an error with the filter's name."""
         values = {name: args[name].strip() for name in FILTERS if args.get(name, "").strip()}
         if "flag" not in values and args.get("severity", "").strip():
@@ -101,7 +103,7 @@ class ListQuery:
         status = known("status", "Status", STATUSES)
         kind = known("type", "Type", TYPES)
         risk = known("risk", "Risk", RISKS)
-        flag = known("flag", "Flag", FLAG_CHOICES)
+        flag = known("flag", "Flag", FLAG_CHOICES if sees_restricted else OPEN_FLAG_CHOICES)
         first, last = day("created_from", "Created from"), day("created_to", "Created to")
         if first and last and first > last:
             errors.append(FilterError("created_to", "Created to", "This lies before the first day."))
@@ -122,6 +124,7 @@ class ListQuery:
             severity=SEVERITIES[flag].value if flag in SEVERITIES else 0,
             created_from=first,
             created_to=last,
+            sees_restricted=sees_restricted,
         )
         order = Order("name" if sort == "name" else "created", direction != "asc")
         return cls(values, chosen, order, args.get("cursor") or None, errors)

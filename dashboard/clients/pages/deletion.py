@@ -55,7 +55,7 @@ def show_deletion(client_id: UUID) -> str:
     """What stands between the wish and the purge, in one list."""
     actor = current_actor()
     client = queries.get(client_id)
-    found = deletion.standing(client)
+    found = deletion.standing(client, actor=actor)
     current = found.request
     waiting = approvals.live(PURGE, current.id) if current is not None else None
     return render_template(
@@ -64,7 +64,11 @@ def show_deletion(client_id: UUID) -> str:
         state=status_badge(client, queries.freezes([client]).get(client.id)),
         found=found,
         current=current,
-        steps=deletion.steps(found, asked=waiting is not None),
+        steps=[
+            step
+            for step in deletion.steps(found, asked=waiting is not None)
+            if actor.sees_restricted or step.key != "holds"
+        ],
         request_state=state_badge(current.state) if current else None,
         asked=_asked(current) if current else None,
         ground=GROUND_LABELS[Ground(current.refusal_ground)] if current and current.refusal_ground else None,

@@ -33,14 +33,21 @@ def also_on(found: SameDocument) -> str:
     return f"also on {name} and {found.others} {'other' if found.others == 1 else 'others'}"
 
 
+def _flag_of(client_id: UUID, flag_id: UUID) -> queries.FlagView:
+    """Raises NotFound, also for another client's and for one that this reader may not know of."""
+    flags = queries.flags_of(client_id, sees_restricted=current_actor().sees_restricted, open_only=False)
+    found = next((flag for flag in flags if flag.id == flag_id), None)
+    if found is None:
+        raise NotFound("There is no such flag.")
+    return found
+
+
 @clients.route("/<uuid:client_id>/flags/<uuid:flag_id>/settle", methods=["GET", "POST"])
 @requires(Permission.CLIENTS_REVIEW)
 def settle_flag(client_id: UUID, flag_id: UUID) -> Any:
     """The dialog, and the settling."""
     client = queries.get(client_id)
-    flag = next((f for f in queries.flags_of(client_id, open_only=False) if f.id == flag_id), None)
-    if flag is None:
-        raise NotFound("There is no such flag.")
+    flag = _flag_of(client_id, flag_id)
     form = SettleForm()
     status = 200
     if request.method == "POST":
@@ -70,9 +77,7 @@ def settle_flag(client_id: UUID, flag_id: UUID) -> Any:
 def own_flag(client_id: UUID, flag_id: UUID) -> Any:
     """Take a flag, give it to a colleague, or to nobody again."""
     actor = current_actor()
-    flag = next((f for f in queries.flags_of(client_id, open_only=False) if f.id == flag_id), None)
-    if flag is None:
-        raise NotFound("There is no such flag.")
+    flag = _flag_of(client_id, flag_id)
     people = services.reviewers()
     form = OwnerForm()
     form.owner.choices = [
@@ -127,7 +132,7 @@ def flags() -> Response:
     bound = ["flags", owner, least.value]
     position = unseal(request.args.get("cursor"), bound=bound)
     page = find_open(
-        owner=owner, reader_id=actor.id, least=least, size=DEFAULT_PAGE_SIZE,
+        owner=owner, reader_id=actor.id, sees_restricted=actor.sees_restricted, least=least, size=DEFAULT_PAGE_SIZE,
         after=position.key if position else None, backwards=position.backwards if position else False,
     )  # fmt: skip
 

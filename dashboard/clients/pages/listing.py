@@ -10,7 +10,7 @@ from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.clients import countries, queries, search
 from dashboard.clients.badges import status_badge
-from dashboard.clients.forms.listing import FLAG_CHOICES, RISKS, STATUSES, TYPES, ListQuery
+from dashboard.clients.forms.listing import FLAG_CHOICES, OPEN_FLAG_CHOICES, RISKS, STATUSES, TYPES, ListQuery
 from dashboard.clients.models import Client
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.vocabulary import Risk, Severity
@@ -20,8 +20,6 @@ from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, Position, sea
 
 #: ready-made views: label and query string
 VIEWS = (("All", ""), ("To review", "flag=check"), ("Blocked", "status=blocked"), ("Inactive", "status=inactive"))
-#: views with a figure, and what it counts: each on an index
-COUNTED = {"flag=check": Client.worst_flag >= Severity.CHECK.value, "status=blocked": Client.status == "blocked"}
 COUNT_LIMIT = 1000
 
 
@@ -29,7 +27,8 @@ COUNT_LIMIT = 1000
 @requires(Permission.CLIENTS_READ)
 def listing() -> Response:
     """One page of clients; for HTMX the list alone."""
-    asked = ListQuery.read(request.args)
+    sees_restricted = current_actor().sees_restricted
+    asked = ListQuery.read(request.args, sees_restricted=sees_restricted)
     if asked.errors:
         return _answer(asked, status=422)
     try:
@@ -50,6 +49,7 @@ def listing() -> Response:
     return _answer(
         asked,
         rows=[(row, status_badge(row, freezes.get(row.id)), Risk(row.risk_level)) for row in page.rows],
+        open_flags=queries.flag_counts(page.rows, sees_restricted=sees_restricted),
         earlier=earlier,
         later=later,
         nothing_at_all=not page.rows and not asked.set_count and not queries.any_client(),
@@ -74,16 +74,21 @@ def _edges(asked: ListQuery, page: search.Page, position: Position | None) -> tu
     )
 
 
-def _count_of(query: str) -> str | None:
-    """The figure of a view that is somebody's work, as the rail counts it; None for the others."""
-    if query not in COUNTED:
+def _count_of(query: str, *, sees_restricted: bool) -> str | None:
+    """The figure of a view that is somebody's work, on an index, as the rail counts it; None for the others."""
+    if query == "flag=check":
+        counted = queries.flagged_at_least(Severity.CHECK.value, sees_restricted=sees_restricted)
+    elif query == "status=blocked":
+        counted = Client.status == "blocked"
+    else:
         return None
-    found = queries.count_at_most(COUNTED[query], COUNT_LIMIT)
+    found = queries.count_at_most(counted, COUNT_LIMIT)
     return f"{found:,}{'+' if found >= COUNT_LIMIT else ''}"
 
 
 def _answer(asked: ListQuery, *, status: int = 200, **context: Any) -> Response:
     base = url_for("clients.listing")
+    sees_restricted = current_actor().sees_restricted
     chosen_view = "&".join(f"{name}={value}" for name, value in asked.values.items())
     known = [("", "Any"), *countries.names().items()]
     country = (asked.values.get("country") or "").upper()
@@ -99,11 +104,17 @@ def _answer(asked: ListQuery, *, status: int = 200, **context: Any) -> Response:
                 "label": label,
                 "url": f"{base}?{query}" if query else base,
                 "current": query == chosen_view,
-                "count": _count_of(query),
+                "count": _count_of(query, sees_restricted=sees_restricted),
             }
             for label, query in VIEWS
         ],
-        choices={"status": STATUSES, "type": TYPES, "risk": RISKS, "flag": FLAG_CHOICES, "country": known},
+        choices={
+            "status": STATUSES,
+            "type": TYPES,
+            "risk": RISKS,
+            "country": known,
+            "flag": FLAG_CHOICES if sees_restricted else OPEN_FLAG_CHOICES,
+        },
         country=country,
         may_write=current_actor().may(Permission.CLIENTS_WRITE),
         base=base,

@@ -130,7 +130,7 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
     done = reviewing.reviews_of(client.id, limit=1)
     since: datetime = done[0].review.reviewed_at if done else client.created_at
     changes = story.timeline(client.id, actor=actor, since=since, without_types=NOT_SHOWN, limit=CHANGES + 1)
-    flags = queries.flags_of(client.id)
+    flags = queries.flags_of(client.id, sees_restricted=actor.sees_restricted)
     heightened = bool(plan and plan.heightened)
     today = calendar().today()
     first_bound = next(iter(limits(client, today)), None)

@@ -23,7 +23,7 @@ def risk(client_id: UUID) -> str:
     """What of it this reader may see: without the permission no reasons, no sanctions mark and no review."""
     actor = current_actor()
     client = queries.get(client_id)
-    flags = queries.flags_of(client_id, open_only=False)
+    flags = queries.flags_of(client_id, sees_restricted=actor.sees_restricted, open_only=False)
     flags.sort(key=lambda one: (one.flag.closed_at is not None, -one.severity, one.flag.opened_at))
     marks = marking.marks_of(client_id, actor=actor, open_only=False)
     names = staff.names(flag.flag.owner_id for flag in flags)

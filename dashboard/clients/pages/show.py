@@ -47,6 +47,7 @@ QUEUE_LABELS = {
     "documents": "Documents to review", "deletion-requests": "Deletion requests",
     "client-reviews": "Periodic reviews", "overdue-reviews": "Late reviews", "verification": "Verification doubts",
 }  # fmt: skip
+FLAG_QUEUES = frozenset({"client-review", "activation"})
 REVIEW_QUEUES = frozenset({"client-reviews", "overdue-reviews"})
 _TASKS = {
     ("client-review", "flags"): "Review the client",
@@ -181,7 +182,7 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "today": calendar().today(),
         "items_open": _open_items(head, actor),
         "may_see_money": actor.may(Permission.LEDGER_READ),
-        "data": _data(client),
+        "data": _data(client, actor),
         "coming": reviewing.next_review(client.id) if actor.sees_restricted else None,
         "may_review": actor.may(Permission.CLIENTS_REVIEW) and actor.sees_restricted,
         "marks": marking.marks_of(client.id, actor=actor),
@@ -191,14 +192,15 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _data(client: Client) -> dict[str, Any]:
+def _data(client: Client, actor: Actor) -> dict[str, Any]:
     """Retention, holds and deletion in short; the whole has a page of its own."""
     asked = deletion.latest_request(client.id)
-    many = len(deletion.active_holds(client.id))
+    # a hold may tell of a report: the timeline is silent about it as well
+    many = len(deletion.active_holds(client.id)) if actor.sees_restricted else None
     return {
         "request": state_badge(asked.state) if asked else None,
         "until": retention.ends(deletion.retention_begins(client.id)) if client.closed_at else None,
-        "holds": "none" if not many else "1 stands" if many == 1 else f"{many} stand",
+        "holds": None if many is None else "none" if not many else "1 stands" if many == 1 else f"{many} stand",
         "years": retention.years(),
     }
 
@@ -255,11 +257,13 @@ def _about(field: str) -> str:
 def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     """Flags by severity, then the tasks that are no flag's own."""
     tasks = queues.of_client(head.client.id, actor=actor)
-    flags = queries.flags_of(head.client.id)
+    if not actor.sees_restricted:
+        # whether one is open, until when, and who has it follows from restricted flags and legal holds as well
+        tasks = [task for task in tasks if task.queue not in FLAG_QUEUES and task.cause != "inTheWay"]
+    flags = queries.flags_of(head.client.id, sees_restricted=actor.sees_restricted)
     names = staff.names([*(task.assignee_id for task in tasks), *(flag.flag.owner_id for flag in flags)])
     review = next((task for task in tasks if task.queue == "client-review"), None)
     client_id = head.client.id
-    flags = queries.flags_of(client_id)
     papers = documents.by_ids([task.object_id for task in tasks if task.object_type == "client_document"])
     items = []
     for flag in flags:

@@ -10,6 +10,7 @@ from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
+from dashboard.clients import queries
 from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client
 from dashboard.clients.services.lock import locked
@@ -39,6 +40,9 @@ def activation_obstacle(client: Client, *, sees_restricted: bool = False) -> str
     if client.risk_level == Risk.PROHIBITED:
         return "The risk is prohibited. Lower it first."
     if client.worst_flag == Severity.STOP:
+        known = queries.flags_of(client.id, sees_restricted=sees_restricted)
+        if not any(flag.severity == Severity.STOP for flag in known):
+            return MASKED_OBSTACLE
         return "A flag of severity stop is open. Settle it first."
     if sanctions_mark_stands(client.id):
         return "A sanctions mark stands. End it first: that takes two people." if sees_restricted else MASKED_OBSTACLE

@@ -14,7 +14,7 @@ from dashboard.audit import services as audit
 from dashboard.clients.models import ClientFlag, Individual, RelatedIndividual
 from dashboard.clients.services.lock import locked
 from dashboard.clients.services.upkeep import count_flags, refresh_flags, refresh_queues
-from dashboard.clients.vocabulary import FLAGS, FlagCode
+from dashboard.clients.vocabulary import FLAGS, RESTRICTED_FLAGS, FlagCode
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.staff import queries as staff
@@ -22,11 +22,17 @@ from dashboard.staff import queries as staff
 LONGEST_REASON = 2000
 
 
+def _known(flag_id: UUID, by: Actor) -> ClientFlag:
+    """Raises NotFound, also for a flag that this actor may not know of."""
+    flag = session().get(ClientFlag, flag_id)
+    if flag is None or (flag.code in RESTRICTED_FLAGS and not by.sees_restricted):
+        raise NotFound("There is no such flag.")
+    return flag
+
+
 def settle_flag(flag_id: UUID, *, reason: str, by: Actor) -> ClientFlag:
     """A person looked and found it well. Raises NotFound, Conflict (settled already), Invalid, Refused."""
-    flag = session().get(ClientFlag, flag_id)
-    if flag is None:
-        raise NotFound("There is no such flag.")
+    flag = _known(flag_id, by)
     text = reason.strip()
     if not text:
         raise Invalid.one("reason", "Say what you found.", "required")
@@ -48,7 +54,7 @@ def settle_flag(flag_id: UUID, *, reason: str, by: Actor) -> ClientFlag:
     refresh_queues(client, by=by)
     client.updated_at = clock.now()
     audit.record(
-        "client.flag_settled",
+        "client.flag_settled_restricted" if flag.code in RESTRICTED_FLAGS else "client.flag_settled",
         by=by,
         object_type="client_flag",
         object_id=flag.id,
@@ -67,9 +73,7 @@ def own_flag(flag_id: UUID, *, owner_id: UUID | None, seen_owner_id: UUID | None
     person meanwhile), Invalid (nobody who could work on it), Forbidden.
     """
     by.require(Permission.CLIENTS_REVIEW)
-    flag = session().get(ClientFlag, flag_id)
-    if flag is None:
-        raise NotFound("There is no such flag.")
+    flag = _known(flag_id, by)
     locked(flag.client_id)
     session().refresh(flag)
     if flag.closed_at is not None:

@@ -25,7 +25,7 @@ from dashboard.clients.models import (
     RelatedIndividual,
 )
 from dashboard.clients.services.plan import follow
-from dashboard.clients.vocabulary import FLAGS, ClientType, FlagCode, KycState, Risk, Severity, Status
+from dashboard.clients.vocabulary import FLAGS, RESTRICTED_FLAGS, ClientType, FlagCode, KycState, Risk, Severity, Status
 from dashboard.database import new_id, session
 from dashboard.queues import services as queues
 
@@ -139,15 +139,27 @@ def refresh_flags(client: Client, *, by: Actor, cause: str = "profile change") -
     count_flags(client)
     if opened or gone:
         client.version += 1
-        audit.record(
-            "client.flagged" if opened else "client.flags_gone",
-            by=by,
-            object_type="client",
-            object_id=client.id,
-            client_id=client.id,
-            before={"flags": sorted({FLAGS[code][1] for code in gone})} if gone else None,
-            after={"flags": sorted({FLAGS[code][1] for code in opened})} if opened else None,
-        )
+    _tell([c for c in opened if c not in RESTRICTED_FLAGS], [c for c in gone if c not in RESTRICTED_FLAGS], client, by)
+    # apart: who may not know of them must find no trace, not even that something was flagged
+    _tell(
+        [c for c in opened if c in RESTRICTED_FLAGS], [c for c in gone if c in RESTRICTED_FLAGS], client, by,
+        restricted=True,
+    )  # fmt: skip
+
+
+def _tell(opened: list[FlagCode], gone: list[FlagCode], client: Client, by: Actor, *, restricted: bool = False) -> None:
+    if not opened and not gone:
+        return
+    action = "client.flagged" if opened else "client.flags_gone"
+    audit.record(
+        f"{action}_restricted" if restricted else action,
+        by=by,
+        object_type="client",
+        object_id=client.id,
+        client_id=client.id,
+        before={"flags": sorted({FLAGS[code][1] for code in gone})} if gone else None,
+        after={"flags": sorted({FLAGS[code][1] for code in opened})} if opened else None,
+    )
 
 
 def count_flags(client: Client) -> None:

@@ -60,6 +60,11 @@ class EventQuery:
         pairs = {**self.values, **({"cursor": cursor} if cursor else {})}
         return f"?{urlencode(pairs)}" if pairs else ""
 
+    def in_words(self) -> list[tuple[str, str]]:
+        """The filters as an export names them."""
+        known = {"state": dict(STATE_CHOICES), "source": dict(SOURCE_CHOICES)}
+        return [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in self.values.items()]
+
     @classmethod
     def read(cls, args: Mapping[str, str], *, types: Sequence[str]) -> EventQuery:
         """From the query string. What it cannot mean becomes an error with the filter's name."""

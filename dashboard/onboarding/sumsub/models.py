@@ -104,6 +104,10 @@ class SumsubEvent(Base):
             postgresql_where=sa.text("effect IS NOT NULL AND effect NOT IN ('applied', 'noted')"),
         ),
         sa.Index("ix_sumsub_event_correlation", "correlation_id"),
+        sa.Index(
+            "ix_sumsub_event_answer", "answer", sa.text("id DESC"), postgresql_where=sa.text("answer IS NOT NULL")
+        ),
+        sa.Index("ix_sumsub_event_other_source", sa.text("id DESC"), postgresql_where=sa.text("source <> 'webhook'")),
     )  # fmt: skip
 
 

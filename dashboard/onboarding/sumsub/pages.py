@@ -6,7 +6,7 @@ import json
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, make_response, request, url_for
+from flask import Blueprint, Response, flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.access.guard import current_actor, requires
@@ -18,12 +18,14 @@ from dashboard.clients import queries as clients
 from dashboard.clients.vocabulary import KYC_LABELS, KycState
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid
-from dashboard.onboarding.sumsub import badges, queries
+from dashboard.onboarding.sumsub import badges, queries, report
 from dashboard.onboarding.sumsub.forms import ANSWERS, SOURCE_CHOICES, STATE_CHOICES, DoubtForm, EventQuery
 from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.onboarding.sumsub.queries import EventFilter, Row
 from dashboard.onboarding.sumsub.services import doubts, processing, replaying
 from dashboard.onboarding.sumsub.vocabulary import DoubtCause, EventEffect, Verdict
+from dashboard.web import exports
+from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -101,6 +103,32 @@ def _progress() -> dict[str, Any]:
     return {
         "job": job, "running": running, "job_by": by, "may_replay": actor.may(Permission.EVENTS_REPLAY),
     }  # fmt: skip
+
+
+@events.get("/export/<form>")
+@requires(Permission.EVENTS_READ)
+def export(form: str) -> Response:
+    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""
+    types = queries.types()
+    asked = EventQuery.read(request.args, types=types)
+    if form not in {Format.CSV, Format.XLSX}:
+        raise Invalid.one("format", "Choose csv or xlsx.", "enum")
+    if asked.errors:
+        return _listed(asked, types, status=422)
+    actor = current_actor()
+    sees = actor.sees_restricted
+    listed = Listing(
+        exports.about("Verification events", filters=asked.in_words(), by=actor.name),
+        report.columns(sees_restricted=sees),
+    )
+    try:
+        return exports.answer(listed, lambda: report.rows(asked.chosen, sees_restricted=sees), Format(form))
+    except TooManyRows as refusal:
+        page = render_template(
+            "ledger/export_refused.html", message=refusal.message, back=url_for(".listing") + asked.query(),
+            as_csv=url_for(".export", form="csv") + asked.query(), back_label="Verification events",
+        )  # fmt: skip
+        return Response(page, status=422)
 
 
 @events.get("/replay")

@@ -152,7 +152,7 @@ def show(transfer_id: UUID) -> Response:
         badges={change.to_status: status_badge(change.to_status) for change in changes},
         who={change.position: _who(change.by_kind, change.by_id, change.by_name, actor) for change in changes},
         checks=checks.lines(found, transfer),
-        held=_held(transfer) if transfer.status == Status.MANUAL_REVIEW else None,
+        held=_held(transfer, current_actor()) if transfer.status == Status.MANUAL_REVIEW else None,
         payment=_payment(transfer) if actor.may(Permission.LEDGER_READ) else None,
         related=[(one, status_badge(one.status), title_of(one)) for one in queries.related_to(transfer)],
         has_receipt=session().get(Receipt, transfer.id) is not None,
@@ -179,10 +179,10 @@ def _who(kind: str, id: UUID | None, name: str, actor: Actor) -> str:
     return "you" if id is not None and id == actor.id else named(kind, name)
 
 
-def _held(transfer: Transfer) -> dict[str, Any]:
+def _held(transfer: Transfer, actor: Actor) -> dict[str, Any]:
     """What somebody who decides must know of the client and the recipient."""
     client = clients.by_ids([transfer.client_id]).get(transfer.client_id) if transfer.client_id else None
-    flags = clients.flags_of(client.id) if client else []
+    flags = clients.flags_of(client.id, sees_restricted=actor.sees_restricted) if client else []
     return {
         "before": held.to_recipient(transfer),
         "turnover": held.turnover(client) if client else [],

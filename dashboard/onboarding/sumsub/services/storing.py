@@ -25,6 +25,11 @@ from dashboard.queues import services as queues
 REFUSED_BYTES = 2048
 #: refused bodies kept in an hour; a stranger who sends more fills no disk
 REFUSED_AN_HOUR = 100
+#: of each kind as many as of any other: whoever sends bodies without a digest does not crowd out a genuine event that
+#: was signed with another secret, or by another algorithm
+REFUSED_OF_A_KIND = REFUSED_AN_HOUR // len(Refusal)
+#: a repetition of a refused body is written down at most this often
+COUNTED_EVERY = "1 minute"
 REFUSED_KEPT = timedelta(days=14)
 
 
@@ -52,12 +57,16 @@ RETURNING id, xmax = 0
 _REFUSE = f"""
 INSERT INTO sumsub_event (id, received_at, source, verdict, refusal, digest, body, size, delivered_at)
 SELECT $1::uuid, $2::timestamptz, 'webhook', 'refused', $3::text, $4::text, $5::bytea, $6::int, $2::timestamptz
-WHERE EXISTS (SELECT 1 FROM sumsub_event WHERE verdict = 'refused' AND digest = $4::text)
-   OR (SELECT count(*) FROM (SELECT 1 FROM sumsub_event
-                             WHERE verdict = 'refused' AND received_at > $2::timestamptz - interval '1 hour'
-                             LIMIT {REFUSED_AN_HOUR}) AS recent) < {REFUSED_AN_HOUR}
+WHERE EXISTS (SELECT 1 FROM sumsub_event WHERE verdict = 'refused' AND digest = $4::text
+                  AND delivered_at <= $2::timestamptz - interval '{COUNTED_EVERY}')
+   OR (NOT EXISTS (SELECT 1 FROM sumsub_event WHERE verdict = 'refused' AND digest = $4::text)
+       AND (SELECT count(*) FROM (SELECT 1 FROM sumsub_event
+                                  WHERE verdict = 'refused' AND received_at > $2::timestamptz - interval '1 hour'
+                                    AND refusal = $3::text
+                                  LIMIT {REFUSED_OF_A_KIND}) AS recent) < {REFUSED_OF_A_KIND})
 ON CONFLICT (digest) WHERE verdict = 'refused' DO UPDATE
     SET deliveries = sumsub_event.deliveries + 1, delivered_at = EXCLUDED.delivered_at
+    WHERE sumsub_event.delivered_at <= EXCLUDED.delivered_at - interval '{COUNTED_EVERY}'
 RETURNING id
 """
 
@@ -118,7 +127,7 @@ def _keep_unreadable(
 def refuse(body: bytes, refusal: Refusal) -> bool:
     """Keep the beginning of a body that nobody signed, as long as there are not too many; gives whether it was kept.
 
-    What it says is never read.
+    What it says is never read. The same again within a minute writes nothing.
     """
     kept = direct.one(
         _REFUSE,
