@@ -19,6 +19,8 @@ from dashboard.errors import NotFound
 
 #: what keeps a relationship from ending; the database asks the same (`client_closing`)
 OF_MONEY = ("balance", "livePayments", "openTransfers", "openDispositions", "openAccounts")
+#: stands in the way even where no block does: a mark set after the end blocks nothing any more
+SANCTIONS_MARK = "sanctionsMark"
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,15 @@ def _count(many: int, one: str, several: str) -> str:
     return f"1 {one}" if many == 1 else f"{many:,} {several}"
 
 
-def steps(found: Standing, *, asked: bool = False) -> list[Step]:
-    """The way from the request to the purge, in order: done, or what is left. `asked`: a second person decides."""
+def told_obstacles(found: Standing, *, sees: bool) -> dict[str, int]:
+    """Code to how many, for a reader: without the sight of restricted words a mark is an `internal` reason."""
+    return {"internal" if code == SANCTIONS_MARK and not sees else code: many for code, many in found.obstacles.items()}
+
+
+def steps(found: Standing, *, asked: bool = False, sees: bool = False) -> list[Step]:
+    """The way from the request to the purge, in order: done, or what is left. `asked`: a second person decides.
+    `sees`: the reader may see restricted words; for others a sanctions mark is an internal reason.
+    """
     client, left = found.client, found.obstacles
     money = []
     if left.get("balance"):
@@ -180,6 +189,14 @@ def steps(found: Standing, *, asked: bool = False) -> list[Step]:
             at,
         ),
         Step("holds", "No legal hold", f"end {_count(left['holds'], 'hold', 'holds')}" if left.get("holds") else ""),
+        Step(
+            "mark",
+            "No sanctions mark" if sees else "No internal reason to keep it",
+            "" if not left.get(SANCTIONS_MARK)
+            else f"end {_count(left[SANCTIONS_MARK], 'sanctions mark', 'sanctions marks')}" if sees
+            else "an internal reason stands",
+            at if sees else None,
+        ),
         Step("plan", "Deletion approved by two people",
              "" if planned else "a second person decides" if asked else "ask for it" if ready
              else "ask for it when the steps above are done"),
