@@ -475,12 +475,22 @@ def _register() -> None:
     personal("receipt_file", OF_TRANSFERS, _row="deleted")
     personal("screening", OF_TRANSFERS, note="NULL")
     # a decision is about the client that it names; one that names nobody is about the transfer's
-    personal("disposition", f"client_id = $1 OR {OF_TRANSFERS} AND NOT EXISTS"
-             f" (SELECT 1 FROM client k WHERE k.id = disposition.client_id AND {OTHER})", comment="NULL", shown="'{}'", undo_reason="NULL")
+    personal(
+        "disposition",
+        f"client_id = $1 OR {OF_TRANSFERS} AND NOT EXISTS"
+        f" (SELECT 1 FROM client k WHERE k.id = disposition.client_id AND {OTHER})",
+        comment="NULL",
+        shown="'{}'",
+        undo_reason="NULL",
+    )
     personal("payer_rule", OF_CLIENT, payer_key="id::text", payer_name="''", reason="''")
     personal("transfer_check", OF_TRANSFERS, detail="'{}'")
-    personal("transfer_document", f"{OF_CLIENT} OR {OF_TRANSFERS} AND NOT EXISTS"
-             f" (SELECT 1 FROM client k WHERE k.id = transfer_document.client_id AND {OTHER})", _row="deleted")
+    personal(
+        "transfer_document",
+        f"{OF_CLIENT} OR {OF_TRANSFERS} AND NOT EXISTS"
+        f" (SELECT 1 FROM client k WHERE k.id = transfer_document.client_id AND {OTHER})",
+        _row="deleted",
+    )
     personal("transfer_status_change", OF_TRANSFERS, reason="NULL")
     personal("transfer", OF_CLIENT, counterparty_name="NULL", counterparty_account="NULL", counterparty_key="NULL",
              counterparty_bic="NULL", counterparty_country="NULL", remittance="NULL", search_text="''",
