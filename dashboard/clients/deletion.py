@@ -32,6 +32,8 @@ class Step:
     left: str
     #: where one works on it
     url: str | None = None
+    #: nobody hears of it without the sight of reasons
+    restricted: bool = False
 
     @property
     def done(self) -> bool:
@@ -147,14 +149,9 @@ def _count(many: int, one: str, several: str) -> str:
     return f"1 {one}" if many == 1 else f"{many:,} {several}"
 
 
-def told_obstacles(found: Standing, *, sees: bool) -> dict[str, int]:
-    """Code to how many, for a reader: without the sight of restricted words a mark is an `internal` reason."""
-    return {"internal" if code == SANCTIONS_MARK and not sees else code: many for code, many in found.obstacles.items()}
-
-
-def steps(found: Standing, *, asked: bool = False, sees: bool = False) -> list[Step]:
+def steps(found: Standing, *, asked: bool = False) -> list[Step]:
     """The way from the request to the purge, in order: done, or what is left. `asked`: a second person decides.
-    `sees`: the reader may see restricted words; for others a sanctions mark is an internal reason.
+    Restricted ones are for those who may see reasons.
     """
     client, left = found.client, found.obstacles
     money = []
@@ -167,7 +164,8 @@ def steps(found: Standing, *, asked: bool = False, sees: bool = False) -> list[S
     if left.get("openDispositions"):
         money.append(f"decide {_count(left['openDispositions'], 'assignment of money', 'assignments of money')}")
     request = found.request
-    ready = not left
+    # what comes next is said to everybody, a mark is not
+    ready, marks = not set(left) - {SANCTIONS_MARK}, left.get(SANCTIONS_MARK, 0)
     planned = request is not None and request.state in (DeletionState.WAITING, DeletionState.PURGED)
     until = found.retention_until
     at = f"/clients/{client.id}"
@@ -191,11 +189,10 @@ def steps(found: Standing, *, asked: bool = False, sees: bool = False) -> list[S
         Step("holds", "No legal hold", f"end {_count(left['holds'], 'hold', 'holds')}" if left.get("holds") else ""),
         Step(
             "mark",
-            "No sanctions mark" if sees else "No internal reason to keep it",
-            "" if not left.get(SANCTIONS_MARK)
-            else f"end {_count(left[SANCTIONS_MARK], 'sanctions mark', 'sanctions marks')}" if sees
-            else "an internal reason stands",
-            at if sees else None,
+            "No sanctions mark",
+            f"end {_count(marks, 'sanctions mark', 'sanctions marks')}" if marks else "",
+            at,
+            restricted=True,
         ),
         Step("plan", "Deletion approved by two people",
              "" if planned else "a second person decides" if asked else "ask for it" if ready

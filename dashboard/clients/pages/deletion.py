@@ -64,7 +64,7 @@ def show_deletion(client_id: UUID) -> str:
         state=status_badge(client, queries.freezes([client]).get(client.id)),
         found=found,
         current=current,
-        steps=deletion.steps(found, asked=waiting is not None, sees=actor.sees_restricted),
+        steps=deletion.steps(found, asked=waiting is not None),
         request_state=state_badge(current.state) if current else None,
         asked=_asked(current) if current else None,
         ground=GROUND_LABELS[Ground(current.refusal_ground)] if current and current.refusal_ground else None,

@@ -195,14 +195,15 @@ def refuse_deletion(request_id: UUID, *, ground: Ground, reason: str, by: Actor)
 
 def _refuse_obstacles(client: Client, by: Actor) -> None:
     standing = deletion.standing(client)
-    if standing.obstacles:
-        left = "; ".join(
-            step.left
-            for step in deletion.steps(standing, sees=by.sees_restricted)
-            if step.left and step.key not in {"plan", "retention"}
-        )
-        told = deletion.told_obstacles(standing, sees=by.sees_restricted)
-        raise Refused(f"Not yet: {left}.", code="cannotDelete", details={"obstacles": told})
+    if not standing.obstacles:
+        return
+    told = dict(standing.obstacles)
+    left = [step for step in deletion.steps(standing) if step.left and step.key not in {"plan", "retention"}]
+    words = [step.left for step in left if by.sees_restricted or not step.restricted]
+    if not by.sees_restricted:
+        told.pop(deletion.SANCTIONS_MARK, None)
+    said = "; ".join(words) or "something stands in the way"
+    raise Refused(f"Not yet: {said}.", code="cannotDelete", details={"obstacles": told})
 
 
 def ask_to_purge(request_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:

@@ -104,6 +104,8 @@ class SumsubEvent(Base):
             postgresql_where=sa.text("effect IS NOT NULL AND effect NOT IN ('applied', 'noted')"),
         ),
         sa.Index("ix_sumsub_event_correlation", "correlation_id"),
+        sa.Index("ix_sumsub_event_external_user", sa.text("lower(external_user_id)"),
+                 postgresql_where=sa.text("external_user_id IS NOT NULL")),
     )  # fmt: skip
 
 
