@@ -21,6 +21,8 @@ from dashboard.errors import NotFound
 
 #: what keeps a relationship from ending; the database asks the same (`client_closing`)
 OF_MONEY = ("balance", "livePayments", "openTransfers", "openDispositions", "openAccounts")
+#: stands in the way even where no block does: a mark set after the end blocks nothing any more
+SANCTIONS_MARK = "sanctionsMark"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Step:
     left: str
     #: where one works on it
     url: str | None = None
+    #: nobody hears of it without the sight of reasons
+    restricted: bool = False
 
     @property
     def done(self) -> bool:
@@ -159,7 +163,9 @@ def _count(many: int, one: str, several: str) -> str:
 
 
 def steps(found: Standing, *, asked: bool = False) -> list[Step]:
-    """The way from the request to the purge, in order: done, or what is left. `asked`: a second person decides."""
+    """The way from the request to the purge, in order: done, or what is left. `asked`: a second person decides.
+    Restricted ones are for those who may see reasons.
+    """
     client, left = found.client, found.obstacles
     money = []
     if left.get("balance"):
@@ -171,7 +177,8 @@ def steps(found: Standing, *, asked: bool = False) -> list[Step]:
     if left.get("openDispositions"):
         money.append(f"decide {_count(left['openDispositions'], 'assignment of money', 'assignments of money')}")
     request = found.request
-    ready = not left
+    # what comes next is said to everybody, a mark is not
+    ready, marks = not set(left) - {SANCTIONS_MARK}, left.get(SANCTIONS_MARK, 0)
     planned = request is not None and request.state in (DeletionState.WAITING, DeletionState.PURGED)
     until = found.retention_until
     at = f"/clients/{client.id}"
@@ -193,6 +200,13 @@ def steps(found: Standing, *, asked: bool = False) -> list[Step]:
             at,
         ),
         Step("holds", "No legal hold", f"end {_count(left['holds'], 'hold', 'holds')}" if left.get("holds") else ""),
+        Step(
+            "mark",
+            "No sanctions mark",
+            f"end {_count(marks, 'sanctions mark', 'sanctions marks')}" if marks else "",
+            at,
+            restricted=True,
+        ),
         Step("plan", "Deletion approved by two people",
              "" if planned else "a second person decides" if asked else "ask for it" if ready
              else "ask for it when the steps above are done"),

@@ -36,6 +36,10 @@ BEGIN
         RAISE EXCEPTION 'what was uploaded is never changed'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_document_is_as_uploaded';
     END IF;
+    IF OLD.keep_until IS NOT NULL AND (NEW.keep_until IS NULL OR NEW.keep_until < OLD.keep_until) THEN
+        RAISE EXCEPTION 'retention grows longer, never shorter'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_document_kept_as_long_as_said';
+    END IF;
     IF (NEW.state, NEW.category) IS DISTINCT FROM (OLD.state, OLD.category)
        OR NEW.expires_on IS DISTINCT FROM OLD.expires_on OR NEW.decision_id IS DISTINCT FROM OLD.decision_id THEN
         IF OLD.state = 'withdrawn' THEN
@@ -82,39 +86,9 @@ CREATE TRIGGER client_document_decision_is_append_only BEFORE UPDATE ON client_d
     FOR EACH ROW EXECUTE FUNCTION client_document_decision_guard();
 """
 
-#: the one way to a name or a comment that is empty: for a relationship that is over or never began
-ERASE = """
-CREATE FUNCTION erase_client_documents(p_client uuid) RETURNS SETOF text
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-BEGIN
-    IF EXISTS (
-        SELECT 1 FROM client c WHERE c.id = p_client
-           AND (c.status = 'active' OR c.status = 'blocked' AND c.status_before_block = 'active')
-    ) THEN
-        RAISE EXCEPTION 'the relationship lasts: its documents are kept'
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_document_kept_while_active';
-    END IF;
-    IF EXISTS (
-        SELECT 1 FROM client_document d WHERE d.client_id = p_client AND d.erased_at IS NULL
-           AND d.keep_until >= (now() AT TIME ZONE 'UTC')::date
-    ) THEN
-        RAISE EXCEPTION 'the retention period is not over'
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'client_document_kept_for_retention';
-    END IF;
-    UPDATE client_document_decision e SET comment = NULL, erased_at = clock_timestamp()
-      FROM client_document d
-     WHERE d.id = e.document_id AND d.client_id = p_client AND e.erased_at IS NULL;
-    RETURN QUERY
-    UPDATE client_document d SET file_name = NULL, profile_key = NULL, erased_at = clock_timestamp()
-     WHERE d.client_id = p_client AND d.erased_at IS NULL
-    RETURNING d.sha256;
-END $$;
-REVOKE EXECUTE ON FUNCTION erase_client_documents(uuid) FROM PUBLIC;
-"""
-
 
 def upgrade() -> None:
-    """Two tables, their guards, and the one function that empties them."""
+    """Two tables and their guards."""
     op.create_table(
         "client_document",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -232,10 +206,8 @@ def upgrade() -> None:
     op.create_index("ix_client_document_decision_document", "client_document_decision", ["document_id", "id"])
     op.execute(DOCUMENT_GUARD)
     op.execute(DECISION_GUARD)
-    op.execute(ERASE)
     never_deleted("client_document")
     never_deleted("client_document_decision")
     grant("SELECT, INSERT", ["client_document", "client_document_decision"])
-    # everything else of a document is as it was uploaded; names and comments go by the function alone
+    # everything else of a document is as it was uploaded; names and comments go by the purge alone (0008)
     grant("UPDATE (state, decision_id, category, expires_on, keep_until)", ["client_document"])
-    grant("EXECUTE", ["FUNCTION erase_client_documents(uuid)"])

@@ -82,6 +82,9 @@ CREATE FUNCTION deletion_obstacles(p_client uuid) RETURNS TABLE (code text, many
             SELECT count(*) FROM client c WHERE c.id = p_client AND c.closed_at IS NULL)
         UNION ALL SELECT 'holds', (
             SELECT count(*) FROM legal_hold h WHERE h.client_id = p_client AND h.ended_at IS NULL)
+        UNION ALL SELECT 'sanctionsMark', (
+            SELECT count(*) FROM client_mark m WHERE m.client_id = p_client AND m.kind = 'sanctions'
+                AND m.ended_at IS NULL)
         UNION ALL SELECT 'approvals', (
             SELECT count(*) FROM approval_request r WHERE r.client_id = p_client AND r.state = 'requested'
                 AND r.kind <> 'client.purge')
@@ -286,7 +289,9 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purge_has_no_obstacle';
     END IF;
     IF asked.purge_from > (clock_timestamp() AT TIME ZONE 'UTC')::date
-       OR retention_begins(asked.client_id) + {FLOOR} > clock_timestamp() THEN
+       OR retention_begins(asked.client_id) + {FLOOR} > clock_timestamp()
+       OR EXISTS (SELECT 1 FROM client_document d WHERE d.client_id = asked.client_id AND d.erased_at IS NULL
+                  AND d.keep_until >= (clock_timestamp() AT TIME ZONE 'UTC')::date) THEN
         RAISE EXCEPTION 'retention is not over'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'purge_after_retention';
     END IF;
@@ -365,6 +370,8 @@ BEGIN
 END $$;
 """
 
+#: another client whose data is still here: what is evidence of both goes with the last of them
+OTHER = "k.id <> $1 AND k.purged_at IS NULL"
 OF_CLIENT = "client_id = $1"
 OF_TRANSFERS = "transfer_id IN (SELECT t.id FROM transfer t WHERE t.client_id = $1)"
 OF_ACCOUNTS = "(SELECT a.id FROM account a WHERE a.owner_id = $1)"
@@ -389,8 +396,13 @@ def _register() -> None:
     personal("client_note", OF_CLIENT, body=GONE)
     personal("client_verification", OF_CLIENT, labels="'{}'", moderation_comment="NULL", client_comment="NULL")
     personal("verification_decision", OF_CLIENT, why=f"CASE WHEN why IS NOT NULL THEN {GONE} END")
-    personal("sumsub_event", "client_id = $1 OR lower(external_user_id) = $1::text OR applicant_id IN"
-             " (SELECT a.applicant_id FROM sumsub_applicant a WHERE a.client_id = $1)",
+    # an event that names another client is that one's, whoever's applicant it is said to be about
+    personal("sumsub_event", "id IN (SELECT e.id FROM sumsub_event e WHERE e.client_id = $1"
+             " UNION SELECT e.id FROM sumsub_event e WHERE lower(e.external_user_id) = $1::text"
+             " UNION SELECT e.id FROM sumsub_applicant a JOIN sumsub_event e ON e.applicant_id = a.applicant_id"
+             " WHERE a.client_id = $1) AND NOT EXISTS (SELECT 1 FROM client k WHERE k.id = CASE"
+             " WHEN external_user_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN external_user_id::uuid END"
+             f" AND {OTHER})",
              body="NULL", external_user_id="NULL", correlation_id="NULL")  # fmt: skip
     personal("sumsub_applicant", OF_CLIENT, external_user_id="NULL")
     personal("client_document_decision", "document_id IN (SELECT d.id FROM client_document d WHERE d.client_id = $1)",
@@ -416,19 +428,45 @@ def _register() -> None:
     personal("audit_event", "client_id = $1 AND actor_kind = 'token' AND actor_id IN"
              " (SELECT k.id FROM api_token k WHERE k.client_id = $1)", actor_name="'front office'",
              address="NULL")  # fmt: skip
+    # keys of others that speak of the client live seven days; what is older is on its way out anyhow
     personal("idempotency_key", "token_id IN (SELECT k.id FROM api_token k WHERE k.client_id = $1)"
-             " OR path LIKE '%' || $1::text || '%' OR answer LIKE '%' || $1::text || '%'", _row="deleted")  # fmt: skip
+             " OR created_at > now() - interval '8 days'"
+             " AND (path LIKE '%' || $1::text || '%' OR answer LIKE '%' || $1::text || '%')", _row="deleted")  # fmt: skip
     personal("api_token", OF_CLIENT, name="'front office'", revoked_at="coalesce(revoked_at, clock_timestamp())")
     personal("recipient", OF_CLIENT, name="''", name_key="''", account_key="id::text", bic="NULL", bank_name="NULL",
              country="NULL", address="NULL")  # fmt: skip
     personal("client_reference", OF_CLIENT, reference="replace(id::text, '-', '')",
              reference_key="replace(id::text, '-', '')",
              revoked_at="coalesce(revoked_at, clock_timestamp())")  # fmt: skip
-    personal("provider_message", f"{OF_TRANSFERS} OR reference IN"
-             " (SELECT t.end_to_end_id FROM transfer t WHERE t.client_id = $1)", body="''")  # fmt: skip
-    requests = "(SELECT r.id FROM incoming_request r WHERE r.transfer_id IN (SELECT t.id FROM transfer t WHERE t.client_id = $1))"
+    # a repetition may sum up what was told of several clients: it goes with the last of them
+    requests = (
+        "(SELECT r.id FROM transfer t JOIN incoming_request r ON r.transfer_id = t.id WHERE t.client_id = $1"
+        " UNION SELECT l.id FROM transfer t JOIN incoming_request r ON r.transfer_id = t.id JOIN LATERAL"
+        " (SELECT n.request_id FROM incoming_link n WHERE n.first_id = r.id"
+        " UNION SELECT d.id FROM incoming_request d WHERE d.linked_id = r.id) s ON true"
+        " JOIN incoming_request l ON l.id = s.request_id WHERE t.client_id = $1 AND NOT EXISTS (SELECT 1 FROM"
+        " (SELECT l.id UNION SELECT l.linked_id UNION SELECT n.first_id FROM incoming_link n WHERE n.request_id = l.id)"
+        " p (id) JOIN incoming_request f ON f.id = p.id JOIN transfer o ON o.id = f.transfer_id"
+        f" JOIN client k ON k.id = o.client_id WHERE {OTHER}))"
+    )
+    # what was told of an incoming transfer names it by its request; by reference only what this house has named
+    # itself, for a payer writes into its EndToEndId what it likes. A message that tells of money of others, or of
+    # nobody yet, stays until they go too
+    personal("provider_message",
+             "id IN (SELECT m.id FROM transfer t JOIN provider_message m ON m.transfer_id = t.id WHERE t.client_id = $1"
+             f" UNION SELECT r.message_id FROM incoming_request r WHERE r.id IN {requests}"
+             " UNION SELECT m.id FROM transfer t JOIN provider_message m"
+             " ON m.reference = t.end_to_end_id AND m.provider = t.provider AND m.transfer_id IS NULL"
+             " WHERE t.client_id = $1 AND t.kind <> 'incoming')"
+             " AND NOT EXISTS (SELECT 1 FROM transfer t JOIN client k ON k.id = t.client_id"
+             f" WHERE t.id = provider_message.transfer_id AND {OTHER})"
+             " AND NOT EXISTS (SELECT 1 FROM incoming_request o LEFT JOIN incoming_request f ON f.id = o.linked_id"
+             " LEFT JOIN transfer t ON t.id = coalesce(o.transfer_id, f.transfer_id)"
+             " LEFT JOIN client k ON k.id = t.client_id WHERE o.message_id = provider_message.id"
+             f" AND k.purged_at IS NULL AND o.id NOT IN {requests})",
+             body="''")  # fmt: skip
     personal("incoming_correction", f"request_id IN {requests}", fields="'{}'", comment="NULL")
-    personal("incoming_request", f"id IN {requests} OR linked_id IN {requests}", raw="'{}'", creditor_account="NULL",
+    personal("incoming_request", f"id IN {requests}", raw="'{}'", creditor_account="NULL",
              creditor_name="NULL", debtor_name="NULL", debtor_account="NULL", debtor_bic="NULL", debtor_country="NULL",
              remittance="NULL", search_text="''", failure="NULL")  # fmt: skip
     personal("receipt", OF_TRANSFERS, late_reason=f"CASE WHEN late_reason IS NOT NULL THEN {GONE} END",
@@ -436,24 +474,40 @@ def _register() -> None:
     personal("receipt_event", OF_TRANSFERS, text="''", detail="'{}'")
     personal("receipt_file", OF_TRANSFERS, _row="deleted")
     personal("screening", OF_TRANSFERS, note="NULL")
-    personal("disposition", f"client_id = $1 OR {OF_TRANSFERS}", comment="NULL", shown="'{}'", undo_reason="NULL")
+    # a decision is about the client that it names; one that names nobody is about the transfer's
+    personal(
+        "disposition",
+        f"client_id = $1 OR {OF_TRANSFERS} AND NOT EXISTS"
+        f" (SELECT 1 FROM client k WHERE k.id = disposition.client_id AND {OTHER})",
+        comment="NULL",
+        shown="'{}'",
+        undo_reason="NULL",
+    )
     personal("payer_rule", OF_CLIENT, payer_key="id::text", payer_name="''", reason="''")
     personal("transfer_check", OF_TRANSFERS, detail="'{}'")
-    personal("transfer_document", f"{OF_CLIENT} OR {OF_TRANSFERS}", _row="deleted")
+    personal(
+        "transfer_document",
+        f"{OF_CLIENT} OR {OF_TRANSFERS} AND NOT EXISTS"
+        f" (SELECT 1 FROM client k WHERE k.id = transfer_document.client_id AND {OTHER})",
+        _row="deleted",
+    )
     personal("transfer_status_change", OF_TRANSFERS, reason="NULL")
     personal("transfer", OF_CLIENT, counterparty_name="NULL", counterparty_account="NULL", counterparty_key="NULL",
              counterparty_bic="NULL", counterparty_country="NULL", remittance="NULL", search_text="''",
              maker_name=f"CASE maker_kind WHEN 'staff' THEN maker_name ELSE {GONE} END")  # fmt: skip
+    # a text of a payment between two clients is evidence of the other one's as well, until that one goes too
     of_payments = (
-        "payment_id IN (SELECT x.payment_id FROM ledger_transaction x"
+        "{0} IN (SELECT x.payment_id FROM ledger_transaction x"
         f" WHERE x.debtor_account_id IN {OF_ACCOUNTS} OR x.creditor_account_id IN {OF_ACCOUNTS})"
+        " AND NOT EXISTS (SELECT 1 FROM ledger_transaction x JOIN account o"
+        " ON o.id IN (x.debtor_account_id, x.creditor_account_id) JOIN client k ON k.id = o.owner_id"
+        f" WHERE x.payment_id = {{0}} AND {OTHER})"
     )
-    personal("payment_state_change", of_payments, reason="NULL")
-    personal("payment", of_payments.replace("payment_id IN", "id IN", 1), state_reason="NULL")
-    # a text between two clients is evidence of the other one's as well, until that one goes too
+    personal("payment_state_change", of_payments.format("payment_state_change.payment_id"), reason="NULL")
+    personal("payment", of_payments.format("payment.id"), state_reason="NULL")
     personal("ledger_transaction", f"(debtor_account_id IN {OF_ACCOUNTS} OR creditor_account_id IN {OF_ACCOUNTS})"
              " AND NOT EXISTS (SELECT 1 FROM account o JOIN client k ON k.id = o.owner_id"
-             " WHERE o.id IN (debtor_account_id, creditor_account_id) AND k.id <> $1 AND k.purged_at IS NULL)",
+             f" WHERE o.id IN (debtor_account_id, creditor_account_id) AND {OTHER})",
              description="NULL")  # fmt: skip
     personal("account", "owner_id = $1", alias="NULL")
     personal("client", "id = $1", name="'Data deleted'", name_key="'data deleted'", search_text="''", country="NULL",
@@ -579,6 +633,16 @@ def upgrade() -> None:
     op.create_index(
         "ix_client_restricted", "client", ["restricted_at"], postgresql_where=sa.text("restricted_at IS NOT NULL")
     )
+    # the purge looks there while it holds the client
+    op.create_index(
+        "ix_sumsub_event_external_user", "sumsub_event", [sa.literal_column("lower(external_user_id)")],
+        postgresql_where=sa.text("external_user_id IS NOT NULL"),
+    )  # fmt: skip
+    for column in ("message_id", "linked_id"):
+        op.create_index(
+            f"ix_incoming_request_{column.removesuffix('_id')}", "incoming_request", [column],
+            postgresql_where=sa.text(f"{column} IS NOT NULL"),
+        )  # fmt: skip
     op.execute("UPDATE client SET closed_at = updated_at WHERE status = 'closed' OR status_before_block = 'closed'")
     for statement in (PURGING, OBSTACLES, CLOSING, RESTRICTION, REQUEST_GUARD, HOLD_GUARD, PURGE, MONEY_GUARDS):
         op.execute(statement)

@@ -22,7 +22,7 @@ from dashboard.clients.deletion_models import DeletionRequest, LegalHold
 from dashboard.clients.models import Client
 from dashboard.clients.retention import Channel, Ground, HoldCode, ends
 from dashboard.clients.services import deletion as deleting
-from dashboard.clients.vocabulary import BlockCode
+from dashboard.clients.vocabulary import BlockCode, MarkKind
 from dashboard.database import session, transaction
 from dashboard.errors import Conflict, DomainError, Forbidden, Invalid, Refused
 from dashboard.ledger.services import accounts
@@ -352,6 +352,26 @@ def test_what_the_law_keeps_out_of_sight_stays_there(
     assert "hold" not in answer.get_data(as_text=True).lower()
     # written down by staff, so not the client's to read back
     assert answer.get_json()["value"]["reason"] is None
+
+
+def test_a_sanctions_mark_that_came_after_the_end_stands_in_the_way(
+    client: Client, officer: Actor, senior: Actor, people: People, signed_in: SignIn
+) -> None:
+    request = asked(client, officer)
+    closed(client, officer)
+    with transaction():
+        services.open_mark(
+            client.id, kind=MarkKind.SANCTIONS, list_name="EU consolidated list", said_by="Screening", by=officer
+        )
+    assert not session().scalars(sa.text("SELECT 1 FROM client_block WHERE client_id = :id"), {"id": client.id}).all()
+    assert deletion.obstacles(client.id) == {"sanctionsMark": 1}
+    with pytest.raises(Refused) as refusal, transaction():
+        services.ask_to_purge(request.id, reason="Nothing left.", by=officer)
+    assert "end 1 sanctions mark" in refusal.value.message
+    shown = signed_in(Role.OFFICER).get(path(client, "/deletion")).get_data(as_text=True)
+    assert "No sanctions mark" in shown and "End 1 sanctions mark" in shown
+    hidden = signed_in(Role.TREASURER).get(path(client, "/deletion")).get_data(as_text=True)
+    assert "anction" not in hidden and "Ask for it when" not in hidden
 
 
 def test_the_whole_way_on_pages(client: Client, signed_in: SignIn) -> None:

@@ -15,6 +15,7 @@ from dashboard.clients import services
 from dashboard.clients.deletion_models import DeletionRequest
 from dashboard.clients.models import Client
 from dashboard.clients.retention import Channel, HoldCode
+from dashboard.clients.vocabulary import MarkKind
 from dashboard.database import constraint_of, new_id, session, transaction
 from dashboard.ledger.services import accounts
 from dashboard.ledger.vocabulary import AccountType
@@ -84,6 +85,12 @@ def test_a_purge_before_retention_is_over_is_refused_whatever_date_stands_in_the
 def test_a_purge_while_a_hold_stands_is_refused(waiting: DeletionRequest, client: Client, officer: Actor) -> None:
     with transaction():
         services.place_hold(client.id, code=HoldCode.LITIGATION, reference="x", by=officer)
+    assert refused(PURGE, id=waiting.id) == "purge_has_no_obstacle"
+
+
+def test_a_purge_of_who_is_marked_is_refused(waiting: DeletionRequest, client: Client, officer: Actor) -> None:
+    with transaction():
+        services.open_mark(client.id, kind=MarkKind.SANCTIONS, list_name="EU", said_by="Screening", by=officer)
     assert refused(PURGE, id=waiting.id) == "purge_has_no_obstacle"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from dashboard.clients.retention import HoldCode
 from dashboard.clients.services import deletion as deleting
 from dashboard.clients.vocabulary import BlockCode
 from dashboard.database import new_id, session, transaction
-from tests.conftest import Databases, People
+from tests.conftest import People
 from tests.onboarding.test_import_companies import COMPANY
 
 #: a word that nothing else in the house says; ASCII, as imports want it
@@ -60,22 +61,15 @@ def test_every_column_is_declared_personal_or_not(app: Flask) -> None:
     assert not {pair for pair in register if pair[1] != "_row"} - there
 
 
-@pytest.fixture
-def admin(committed: Flask, databases: Databases) -> Iterator[psycopg.Connection[Any]]:
-    """A connection that no guard stops: it writes what years would have written."""
-    name = sa.make_url(committed.extensions["countinghouse.settings"].migration_database_url).database
-    url = sa.make_url(databases.admin.replace("postgresql://", "postgresql+psycopg://")).set(database=name)
-    plain = url.render_as_string(hide_password=False).replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        yield connection
-
-
 class Filler:
     """Writes rows of any table: what is personal in it says the mark, everything else is as plain as it may be."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
+        #: table and row, as they were written
+        self.written: list[tuple[str, str]] = []
+        #: of the client that is purged
+        self.life: Life
         self.columns: dict[str, list[tuple[str, str, bool, bool]]] = {}
         for table, *column in connection.execute(COLUMNS).fetchall():
             self.columns.setdefault(table, []).append(tuple(column))  # type: ignore[arg-type]
@@ -117,14 +111,17 @@ class Filler:
                 values[column] = self._marked(table, column, kind)
             elif not nullable and not has_default:
                 values[column] = self._plain(kind)
-        self.connection.execute(
-            sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        written = self.connection.execute(
+            sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING to_jsonb({})::text").format(
                 sql.Identifier(table),
                 sql.SQL(", ").join(map(sql.Identifier, values)),
                 sql.SQL(", ").join(sql.Placeholder() * len(values)),
+                sql.Identifier(table),
             ),
             list(values.values()),
-        )
+        ).fetchone()
+        assert written is not None
+        self.written.append((table, written[0]))
 
 
 def marked_company() -> dict[str, Any]:
@@ -205,11 +202,22 @@ def live_through(committed: Flask, officer: Actor, senior: Actor) -> tuple[UUID,
     return client_id, request_id
 
 
-def years_of_money(fill: Filler, client_id: UUID) -> None:
+@dataclass(frozen=True)
+class Life:
+    """Ids of a client's rows."""
+
+    account: UUID
+    incoming: UUID
+    outgoing: UUID
+    request: UUID
+    applicant: str
+
+
+def years_of_money(fill: Filler, client_id: UUID, tag: str = "1") -> Life:
     """What the domains above wrote in all those years: one row in each table that the register names."""
-    account, payment, transfer, outgoing, request = (new_id() for _ in range(5))
-    fill.row("account", id=account, owner_id=client_id, type="client", currency="eur", status="closed", number="LT00",
-             closed_at=LONG_AGO)  # fmt: skip
+    account, payment, transfer, outgoing, request, message = (new_id() for _ in range(6))
+    fill.row("account", id=account, owner_id=client_id, type="client", currency="eur", status="closed",
+             number=f"LT00{tag}", closed_at=LONG_AGO)  # fmt: skip
     fill.row("payment", id=payment, parent_type="transfer", state="posted", maker_kind="token", posted_at=LONG_AGO,
              booking_date="2000-01-01", value_date="2000-01-01")  # fmt: skip
     fill.row("payment_state_change", payment_id=payment, from_state="draft", to_state="posted", by_kind="token")
@@ -218,19 +226,23 @@ def years_of_money(fill: Filler, client_id: UUID) -> None:
     common = {"client_id": client_id, "account_id": account, "currency": "eur", "parent_type": "transfer",
               "payment_id": payment, "maker_kind": "token"}  # fmt: skip
     fill.row("transfer", id=transfer, kind="incoming", status="completed", **common)
-    fill.row("transfer", id=outgoing, kind="outgoing", status="completed", type="sepa", end_to_end_id="E2E-1", **common)
+    fill.row("transfer", id=outgoing, kind="outgoing", status="completed", type="sepa",
+             end_to_end_id=f"E2E-{tag}", provider="x", **common)  # fmt: skip
     fill.row("transfer_status_change", transfer_id=transfer, to_status="completed", by_kind="token")
     fill.row("transfer_check", transfer_id=outgoing, code="funds", outcome="passed")
-    fill.row("transfer_document", transfer_id=outgoing, client_id=client_id)
+    fill.row("transfer_document", transfer_id=outgoing, client_id=client_id, file_name=f"{MARK} {tag}")
     fill.row("recipient", client_id=client_id, account_format="iban", created_by_kind="token")
-    fill.row("client_reference", client_id=client_id, currency="eur", reference_key=MARK.upper())
+    fill.row("client_reference", client_id=client_id, currency="eur", reference_key=f"{MARK.upper()}{tag}")
     fill.row("provider_message", transfer_id=transfer, direction="in")
-    fill.row("provider_message", reference="E2E-1", direction="out")
-    fill.row("incoming_request", id=request, transfer_id=transfer, state="processed", currency="eur", amount_minor=1)
+    fill.row("provider_message", reference=f"E2E-{tag}", direction="out")
+    # a credit is known by the bank's reference, and its request names the message
+    fill.row("provider_message", id=message, reference=f"BANK-{tag}", direction="in")
+    fill.row("incoming_request", id=request, transfer_id=transfer, state="processed", currency="eur", amount_minor=1,
+             message_id=message, provider_reference=f"first {tag}")  # fmt: skip
     fill.row(
         "incoming_request",
         linked_id=request,
-        provider_reference="second",
+        provider_reference=f"second {tag}",
         state="linked",
         currency="eur",
         amount_minor=1,
@@ -250,9 +262,9 @@ def years_of_money(fill: Filler, client_id: UUID) -> None:
              effect="heldBack", applied=True)  # fmt: skip
     fill.row("sumsub_applicant", client_id=client_id, applicant_id=applicant)
     event = {"source": "webhook", "verdict": "accepted", "effect": "unreadable", "processed_at": LONG_AGO}
-    fill.row("sumsub_event", client_id=client_id, digest="a", applicant_id=applicant, **event)
-    fill.row("sumsub_event", digest="b", applicant_id=applicant, **event)
-    fill.row("sumsub_event", digest="c", external_user_id=str(client_id).upper(), **event)
+    fill.row("sumsub_event", client_id=client_id, digest=f"a{tag}", applicant_id=applicant, **event)
+    fill.row("sumsub_event", digest=f"b{tag}", applicant_id=applicant, **event)
+    fill.row("sumsub_event", digest=f"c{tag}", external_user_id=str(client_id).upper(), **event)
     fill.row("verification_difference", client_id=client_id, applicant_id=applicant, field="level")
     fill.row("client_mark", client_id=client_id, kind="pep", list_name="x", ended_at=LONG_AGO, ended_by=new_id(),
              ended_by_name="x")  # fmt: skip
@@ -264,7 +276,8 @@ def years_of_money(fill: Filler, client_id: UUID) -> None:
              erased_at=None)  # fmt: skip
     fill.row("client_document_decision", id=decision, document_id=document, decision="accepted",
              decided_by_kind="staff", category="identity", erased_at=None)  # fmt: skip
-    fill.row("individual", client_id=client_id, document_type="passport")
+    if tag == "1":
+        fill.row("individual", client_id=client_id, document_type="passport")
     fill.row("client_flag", client_id=client_id, severity=1, code="pep", field="x", closed_at=LONG_AGO)
     fill.row("deletion_request", client_id=client_id, state="refused", channel="letter", requested_by_kind="token",
              refusal_ground="unfounded", closed_at=LONG_AGO)  # fmt: skip
@@ -276,6 +289,7 @@ def years_of_money(fill: Filler, client_id: UUID) -> None:
     fill.row("approval_request", client_id=client_id, kind="client.activate", object_type="client", state="rejected",
              maker_kind="staff", closed_at=LONG_AGO, decided_by=new_id(), decider_name="x",
              decider_senior=True)  # fmt: skip
+    return Life(account, transfer, outgoing, request, applicant)
 
 
 def where_it_stands(connection: psycopg.Connection[Any], fill: Filler) -> set[str]:
@@ -304,7 +318,7 @@ def lived(committed: Flask, admin: psycopg.Connection[Any]) -> tuple[UUID, UUID,
     officer, senior = people.actor(Role.OFFICER), people.actor(Role.SENIOR_OFFICER)
     client_id, request_id = live_through(committed, officer, senior)
     fill = Filler(admin)
-    years_of_money(fill, client_id)
+    fill.life = years_of_money(fill, client_id)
     for statement in (
         "UPDATE client SET closed_at = now() - interval '6 years' WHERE id = %s",
         "UPDATE deletion_request SET purge_from = current_date - 1 WHERE client_id = %s AND purge_from IS NOT NULL",

@@ -63,7 +63,9 @@ def close(client_id: UUID, *, reason: str, by: Actor) -> Client:
         raise Refused("Not yet: something of the client moved at this moment.", code="cannotClose") from None
     session().refresh(client, ["closed_at"])
     apply_freeze(client.id)
-    relationship_ended(client.id, keep_until=retention.last_day(client.closed_at))
+    kept_until = retention.last_day(client.closed_at)
+    assert kept_until is not None  # it has just ended
+    relationship_ended(client.id, keep_until=kept_until)
     audit.record(
         "client.closed",
         by=by,

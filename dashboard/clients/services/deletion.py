@@ -193,13 +193,17 @@ def refuse_deletion(request_id: UUID, *, ground: Ground, reason: str, by: Actor)
     return found
 
 
-def _refuse_obstacles(client: Client) -> None:
+def _refuse_obstacles(client: Client, by: Actor) -> None:
     standing = deletion.standing(client)
-    if standing.obstacles:
-        left = "; ".join(
-            step.left for step in deletion.steps(standing) if step.left and step.key not in {"plan", "retention"}
-        )
-        raise Refused(f"Not yet: {left}.", code="cannotDelete", details={"obstacles": standing.obstacles})
+    if not standing.obstacles:
+        return
+    told = dict(standing.obstacles)
+    left = [step for step in deletion.steps(standing) if step.left and step.key not in {"plan", "retention"}]
+    words = [step.left for step in left if by.sees_restricted or not step.restricted]
+    if not by.sees_restricted:
+        told.pop(deletion.SANCTIONS_MARK, None)
+    said = "; ".join(words) or "something stands in the way"
+    raise Refused(f"Not yet: {said}.", code="cannotDelete", details={"obstacles": told})
 
 
 def ask_to_purge(request_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:
@@ -207,7 +211,7 @@ def ask_to_purge(request_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
     client, found = _open(request_id)
     if found.state != DeletionState.REQUESTED:
         raise Conflict("This deletion has been approved already.", code="alreadyApproved")
-    _refuse_obstacles(client)
+    _refuse_obstacles(client, by)
     until = retention.ends(deletion.retention_begins(client.id))
     assert until is not None  # the relationship has ended, or there were an obstacle
     return approvals.request(
@@ -238,7 +242,7 @@ def purge_fingerprint(request: ApprovalRequest) -> dict[str, Any]:
 def plan_purge(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved request: from here on only the date, or a hold, is between. Raises Refused."""
     client, found = _open(request.object_id)
-    _refuse_obstacles(client)
+    _refuse_obstacles(client, by)
     until = retention.ends(deletion.retention_begins(client.id))
     assert until is not None  # the relationship has ended, or there were an obstacle
     found.state, found.approval_id, found.purge_from = DeletionState.WAITING.value, request.id, until

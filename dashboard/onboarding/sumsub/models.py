@@ -108,6 +108,8 @@ class SumsubEvent(Base):
             "ix_sumsub_event_answer", "answer", sa.text("id DESC"), postgresql_where=sa.text("answer IS NOT NULL")
         ),
         sa.Index("ix_sumsub_event_other_source", sa.text("id DESC"), postgresql_where=sa.text("source <> 'webhook'")),
+        sa.Index("ix_sumsub_event_external_user", sa.text("lower(external_user_id)"),
+                 postgresql_where=sa.text("external_user_id IS NOT NULL")),
     )  # fmt: skip
 
 

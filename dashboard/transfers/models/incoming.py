@@ -79,6 +79,8 @@ class IncomingRequest(Base):
         sa.Index("uq_incoming_request_reversal", "transfer_id", unique=True,
                  postgresql_where=sa.text("transfer_id IS NOT NULL AND state = 'processed' AND reversal")),
         sa.Index("ix_incoming_request_transfer", "transfer_id", postgresql_where=sa.text("transfer_id IS NOT NULL")),
+        sa.Index("ix_incoming_request_message", "message_id", postgresql_where=sa.text("message_id IS NOT NULL")),
+        sa.Index("ix_incoming_request_linked", "linked_id", postgresql_where=sa.text("linked_id IS NOT NULL")),
         sa.Index("ix_incoming_request_newest", sa.text("id DESC")),
         sa.Index("ix_incoming_request_state", "state", sa.text("id DESC")),
         sa.Index("ix_incoming_request_provider", "provider", sa.text("id DESC")),

@@ -7,7 +7,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -20,6 +22,7 @@ from dashboard.clients.documents.store import FORGOTTEN_SECONDS, Store
 from dashboard.clients.documents.vocabulary import DocumentCategory, DocumentKind
 from dashboard.database import db, session, transaction
 from tests.clients.documents import papers
+from tests.clients.documents.ending import emptied
 from tests.clients.documents.papers import files
 from tests.clients.making import company, person
 from tests.conftest import People
@@ -65,12 +68,17 @@ def test_the_same_file_sent_eight_times_at_once_is_one_document(
 
 
 def test_a_purge_waits_for_an_upload_of_the_same_content_and_leaves_its_file(
-    committed: Flask, officer: Actor, folder: Store, monkeypatch: pytest.MonkeyPatch
+    committed: Flask,
+    admin: psycopg.Connection[Any],
+    officer: Actor,
+    folder: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = person(officer).id, company(officer).id
     upload(committed, first, folder, officer)
     with transaction():
-        hashes = services.erase(first, by=officer)
+        hashes = services.to_erase(first, by=officer)
+    emptied(admin, first)
     written, go_on = threading.Event(), threading.Event()
     keep = Store.keep
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from dashboard import clock
 from dashboard.access.actor import Actor
+from dashboard.access.permissions import Role
 from dashboard.clients.documents import services
 from dashboard.clients.documents.models import ClientDocument
+from dashboard.clients.documents.store import Store
+from dashboard.clients.documents.vocabulary import DocumentCategory, DocumentKind
+from dashboard.clients.models import Client
+from dashboard.clients.retention import HoldCode
+from dashboard.clients.services import place_hold
 from dashboard.database import constraint_of, new_id, session, transaction
-from tests.clients.making import TODAY
+from tests.clients.documents import papers
+from tests.clients.documents.ending import emptied
+from tests.clients.making import TODAY, person
+from tests.conftest import People
 
 Uploaded = Callable[..., ClientDocument]
 
@@ -146,8 +159,34 @@ def test_a_document_begins_to_review_and_the_same_content_is_there_once(uploaded
     assert rule == "client_document_begins_to_review"
 
 
-def test_an_erased_document_is_never_changed(uploaded: Uploaded, officer: Actor) -> None:
-    document = uploaded()
+def test_no_call_of_the_application_empties_a_document(uploaded: Uploaded, client: Client, officer: Actor) -> None:
+    uploaded()
     with transaction():
-        services.erase(document.client_id, by=officer)
+        place_hold(client.id, code=HoldCode.LITIGATION, reference="x", by=officer)
+    # the purge alone does: it asks for a request, two people, holds and retention
+    callable_ones = session().scalars(
+        sa.text("SELECT p.proname FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace"
+                " AND has_function_privilege(current_user, p.oid, 'EXECUTE') AND p.prosrc LIKE '%erased_at =%'")
+    ).all()  # fmt: skip
+    assert callable_ones == []
+    assert session().scalar(sa.text("SELECT to_regproc('erase_client_documents')")) is None
+    assert refused("UPDATE client_document SET file_name = NULL, erased_at = now()") == "no grant"
+    assert refused("UPDATE client_document_decision SET comment = NULL, erased_at = now()") == "no grant"
+
+
+@pytest.mark.parametrize("shorter", ["NULL", "'2031-01-30'"])
+def test_what_is_kept_until_a_day_is_never_kept_shorter(uploaded: Uploaded, shorter: str) -> None:
+    uploaded()
+    session().execute(sa.text("UPDATE client_document SET keep_until = '2031-01-31'"))
+    assert refused(f"UPDATE client_document SET keep_until = {shorter}") == "client_document_kept_as_long_as_said"
+    session().execute(sa.text("UPDATE client_document SET keep_until = '2036-01-31'"))
+
+
+def test_an_erased_document_is_never_changed(committed: Flask, admin: psycopg.Connection[Any], tmp_path: Path) -> None:
+    officer = People().actor(Role.OFFICER)
+    client_id = person(officer).id
+    looked = services.Looked(papers.picture(), "x.png", DocumentKind.PNG, 1)
+    with transaction():
+        services.upload(client_id, looked, category=DocumentCategory.OTHER, store=Store(tmp_path), by=officer)
+    emptied(admin, client_id)
     assert refused("UPDATE client_document SET keep_until = '2040-01-01'") == "client_document_erased_is_final"

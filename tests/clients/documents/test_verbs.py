@@ -6,10 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
@@ -17,15 +21,17 @@ from dashboard.audit.models import AuditEvent
 from dashboard.clients import queries as clients
 from dashboard.clients import story
 from dashboard.clients.documents import queries, services
-from dashboard.clients.documents.models import ClientDocument, ClientDocumentDecision
+from dashboard.clients.documents.models import ClientDocument
 from dashboard.clients.documents.store import FORGOTTEN_SECONDS, INCOMING, Store
-from dashboard.clients.documents.vocabulary import DocumentCategory, DocumentRejection, DocumentState
+from dashboard.clients.documents.vocabulary import DocumentCategory, DocumentKind, DocumentRejection, DocumentState
 from dashboard.clients.models import Client, ClientReviewPlan
 from dashboard.database import new_id, session, transaction
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.queues.models import QueueItem
+from tests.clients.documents import papers
+from tests.clients.documents.ending import emptied
 from tests.clients.documents.papers import files
-from tests.clients.making import TODAY, activated, company
+from tests.clients.making import TODAY, company, person
 from tests.conftest import People
 
 Uploaded = Callable[..., ClientDocument]
@@ -223,60 +229,56 @@ def test_reminders_come_in_parts(uploaded: Uploaded, officer: Actor, monkeypatch
 # --- erasing ----------------------------------------------------------------------------------------------------
 
 
-def test_erasing_empties_rows_and_removes_files(
+def test_the_end_closes_the_work_on_documents_and_a_file_stays_while_a_document_names_it(
     uploaded: Uploaded, client: Client, officer: Actor, folder: Store
 ) -> None:
-    document, withdrawn = uploaded(), uploaded("red")
+    uploaded(), uploaded("red")
+    assert open_items()
     with transaction():
-        services.reject(client.id, document.id, reason=DocumentRejection.INCOMPLETE, comment="Mari wrote", by=officer)
-        services.withdraw(client.id, withdrawn.id, reason="Mari asked", by=officer)
+        hashes = services.to_erase(client.id, by=BY)
+    assert len(hashes) == 2 and open_items() == set()
+    assert services.remove_files(hashes, store=folder) == 0, "nothing was emptied: the purge alone does that"
     assert len(files(folder)) == 2
+    assert None not in {row.file_name for row in session().scalars(sa.select(ClientDocument))}
+
+
+def test_emptied_documents_lose_their_files_and_their_client_takes_no_new_ones(
+    committed: Flask, admin: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    folder, officer = Store(tmp_path), People().actor(Role.OFFICER)
+    first, second = person(officer).id, company(officer).id
+
+    def put(client_id: UUID, colour: str) -> ClientDocument:
+        looked = services.Looked(papers.picture(colour=colour), "x.png", DocumentKind.PNG, 1)
+        with transaction():
+            return services.upload(client_id, looked, category=DocumentCategory.OTHER, store=folder, by=officer)[0]
+
+    gone, _ = put(first, "teal"), (put(first, "red"), put(second, "red"))
     with transaction():
-        hashes = services.erase(client.id, by=BY)
-    assert len(hashes) == 2 and len(files(folder)) == 2, "files go after the commit"
-    assert services.remove_files(hashes, store=folder) == 2
-    assert files(folder) == []
-    session().expire_all()
-    left = session().scalars(sa.select(ClientDocument)).all()
-    assert {(row.file_name, row.profile_key) for row in left} == {(None, None)}
-    assert {row.comment for row in session().scalars(sa.select(ClientDocumentDecision))} == {None}
-    assert open_items() == set()
+        hashes = services.to_erase(first, by=BY)
+    emptied(admin, first)
+    assert services.remove_files(hashes, store=folder) == 1
+    assert len(files(folder)) == 1, "another client has the other one too"
     with pytest.raises(NotFound):
-        queries.get(client.id, document.id)
+        queries.get(first, gone.id)
     with transaction():
-        assert services.erase(client.id, by=BY) == [], "again finds nothing"
+        assert services.to_erase(first, by=BY) == [], "again finds nothing"
     with pytest.raises(Refused) as refusal:
-        uploaded("blue")
+        put(first, "blue")
     assert refusal.value.code == "clientErased"
 
 
-def test_a_file_that_another_client_has_too_stays(
-    uploaded: Uploaded, client: Client, officer: Actor, folder: Store
+def test_the_end_of_a_relationship_says_until_when_documents_are_kept_and_never_takes_it_back(
+    uploaded: Uploaded, client: Client, folder: Store
 ) -> None:
     uploaded()
-    uploaded(client_id=company(officer).id)
+    later = TODAY + timedelta(days=2)
     with transaction():
-        hashes = services.erase(client.id, by=BY)
-    assert services.remove_files(hashes, store=folder) == 0
-    assert len(files(folder)) == 1
-
-
-def test_nothing_is_erased_while_the_relationship_lasts_or_retention_runs(
-    uploaded: Uploaded, client: Client, officer: Actor, people: People, folder: Store
-) -> None:
-    uploaded()
+        assert services.relationship_ended(client.id, keep_until=later) == 1
     with transaction():
-        assert services.relationship_ended(client.id, keep_until=TODAY + timedelta(days=1)) == 1
-    with pytest.raises(Refused) as refusal, transaction():
-        services.erase(client.id, by=BY)
-    assert refusal.value.code == "keptForRetention"
-    with transaction():
-        services.relationship_ended(client.id, keep_until=None)
-    activated(client, officer, people.actor(Role.SENIOR_OFFICER))
-    with pytest.raises(Refused) as refusal, transaction():
-        services.erase(client.id, by=BY)
-    assert refusal.value.code == "keptWhileActive"
-    assert len(files(folder)) == 1 and state(session().scalars(sa.select(ClientDocument)).one()) == "toReview"
+        assert services.relationship_ended(client.id, keep_until=TODAY) == 0
+    session().expire_all()
+    assert session().scalars(sa.select(ClientDocument.keep_until)).all() == [later]
 
 
 def test_the_sweep_removes_what_died_and_nothing_else(uploaded: Uploaded, folder: Store) -> None:

@@ -4,7 +4,7 @@
 """
 
 from dashboard.clients.documents.services.deciding import accept, reject, withdraw
-from dashboard.clients.documents.services.erasing import erase, relationship_ended, remove_files, sweep
+from dashboard.clients.documents.services.erasing import relationship_ended, remove_files, sweep, to_erase
 from dashboard.clients.documents.services.expiring import expire, remind
 from dashboard.clients.documents.services.reading import download, look_at, picture
 from dashboard.clients.documents.services.uploading import Looked, TooLarge, look, upload
@@ -14,7 +14,6 @@ __all__ = [
     "TooLarge",
     "accept",
     "download",
-    "erase",
     "expire",
     "look",
     "look_at",
@@ -24,6 +23,7 @@ __all__ = [
     "remind",
     "remove_files",
     "sweep",
+    "to_erase",
     "upload",
     "withdraw",
 ]

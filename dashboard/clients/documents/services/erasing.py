@@ -13,46 +13,30 @@ from dashboard.audit import services as audit
 from dashboard.clients.documents.models import ClientDocument
 from dashboard.clients.documents.store import Store
 from dashboard.clients.services.lock import locked
-from dashboard.database import constraint_of, session, transaction
-from dashboard.errors import Refused
+from dashboard.database import session, transaction
 from dashboard.queues import services as queues
 
-_WHY_NOT = {
-    "client_document_kept_while_active": "The relationship lasts: its documents are kept.",
-    "client_document_kept_for_retention": "The retention period of the documents is not over.",
-}
 
+def to_erase(client_id: UUID, *, by: Actor) -> list[str]:
+    """End the work on a client's documents, and give the SHA-256 of each file that may go once they are emptied.
 
-def erase(client_id: UUID, *, by: Actor) -> list[str]:
-    """Empty everything personal in the documents of a client, and give the SHA-256 of each file that may go.
-
-    Names, links to the profile and comments are emptied; ids, checksums, states and times stay as evidence. The files
-    themselves go after the commit: call `remove_files` with the answer then (one that dies in between is finished by
-    the sweep). Withdrawn documents are erased alike. A second call finds nothing and answers an empty list.
-
-    For the purge at the end of retention. Raises NotFound; Refused `keptWhileActive` while the client is active (or
-    blocked while active), Refused `keptForRetention` while a `keep_until` lies ahead. The database refuses both too.
+    Called by the purge alone, in its transaction: `purge_client` empties names, links to the profile and comments, and
+    nothing else can; ids, checksums, states and times stay as evidence. The files themselves go after the commit: call
+    `remove_files` with the answer then (one that dies in between is finished by the sweep, and a file that a document
+    still names stays). Withdrawn documents go alike. A second call finds nothing. Raises NotFound.
     """
-    client = locked(client_id)
-    open_ones = session().scalars(
-        sa.select(ClientDocument.id).where(ClientDocument.client_id == client_id, ClientDocument.erased_at.is_(None))
+    locked(client_id)
+    leaving = session().execute(
+        sa.select(ClientDocument.id, ClientDocument.sha256).where(
+            ClientDocument.client_id == client_id, ClientDocument.erased_at.is_(None)
+        )
     ).all()  # fmt: skip
-    try:
-        with session().begin_nested():
-            hashes = list(session().scalars(sa.text("SELECT erase_client_documents(:client)"), {"client": client.id}))
-    except sa.exc.IntegrityError as error:
-        name = constraint_of(error) or ""
-        if name not in _WHY_NOT:
-            raise
-        code = "keptWhileActive" if name.endswith("active") else "keptForRetention"
-        raise Refused(_WHY_NOT[name], code=code) from error
-    session().expire_all()
-    for document_id in open_ones:
+    for document_id, _ in leaving:
         queues.close_items("documents", object_id=document_id, by=by)
         audit.record(
             "document.erased", by=by, object_type="client_document", object_id=document_id, client_id=client_id
         )
-    return sorted(set(hashes))
+    return sorted({sha256 for _, sha256 in leaving})
 
 
 def remove_files(hashes: Sequence[str], *, store: Store) -> int:
@@ -64,15 +48,19 @@ def remove_files(hashes: Sequence[str], *, store: Store) -> int:
     return gone
 
 
-def relationship_ended(client_id: UUID, *, keep_until: date | None) -> int:
-    """Say until when the documents of a client are kept, once its relationship is over; None takes it back.
+def relationship_ended(client_id: UUID, *, keep_until: date) -> int:
+    """Say until when the documents of a client are kept, once its relationship is over; never shorter than said before.
 
     Gives how many documents it concerns. For whoever closes a client.
     """
     locked(client_id)
     changed = session().execute(
         sa.update(ClientDocument)
-        .where(ClientDocument.client_id == client_id, ClientDocument.erased_at.is_(None))
+        .where(
+            ClientDocument.client_id == client_id,
+            ClientDocument.erased_at.is_(None),
+            sa.func.coalesce(ClientDocument.keep_until < keep_until, sa.true()),
+        )
         .values(keep_until=keep_until)
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]
