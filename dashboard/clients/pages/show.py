@@ -29,7 +29,17 @@ from dashboard.clients.pages.deletion import state_badge
 from dashboard.clients.pages.flags import also_on
 from dashboard.clients.pages.head import BlockLine, Head, head_of
 from dashboard.clients.queries import FlagView
-from dashboard.clients.vocabulary import TURNOVER_LABELS, ClientType, FlagCode, Severity, Turnover, in_words
+from dashboard.clients.vocabulary import (
+    SCOPE_LABELS,
+    TURNOVER_LABELS,
+    ClientType,
+    FlagCode,
+    KycEffect,
+    Scope,
+    Severity,
+    Turnover,
+    in_words,
+)
 from dashboard.errors import Forbidden
 from dashboard.queues import queries as queues
 from dashboard.queues.models import QueueItem
@@ -176,6 +186,7 @@ def _as_date(text: str | None) -> date | None:
 
 def _overview(head: Head, actor: Actor) -> dict[str, Any]:
     client = head.client
+    causes = story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3)
     return {
         **_detail(client),
         "today": calendar().today(),
@@ -186,9 +197,24 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "may_review": actor.may(Permission.CLIENTS_REVIEW) and actor.sees_restricted,
         "marks": marking.marks_of(client.id, actor=actor),
         "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
-        "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
+        "causes": causes,
+        "stays": {cause.id: words for cause in causes if (words := _stays(head, cause))},
         "latest": story.timeline(client.id, actor=actor, without=story.READS, limit=5),
     }
+
+
+def _stays(head: Head, cause: story.Told) -> str:
+    """What an approval left as it was: a block that stood before it and stands now."""
+    if cause.action != "verification.approved" or cause.effect != KycEffect.NOTHING:
+        return ""
+    before = [line.block for line in head.blocks if line.block.started_at < cause.at]
+    if not before:
+        return ""
+    if len(before) > 1:
+        return f"{len(before)} blocks stay until two people lift them"
+    scope = before[0].scope
+    which = "full" if scope == Scope.ALL else SCOPE_LABELS[Scope(scope)].lower()
+    return f"the {which} block stays until two people lift it"
 
 
 def _data(client: Client) -> dict[str, Any]:

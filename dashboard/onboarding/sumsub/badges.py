@@ -23,7 +23,7 @@ STATES: dict[str, Badge] = {
 }
 EXPLAINED = {
     WAITING: "It is processed in a moment.",
-    EventEffect.APPLIED.value: "It had its turn in the order of Sumsub's times.",
+    EventEffect.APPLIED.value: "Processed in the order of Sumsub's times.",
     EventEffect.OUT_OF_DATE.value: "A newer event stood already when it came. It changed nothing.",
     EventEffect.NOTED.value: "It says nothing of the applicant's state.",
     EventEffect.DUPLICATE.value: "It says the same as another event, in other bytes.",

@@ -18,7 +18,7 @@ from dashboard.clients import queries as clients
 from dashboard.clients.vocabulary import KYC_LABELS, KycState
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid
-from dashboard.onboarding.sumsub import badges, queries
+from dashboard.onboarding.sumsub import badges, links, queries
 from dashboard.onboarding.sumsub.forms import ANSWERS, SOURCE_CHOICES, STATE_CHOICES, DoubtForm, EventQuery
 from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.onboarding.sumsub.queries import EventFilter, Row
@@ -112,6 +112,25 @@ def progress() -> Response:
     if not context["running"]:
         answer.headers["HX-Refresh"] = "true"
     return answer
+
+
+@events.get("/replay/new")
+@requires(Permission.EVENTS_REPLAY)
+def confirm_replay() -> Response:
+    """The dialog that says how much would be processed again. Raises Invalid for a filter that cannot be meant."""
+    asked = EventQuery.read(request.args, types=queries.types())
+    if asked.errors:
+        raise Invalid.one(asked.errors[0].name, asked.errors[0].message)
+    many, applicants = queries.count_replayable(asked.chosen)
+    return page_or_fragment(
+        "events/replay_dialog.html",
+        "events/_replay.html",
+        asked=asked,
+        many=many,
+        applicants=applicants,
+        beyond=many > queries.MOST_COUNTED,
+        close=url_for(".listing") + asked.query(),
+    )
 
 
 @events.post("/replay")
@@ -210,6 +229,7 @@ def _shown(event: SumsubEvent, form: DoubtForm, *, settling: UUID | None = None,
     open_doubts = queries.doubts_about(
         [event.id, *([whose.id] if whose else [])], sees_restricted=actor.sees_restricted
     )
+    settled = queries.settled_about(event, whose, sees_restricted=actor.sees_restricted)
     message = None
     if event.verdict == Verdict.ACCEPTED and event.effect != EventEffect.UNREADABLE:
         message = processing.message_of(event)
@@ -235,6 +255,11 @@ def _shown(event: SumsubEvent, form: DoubtForm, *, settling: UUID | None = None,
             states=badges.STATES,
             answer_of=badges.answer_in_words if actor.sees_restricted else lambda _event: "",
             doubts=[(item, *badges.DOUBTS[DoubtCause(item.cause)]) for item in open_doubts],
+            settled=[
+                (one, "you" if actor.id is not None and one.by_id == actor.id else one.by_name) for one in settled
+            ],
+            cause_words=lambda cause: badges.DOUBTS[DoubtCause(cause)][0] if cause in set(DoubtCause) else "Doubt",
+            link=links.applicant(event.applicant_id) if event.applicant_id else None,
             form=form,
             settling=settling,
             raw=_raw(event) if actor.sees_restricted else None,
