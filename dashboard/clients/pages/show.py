@@ -132,7 +132,7 @@ def show(client_id: UUID) -> str:
     if tab == "transfers" and not actor.may(Permission.TRANSFERS_READ):
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open transfers.")
     if tab == "documents" and not actor.may(Permission.DOCUMENTS_READ):
-        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents of clients.")
+        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents.")
     head = head_of(client, actor=actor)
     context = {
         "overview": _overview, "verification": _elsewhere, "money": _elsewhere, "transfers": _elsewhere,
