@@ -21,7 +21,7 @@ from dashboard.approvals.names import named
 from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
-from dashboard.clients import countries
+from dashboard.clients import countries, reject_labels
 from dashboard.clients.blocks import MASKED_RULE
 from dashboard.clients.calendar import calendar
 from dashboard.clients.queries import blocking_decisions
@@ -336,7 +336,9 @@ def _restricted(entry: TimelineEntry) -> list[str]:
         elif key == "clientComment":
             lines.append(f"for staff only: “{value}”")
         elif key == "labels":
-            lines.append(str(value))
+            lines.append(reject_labels.listed(str(value).split(", ")))
+        elif key == "comment" and entry.action == "client.blocked":
+            lines.append(f"“{reject_labels.in_comment(str(value))}”")
         elif key == "asked_by":
             lines.append(f"asked by {value}")
         else:

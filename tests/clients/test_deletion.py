@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -20,7 +21,7 @@ from dashboard.clients import deletion, services
 from dashboard.clients.calendar import calendar
 from dashboard.clients.deletion_models import DeletionRequest, LegalHold
 from dashboard.clients.models import Client
-from dashboard.clients.retention import Channel, Ground, HoldCode, ends
+from dashboard.clients.retention import Channel, Ground, HoldCode, answer_due, ends
 from dashboard.clients.services import deletion as deleting
 from dashboard.clients.vocabulary import BlockCode
 from dashboard.database import session, transaction

@@ -300,7 +300,7 @@ def test_a_difference_waits_in_the_queue_of_doubts_and_on_the_page_of_its_client
     assert "Sumsub says something else" in queue and "State: rejected here, approved at Sumsub" in queue
     assert f"/clients/{house.client.id}?tab=verification" in queue and "/onboarding/differences" in queue
     page = browser.get(f"/clients/{house.client.id}").text
-    assert "Look at what Sumsub says otherwise" in page
+    assert "Sumsub says something else" in page
     assert "Look at what Sumsub" not in signed_in(Role.TREASURER).get(f"/clients/{house.client.id}").text
     timeline = browser.get(f"/clients/{house.client.id}?tab=timeline").text
     assert "Difference with Sumsub found" in timeline

@@ -115,3 +115,32 @@ def test_processing_all_again_says_first_how_much_that_is(signed_in: Sign, http:
     assert '<input type="hidden" name="answer" value="GREEN">' in page.text
     assert officer.get(f"{LIST}/replay/new?answer=BLUE").status_code == 422
     assert signed_in(Role.AUDITOR).get(f"{LIST}/replay/new").status_code == 403
+
+
+def test_reject_labels_are_told_in_words_with_their_code_behind(signed_in: Sign, failed: Client) -> None:
+    officer, one = signed_in(Role.OFFICER), stored()[0].id
+    for page in (path(failed), path(failed, "?tab=timeline")):
+        assert "Forgery suspected (FORGERY), A label nobody knows (A_LABEL_NOBODY_KNOWS)" in text_of(officer.get(page))
+        assert ": FORGERY" not in text_of(officer.get(page))
+    assert "Forgery suspected FORGERY" in text_of(officer.get(f"{LIST}/{one}"))
+
+
+def test_types_and_answers_are_told_in_the_same_words_everywhere(signed_in: Sign, failed: Client) -> None:
+    officer, one = signed_in(Role.OFFICER), stored()[0].id
+    assert f'href="{LIST}/{one}">Reviewed</a> <span class="mono muted not-phone">applicantReviewed' in (
+        officer.get(LIST).get_data(as_text=True)
+    )
+    assert '<option value="applicantReviewed">Reviewed</option>' in officer.get(LIST).get_data(as_text=True)
+    assert "<h1>Reviewed</h1>" in officer.get(f"{LIST}/{one}").get_data(as_text=True)
+    assert "RED FINAL" in text_of(officer.get(f"/onboarding/of/{failed.id}/verification"))
+
+
+def test_open_items_of_a_client_use_the_words_of_the_queue() -> None:
+    from dashboard.clients.pages.show import _TASKS
+    from dashboard.home.worklist import CAUSES
+    from dashboard.onboarding.sumsub.badges import DOUBTS
+
+    queue = {cause.value: words for cause, (words, _todo) in DOUBTS.items()}
+    for (name, cause), words in _TASKS.items():
+        if name == "verification":
+            assert words == (queue.get(cause) or CAUSES[cause])

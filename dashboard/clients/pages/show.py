@@ -70,17 +70,17 @@ _TASKS = {
     ("documents", "expires"): "Ask for a newer document: one expires",
     ("client-reviews", "periodic"): "Review periodically",
     ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
-    ("verification", "rejectedWhileActive"): "Decide on a client whose verification failed",
-    ("verification", "approvedAfterRejection"): "Look at an approval after a rejection",
+    ("verification", "rejectedWhileActive"): "RED FINAL on an active client",
+    ("verification", "approvedAfterRejection"): "GREEN after RED FINAL",
     ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
     ("verification", "approvedHeldBack"): "Approved, and held back",
     ("verification", "contradiction"): "Sumsub contradicts itself",
-    ("verification", "sandboxInProduction"): "An event from a sandbox",
-    ("verification", "processingFailed"): "An event could not be processed",
+    ("verification", "sandboxInProduction"): "From a sandbox",
+    ("verification", "processingFailed"): "Processing failed again and again",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
-    ("verification", "difference"): "Look at what Sumsub says otherwise",
-    ("verification", "approvalUnconfirmed"): "Sumsub does not confirm the approval",
+    ("verification", "difference"): "Sumsub says something else",
+    ("verification", "approvalUnconfirmed"): "Sumsub does not confirm its approval",
 }
 
 

@@ -40,6 +40,27 @@ REFUSALS = {
     Refusal.ALGORITHM.value: "another algorithm than the one agreed on",
     Refusal.WRONG.value: "the digest does not fit the body",
 }
+#: what an event was, in words
+TYPES = {
+    "applicantCreated": "Applicant created",
+    "applicantPending": "Handed in for review",
+    "applicantPrechecked": "Checked by machine",
+    "applicantReviewed": "Reviewed",
+    "applicantOnHold": "On hold",
+    "applicantAwaitingService": "Waits for a service",
+    "applicantAwaitingUser": "Waits for the applicant",
+    "applicantPersonalInfoChanged": "Personal data changed",
+    "applicantTagsChanged": "Tags changed",
+    "applicantLevelChanged": "Level changed",
+    "applicantActivated": "Applicant activated",
+    "applicantDeactivated": "Applicant deactivated",
+    "applicantReset": "Reset",
+    "applicantDeleted": "Applicant deleted",
+    "applicantPersonalDataDeleted": "Personal data erased there",
+    "applicantWorkflowCompleted": "Workflow completed",
+    "applicantWorkflowFailed": "Workflow failed",
+    "applicantStatusPulled": "Status asked for",
+}
 #: what an outcome did to the client
 EFFECTS = {
     KycEffect.ACTIVATED: "Client activated",
@@ -72,6 +93,11 @@ def state_of(event: SumsubEvent) -> str:
     if event.verdict == Verdict.REFUSED:
         return REFUSED
     return event.effect or WAITING
+
+
+def type_in_words(kind: str | None) -> str:
+    """What an event was; a type that is not known here keeps its own name."""
+    return TYPES.get(kind, kind) if kind else "Without a type"
 
 
 def answer_in_words(event: SumsubEvent) -> str:

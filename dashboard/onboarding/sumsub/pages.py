@@ -18,7 +18,7 @@ from dashboard.clients import queries as clients
 from dashboard.clients.vocabulary import KYC_LABELS, KycState
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid
-from dashboard.onboarding.sumsub import badges, links, queries
+from dashboard.onboarding.sumsub import badges, labels, links, queries
 from dashboard.onboarding.sumsub.forms import ANSWERS, SOURCE_CHOICES, STATE_CHOICES, DoubtForm, EventQuery
 from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.onboarding.sumsub.queries import EventFilter, Row
@@ -75,11 +75,12 @@ def _listed(asked: EventQuery, types: list[str], *, status: int = 200, **context
         part=wants_fragment(),
         choices={
             "state": STATE_CHOICES, "answer": ANSWERS, "source": SOURCE_CHOICES,
-            "type": [("", "Any"), *((one, one) for one in types)],
+            "type": [("", "Any"), *((one, badges.type_in_words(one)) for one in types)],
         },
         state_of=badges.state_of,
         states=badges.STATES,
         sources=badges.SOURCES,
+        type_in_words=badges.type_in_words,
         answer=badges.answer_in_words if current_actor().sees_restricted else lambda _event: "",
         **{"rows": [], "earlier": None, "later": None, "cursor_problem": False, "nothing_at_all": False, **context},
         **_progress(),
@@ -240,6 +241,8 @@ def _shown(event: SumsubEvent, form: DoubtForm, *, settling: UUID | None = None,
             status=status,
             event=event,
             message=message,
+            labels=labels.in_words(message.review.labels) if message else [],
+            type_in_words=badges.type_in_words,
             sees=actor.sees_restricted,
             state=badges.STATES[state],
             explained=badges.EXPLAINED[state],
