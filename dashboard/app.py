@@ -176,4 +176,5 @@ def create_app(configured: Settings | None = None) -> Flask:
         guard.declare(endpoint, guard.Access(None, None, reason))
     idempotency.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
+    app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     return app

@@ -74,7 +74,7 @@ EXPLAINED: dict[Permission, Explained] = {
         second_person=True,
     ),
     Permission.DOCUMENTS_READ: Explained(
-        "Clients", "See documents of clients", "Passports, statements, extracts; each look at one is recorded."
+        "Clients", "Open documents", "Passports, statements, extracts; each look at one is recorded."
     ),
     Permission.DOCUMENTS_WRITE: Explained(
         "Clients", "Work on documents of clients", "Upload, accept, reject and withdraw them."

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from dashboard.approvals.names import named
 from dashboard.clients.models import ClientBlock
+from dashboard.clients.reject_labels import in_comment
 from dashboard.clients.vocabulary import BLOCK_CODE_LABELS, MASKED_CODE, SCOPE_LABELS, BlockCode, Scope
 from dashboard.money import Money
 
@@ -73,6 +74,11 @@ class BlockView:
     @property
     def scope_and_reason(self) -> str:
         return f"{self.scope_label} · {self.code_label}"
+
+    @property
+    def comment_in_words(self) -> str | None:
+        """The comment, with reject labels of a verification in words."""
+        return in_comment(self.comment) if self.comment else self.comment
 
     def placed_by(self, reader_id: UUID | None) -> str:
         """Who placed it, as this reader reads it."""

@@ -192,7 +192,8 @@ def steps(found: Standing, *, asked: bool = False) -> list[Step]:
         ),
         Step("blocks", "No block stands", f"lift {_count(left['blocks'], 'block', 'blocks')}" if left.get("blocks")
              else "", at),
-        Step("relationship", "Relationship ended", "" if found.ended else "end it when the steps above are done"),
+        Step("relationship", "Relationship ended", "" if found.ended else "end it" if found.may_end
+             else "end it when the steps above are done"),
         Step(
             "approvals",
             "No other request waits for approval",
@@ -220,17 +221,17 @@ def steps(found: Standing, *, asked: bool = False) -> list[Step]:
     ]  # fmt: skip
 
 
-def listing(state: str, *, before: UUID | None, limit: int) -> list[tuple[DeletionRequest, Client]]:
-    """Requests of one state, newest first."""
+def listing(state: str, *, before: tuple[date, UUID] | None, limit: int) -> list[tuple[DeletionRequest, Client]]:
+    """Requests of one state, the last received first. `before`: day of receipt and id of the last one seen."""
     query = (
         sa.select(DeletionRequest, Client)
         .join(Client, Client.id == DeletionRequest.client_id)
         .where(DeletionRequest.state == state)
-        .order_by(DeletionRequest.id.desc())
+        .order_by(DeletionRequest.received_on.desc(), DeletionRequest.id.desc())
         .limit(limit)
     )
     if before is not None:
-        query = query.where(DeletionRequest.id < before)
+        query = query.where(sa.tuple_(DeletionRequest.received_on, DeletionRequest.id) < sa.tuple_(*before))
     return [(request, client) for request, client in session().execute(query)]
 
 

@@ -63,7 +63,7 @@ class DeletionRequest(Base):
             postgresql_where=sa.text("state IN ('requested', 'waiting')"),
         ),
         sa.Index("ix_deletion_request_client", "client_id", sa.text("id DESC")),
-        sa.Index("ix_deletion_request_state", "state", sa.text("id DESC")),
+        sa.Index("ix_deletion_request_state", "state", sa.text("received_on DESC"), sa.text("id DESC")),
         sa.Index("ix_deletion_request_due", "purge_from", "id", postgresql_where=sa.text("state = 'waiting'")),
     )
 

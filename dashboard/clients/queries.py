@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -20,8 +21,9 @@ from dashboard.clients.models import (
     Company,
     Individual,
     RelatedIndividual,
+    VerificationDecision,
 )
-from dashboard.clients.vocabulary import FLAGS, RESTRICTED_FLAGS, FlagCode, Severity, Status
+from dashboard.clients.vocabulary import FLAGS, RESTRICTED_FLAGS, FlagCode, KycEffect, Severity, Status
 from dashboard.database import session
 from dashboard.errors import NotFound
 
@@ -242,3 +244,13 @@ def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:
 def any_client() -> bool:
     """Whether there is one at all: the empty state of the first day."""
     return session().scalar(sa.select(sa.select(Client.id).exists())) or False
+
+
+def blocking_decisions(client_id: UUID) -> list[tuple[UUID, datetime]]:
+    """Events by which a failed verification blocked the client, and when, oldest first."""
+    rows = session().execute(
+        sa.select(VerificationDecision.event_id, VerificationDecision.decided_at)
+        .where(VerificationDecision.client_id == client_id, VerificationDecision.effect == KycEffect.BLOCKED.value)
+        .order_by(VerificationDecision.id)
+    )
+    return [(event, at) for event, at in rows]

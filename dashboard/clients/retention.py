@@ -8,15 +8,13 @@ more than five.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from dashboard.clock import calendar
 
 _years: list[int] = []
-
-#: days to answer the person (GDPR Art. 12(3): one month)
-ANSWER_DAYS = 30
 
 
 class DeletionState(StrEnum):
@@ -105,6 +103,12 @@ def install(years: int) -> None:
 def years() -> int:
     """Years from the end of a relationship until its personal data goes."""
     return _years[0]
+
+
+def answer_due(received: date) -> date:
+    """Until when the person is answered: one month from receipt (GDPR Art. 12(3)), the last day of a shorter month."""
+    year, month = divmod(received.year * 12 + received.month, 12)
+    return date(year, month + 1, min(received.day, monthrange(year, month + 1)[1]))
 
 
 def last_day(begins: datetime | None) -> date | None:

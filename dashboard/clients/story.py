@@ -7,7 +7,7 @@ A reader without `clients:read-restricted` gets only the events named in `OPEN_T
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -21,9 +21,10 @@ from dashboard.approvals.names import named
 from dashboard.approvals.rows import details_of
 from dashboard.audit import queries as audit
 from dashboard.audit.queries import TimelineEntry
-from dashboard.clients import countries
+from dashboard.clients import countries, reject_labels
 from dashboard.clients.blocks import MASKED_RULE
 from dashboard.clients.calendar import calendar
+from dashboard.clients.queries import blocking_decisions
 from dashboard.clients.retention import HOLD_LABELS, HoldCode
 from dashboard.clients.vocabulary import (
     BLOCK_CODE_LABELS,
@@ -112,8 +113,8 @@ _WHAT = {
     "deletion.planned": "Deletion approved",
     "deletion.purged": "Personal data deleted, retention over",
     "deletion.refused": "Deletion refused",
-    "deletion.requested": "Deletion asked for",
-    "deletion.withdrawn": "Wish to be deleted taken back",
+    "deletion.requested": "Deletion requested",
+    "deletion.withdrawn": "Deletion request taken back",
     "document.accepted": "Document accepted",
     "document.erased": "Document erased",
     "document.expired": "Document expired",
@@ -164,10 +165,10 @@ _LABELS = {
     "address": "Address",
     "birth_date": "Date of birth",
     "citizenship_country": "Citizenship",
-    "category": "Category",
+    "category": "Kind",
     "country": "Country",
     "document_state": "State",
-    "expiry_date": "Expires",
+    "expiry_date": "Expires on",
     "email": "E-mail",
     "field": "What differs",
     "flags": "Flags",
@@ -266,6 +267,8 @@ class Told:
     request_id: UUID | None
     #: where its object is to be seen
     url: str | None = None
+    #: what a verification did to the client
+    effect: str | None = None
 
 
 def _value(key: str, value: Any) -> str | None:
@@ -337,7 +340,9 @@ def _restricted(entry: TimelineEntry) -> list[str]:
         elif key == "clientComment":
             lines.append(f"for staff only: “{value}”")
         elif key == "labels":
-            lines.append(str(value))
+            lines.append(reject_labels.listed(str(value).split(", ")))
+        elif key == "comment" and entry.action == "client.blocked":
+            lines.append(f"“{reject_labels.in_comment(str(value))}”")
         elif key == "asked_by":
             lines.append(f"asked by {value}")
         else:
@@ -439,6 +444,7 @@ def tell(entries: Sequence[TimelineEntry], *, actor: Actor) -> list[Told]:
                 restricted=_restricted(entry),
                 request_id=about,
                 url=f"/approvals/{about}" if about else own_words.url if own_words else _event_url(entry, actor),
+                effect=entry.after.get("effect"),
             )
         )
     return told
@@ -470,4 +476,26 @@ def timeline(
         without=without,
         limit=limit,
     )
-    return tell(entries, actor=actor)
+    return _with_events_of_blocks(client_id, entries, tell(entries, actor=actor), actor=actor)
+
+
+def _with_events_of_blocks(
+    client_id: UUID, entries: Sequence[TimelineEntry], told: list[Told], *, actor: Actor
+) -> list[Told]:
+    """A block that a failed verification placed leads to its event, for those who may know the one and the other."""
+    placed = {
+        entry.id: entry.at
+        for entry in entries
+        if entry.action == "client.blocked"
+        and entry.actor_kind == "system"
+        and (entry.restricted or {}).get("code") == BlockCode.KYC_FAILED
+    }
+    if not placed or not actor.sees_restricted or not actor.may(Permission.EVENTS_READ):
+        return told
+    decided = blocking_decisions(client_id)
+    # the decision is written after its block, in the same transaction
+    events = {one: next((event for event, at in decided if at >= moment), None) for one, moment in placed.items()}
+    return [
+        replace(one, url=f"/onboarding/events/{events[one.id]}") if events.get(one.id) and one.url is None else one
+        for one in told
+    ]

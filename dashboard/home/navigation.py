@@ -19,16 +19,41 @@ ENTRIES = (
     ("Onboarding", "/onboarding/events", Permission.EVENTS_READ, "verification"),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
 )
+#: what stands beside each other under Onboarding: label, path, permission, the queue or list that is counted
+PLACES = (
+    ("Verification events", "/onboarding/events", Permission.EVENTS_READ, None),
+    ("Doubts", "/queues/verification", Permission.CLIENTS_REVIEW, "verification"),
+    ("Differences", "/onboarding/differences", Permission.EVENTS_READ, overview.DIFFERENCES),
+    ("Periodic reviews", "/onboarding/reviews", Permission.CLIENTS_READ_RESTRICTED, "client-reviews"),
+    ("Deletion requests", "/clients/deletions", Permission.CLIENTS_ERASE, "deletion-requests"),
+)
+
+
+def onboarding_places() -> list[NavEntry]:
+    """The pages of onboarding for the signed-in person, with what waits in each: two queries, each counted no further
+    than the rail counts."""
+    actor = sessions.staff_actor()
+    if actor is None:
+        return []
+    shown = [place for place in PLACES if actor.may(place[2])]
+    counts = overview.waiting(actor, [figure for *_, figure in shown if figure])
+    return [
+        NavEntry(label, path, request.path == path, counts.get(figure) if figure else None)
+        for label, path, _, figure in shown
+    ]
 
 
 def _current(path: str) -> bool:
     here = request.path
+    onboarding = here.startswith("/onboarding/") or here in {place for _, place, _, _ in PLACES}
+    if path == "/onboarding/events":
+        return onboarding
+    if onboarding:
+        return False
     if path == "/":
         return here == "/" or here.startswith("/queues/")
     if path == "/transfers" and here.startswith("/transfers/unrecognized"):
         return False
-    if path == "/onboarding/events":
-        return here.startswith("/onboarding/")
     if path == "/ledger/accounts":
         return here.startswith("/ledger/")
     return here == path or here.startswith(path + "/")

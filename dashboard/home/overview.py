@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -18,6 +18,7 @@ from dashboard.clients.calendar import calendar
 from dashboard.database import session
 from dashboard.home.handed_over import held
 from dashboard.home.worklist import QUEUES
+from dashboard.onboarding.pulling import queries as differences
 from dashboard.queues import queries
 from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import ItemFilter, QueueCount
@@ -27,6 +28,8 @@ Answer = TypeVar("Answer")
 
 FIRST_ITEMS = 5
 APPROVALS = "approvals"
+#: counted beside the queues on the pages of onboarding
+DIFFERENCES = "differences"
 #: the queues that the rail counts
 RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized", "verification")
 #: the rail counts no further: beyond it the exact figure changes nothing for anybody
@@ -141,6 +144,19 @@ def rail_counts(actor: Actor) -> dict[str, int | None]:
                 counted[APPROVALS] = waiting.total if waiting else 0
         g.rail_counts = counted
     return g.rail_counts  # type: ignore[no-any-return]
+
+
+def waiting(actor: Actor, queues: Sequence[str]) -> dict[str, int | None]:
+    """How much waits in each of these queues that the actor works (and in the list of differences), counted as the
+    rail counts; what could not be counted is left out."""
+    known = rail_counts(actor)
+    own = queues_of(actor)
+    missing = [queue for queue in queues if queue in own and queue not in known]
+    more = _or_unknown(lambda: queries.waiting_in(missing, actor=actor, at_most=RAIL_LIMIT)) or {}
+    found: dict[str, int | None] = {queue: known[queue] for queue in queues if queue in known}
+    if DIFFERENCES in queues:
+        found[DIFFERENCES] = _or_unknown(lambda: differences.open_count(RAIL_LIMIT))
+    return found | more
 
 
 def first_due(actor: Actor, limit: int = FIRST_ITEMS) -> list[Due]:

@@ -188,7 +188,7 @@ def url_of(item: QueueItem) -> str:
     if item.object_type == REQUESTS:
         return f"/transfers/requests/{item.object_id}"
     if item.object_type == DOCUMENTS:
-        return f"/clients/{item.client_id}/documents/{item.object_id}"
+        return f"/clients/{item.client_id}/documents/{item.object_id}?via=queue"
     if item.object_type == DIFFERENCES and item.client_id is None:
         return "/onboarding/differences"
     if item.object_type == DIFFERENCES or item.cause == UNCONFIRMED:
@@ -289,7 +289,8 @@ def rows(
         about, block = client.name if client else "", blocks.get(item.object_id)
         detail = f"{block.scope_label} · {block.code_label}" if block else None
         if item.object_id in about_documents:
-            detail = document_label(about_documents[item.object_id])
+            paper = about_documents[item.object_id]
+            detail = document_label(paper)
         if item.object_type == DELETIONS and item.client_id in about_deletions and actor.sees_restricted:
             detail = about_deletions[item.client_id]
         if item.queue in REVIEWS:
@@ -304,6 +305,9 @@ def rows(
             about = about_events.get(item.object_id, "Somebody unknown")
         if item.object_id in about_requests:
             about, detail = about_requests[item.object_id]
+        why = _why(item, flags, doubts)
+        if item.object_id in about_documents and item.cause == "expires" and paper.expires_on:
+            why = f"Expires {paper.expires_on.day} {paper.expires_on:%b %Y}"
         found.append(
             WorkRow(
                 id=item.id,
@@ -311,7 +315,7 @@ def rows(
                 url=url_of(item),
                 about=about,
                 detail=detail,
-                why=_why(item, flags, doubts),
+                why=why,
                 opened_at=item.opened_at,
                 due_at=item.due_at,
                 assignee="you" if mine else people.get(item.assignee_id) if item.assignee_id else None,

@@ -595,7 +595,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('requested', 'waiting')"),
     )  # fmt: skip
     op.create_index("ix_deletion_request_client", "deletion_request", ["client_id", sa.literal_column("id DESC")])
-    op.create_index("ix_deletion_request_state", "deletion_request", ["state", sa.literal_column("id DESC")])
+    op.create_index(
+        "ix_deletion_request_state", "deletion_request",
+        ["state", sa.literal_column("received_on DESC"), sa.literal_column("id DESC")],
+    )  # fmt: skip
     op.create_index(
         "ix_deletion_request_due", "deletion_request", ["purge_from", "id"],
         postgresql_where=sa.text("state = 'waiting'"),

@@ -37,7 +37,7 @@ def test_a_letter_becomes_a_request_for_a_second_person_without_scripts(live: An
     page = live.sign_in("mari.tamm@test.example", java_script_enabled=False)
     page.goto(live.url + path(client_id))
     page.get_by_role("link", name="Deletion and retention").click()
-    page.get_by_role("link", name="Write down a wish…").click()
+    page.get_by_role("link", name="Record a request…").click()
     page.get_by_label("What was said").fill("Close everything.")
     page.get_by_role("button", name="Restrict now").click()
     expect(page.get_by_text("Processing is restricted from now on.")).to_be_visible()

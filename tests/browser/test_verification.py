@@ -56,7 +56,7 @@ def company(live: Live) -> str:
 def accepted(page: Page, category: str, name: str, content: bytes) -> None:
     """Upload a document of the client whose tab is open, look at it, and accept it."""
     page.keyboard.press("u")
-    page.get_by_label("What it is about").select_option(category)
+    page.get_by_label("Kind").select_option(category)
     page.get_by_label("File", exact=True).set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -20,7 +21,7 @@ from dashboard.clients import deletion, services
 from dashboard.clients.calendar import calendar
 from dashboard.clients.deletion_models import DeletionRequest, LegalHold
 from dashboard.clients.models import Client
-from dashboard.clients.retention import Channel, Ground, HoldCode, ends
+from dashboard.clients.retention import Channel, Ground, HoldCode, answer_due, ends
 from dashboard.clients.services import deletion as deleting
 from dashboard.clients.vocabulary import BlockCode, MarkKind
 from dashboard.database import session, transaction
@@ -469,3 +470,48 @@ def test_a_block_in_the_way_is_named(client: Client, officer: Actor) -> None:
     with pytest.raises(DomainError, match="lift 1 block"):
         with transaction():
             services.ask_to_purge(request.id, reason="Now.", by=officer)
+
+
+def test_the_list_stands_by_the_day_of_receipt_and_says_until_when_to_answer(
+    client: Client, officer: Actor, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashboard.clients.pages import deletion as page_of
+
+    today = date.today()
+    days = [timedelta(days=2), timedelta(days=40), timedelta(days=1)]
+    names = []
+    for number, before in enumerate(days):
+        one = client if not number else person(officer, first=f"Number {number}", document=None)
+        with transaction():
+            services.request_deletion(one.id, channel=Channel.LETTER, received_on=today - before, by=officer)
+        names.append(one.name)
+    monkeypatch.setattr(page_of, "PAGE", 2)
+    browser = signed_in(Role.OFFICER)
+    first = browser.get("/clients/deletions").text
+    assert [name for name in (names[2], names[0]) if name in first] == [names[2], names[0]]
+    assert first.index(names[2]) < first.index(names[0]) and names[1] not in first
+    older = re.search(r'href="([^"]+before=[^"]+)"', first)
+    assert older
+    second = browser.get(older[1].replace("&amp;", "&")).text
+    assert names[1] in second and names[0] not in second
+    due = answer_due(today - days[1])
+    assert f"{due.day} {due:%b %Y}" in second
+    assert browser.get("/clients/deletions?before=nonsense").status_code == 200
+
+
+def test_the_person_is_answered_within_one_month_of_any_length() -> None:
+    assert answer_due(date(2026, 11, 20)) == date(2026, 12, 20)
+    assert answer_due(date(2026, 12, 31)) == date(2027, 1, 31)
+    assert answer_due(date(2026, 1, 31)) == date(2026, 2, 28)
+
+
+def test_steps_stand_only_while_a_request_is_open_and_say_when_the_relationship_may_end(
+    client: Client, officer: Actor, signed_in: SignIn
+) -> None:
+    browser = signed_in(Role.OFFICER)
+    page = browser.get(path(client, "/deletion")).text
+    assert "Before the deletion" not in page and "End the relationship…" in page and "Record a request…" in page
+    asked(client, officer)
+    page = browser.get(path(client, "/deletion")).text
+    assert "Before the deletion" in page and "End it when the steps above are done" not in page
+    assert "Answer due" in page and "To do" in page

@@ -73,10 +73,10 @@ def test_the_list_shows_what_came_and_what_became_of_it(
 @pytest.mark.parametrize(
     ("query", "shown"),
     [
-        ("state=applied", {"applicantReviewed", "applicantPending"}), ("state=refused", {"Refused body"}),
-        ("state=outOfDate", {"applicantCreated"}), ("state=waiting", {"applicantOnHold"}),
-        ("type=applicantCreated", {"applicantCreated"}), ("answer=GREEN", {"applicantReviewed"}),
-        ("source=webhook&answer=GREEN", {"applicantReviewed"}), ("source=pull", set()),
+        ("state=applied", {"Reviewed", "Handed in for review"}), ("state=refused", {"Refused body"}),
+        ("state=outOfDate", {"Applicant created"}), ("state=waiting", {"On hold"}),
+        ("type=applicantCreated", {"Applicant created"}), ("answer=GREEN", {"Reviewed"}),
+        ("source=webhook&answer=GREEN", {"Reviewed"}), ("source=pull", set()),
         ("about=nobody", set()), ("received_from=2999-01-01", set()), ("received_to=2001-01-01", set()),
     ],
 )  # fmt: skip
@@ -253,7 +253,7 @@ def test_a_doubt_is_shown_in_the_queue_and_settled_with_a_reason(
     officer = signed_in(Role.OFFICER)
     queue = text_of(officer.get("/queues/verification"))
     assert "RED FINAL on an active client" in queue and "No client has this id" in queue and "Mari Ilves" in queue
-    assert "Decide on a client whose verification failed" in text_of(officer.get(path(client)))
+    assert "RED FINAL on an active client" in text_of(officer.get(path(client)))
     item = session().scalars(sa.select(QueueItem).where(QueueItem.cause == "rejectedWhileActive")).one()
     page = f"{LIST}/{item.object_id}"
     assert "RED FINAL on an active client" in text_of(officer.get(page))

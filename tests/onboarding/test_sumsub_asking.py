@@ -487,7 +487,7 @@ def test_without_credentials_nothing_is_asked_and_it_says_so(app: Flask, configu
         assert house.question() is None
         with pytest.raises(Refused) as refused, transaction():
             asking.ask_now(house.client.id, by=people.actor(Role.OFFICER))
-        assert refused.value.code == "sumsubNotConnected" and "SUMSUB_APP_TOKEN" in refused.value.message
+        assert refused.value.code == "sumsubNotConnected" and "An administrator sets it up" in refused.value.message
         with transaction():
             assert schedule.ask_sumsub(configured) == {"connected": 0, "released": 0}
             assert schedule.compare_sumsub(configured) == {"connected": 0}

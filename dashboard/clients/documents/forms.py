@@ -23,8 +23,8 @@ ACCEPTED = ".jpg,.jpeg,.png,.webp,.pdf,image/jpeg,image/png,image/webp,applicati
 
 
 class _Categorized(FlaskForm):
-    category = SelectField("What it is about", choices=CATEGORIES, id="document-category")
-    expiry_date = Day("Last day on which it counts", id="document-expiry")
+    category = SelectField("Kind", choices=CATEGORIES, id="document-category")
+    expiry_date = Day("Expires on", id="document-expiry")
 
     @property
     def chosen_category(self) -> DocumentCategory:

@@ -14,6 +14,7 @@ from dashboard.clients.documents.models import ClientDocument, ClientDocumentDec
 from dashboard.clients.documents.vocabulary import DocumentState
 from dashboard.database import session
 from dashboard.errors import NotFound
+from dashboard.queues.models import QueueItem
 
 
 def get(client_id: UUID, document_id: UUID) -> ClientDocument:
@@ -82,6 +83,23 @@ def of_client(
     if after is not None:
         query = query.where(ClientDocument.id < after)
     return list(session().scalars(query.order_by(ClientDocument.id.desc())))
+
+
+def in_queue(reader: UUID | None, *, limit: int) -> list[ClientDocument]:
+    """Documents that wait in the queue for this person or for nobody yet, by due time."""
+    query = (
+        sa.select(ClientDocument)
+        .join(QueueItem, QueueItem.object_id == ClientDocument.id)
+        .where(
+            QueueItem.queue == "documents",
+            QueueItem.cause == "review",
+            QueueItem.closed_at.is_(None),
+            sa.or_(QueueItem.assignee_id.is_(None), QueueItem.assignee_id == reader),
+        )
+        .order_by(QueueItem.due_at, QueueItem.id)
+        .limit(limit)
+    )
+    return list(session().scalars(query))
 
 
 def count(client_id: UUID, chosen: DocumentFilter) -> int:

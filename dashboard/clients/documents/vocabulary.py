@@ -66,7 +66,7 @@ REJECTION_LABELS = {
     DocumentRejection.WRONG_DOCUMENT: "Another kind of document is needed",
     DocumentRejection.DIFFERS: "Differs from the profile",
     DocumentRejection.OUT_OF_DATE: "Too old, or expired",
-    DocumentRejection.NOT_ACCEPTED: "Not accepted",
+    DocumentRejection.NOT_ACCEPTED: "Other (say in the comment)",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -45,14 +46,14 @@ def hold_label(hold: LegalHold, actor: Actor) -> str:
 
 def _asked(found: DeletionRequest) -> str:
     if found.requested_by_kind == "staff":
-        return f"{CHANNEL_LABELS[Channel(found.channel)]}, written down by {found.requested_by_name}"
+        return f"{CHANNEL_LABELS[Channel(found.channel)]}, recorded by {found.requested_by_name}"
     return CHANNEL_LABELS[Channel(found.channel)]
 
 
 @clients.get("/<uuid:client_id>/deletion")
 @requires(Permission.CLIENTS_READ)
 def show_deletion(client_id: UUID) -> str:
-    """What stands between the wish and the purge, in one list."""
+    """What stands between the request and the purge, in one list."""
     actor = current_actor()
     client = queries.get(client_id)
     found = deletion.standing(client, actor=actor)
@@ -69,7 +70,14 @@ def show_deletion(client_id: UUID) -> str:
             for step in deletion.steps(found, asked=waiting is not None)
             if actor.sees_restricted or step.key != "holds"
         ],
-        request_state=state_badge(current.state) if current else None,
+        request_state=Badge("wait", "Waiting for approval")
+        if waiting
+        else state_badge(current.state)
+        if current
+        else None,
+        answer_due=retention.answer_due(current.received_on)
+        if current is not None and current.state == DeletionState.REQUESTED
+        else None,
         asked=_asked(current) if current else None,
         ground=GROUND_LABELS[Ground(current.refusal_ground)] if current and current.refusal_ground else None,
         holds=[(hold, hold_label(hold, actor), approvals.live(END_HOLD, hold.id) is not None) for hold in found.holds],
@@ -86,6 +94,15 @@ def show_deletion(client_id: UUID) -> str:
     )
 
 
+def _before(text: str) -> tuple[date, UUID] | None:
+    """`2026-11-20_<id>`: where a page of the list ended. Anything else is the first page."""
+    day, _, last = text.partition("_")
+    try:
+        return date.fromisoformat(day), UUID(last)
+    except ValueError:
+        return None
+
+
 @clients.get("/deletions")
 @requires(Permission.CLIENTS_ERASE)
 def deletions() -> str:
@@ -93,7 +110,7 @@ def deletions() -> str:
     state = request.args.get("state", DeletionState.REQUESTED.value)
     if state not in set(DeletionState):
         raise NotFound("There is no such state of a request.")
-    before = request.args.get("before", type=UUID)
+    before = _before(request.args.get("before", ""))
     purged = state == DeletionState.PURGED
     rows = [] if purged else deletion.listing(state, before=before, limit=PAGE + 1)
     more = len(rows) > PAGE
@@ -101,7 +118,10 @@ def deletions() -> str:
     many = deletion.counts()
     return render_template(
         "clients/deletions.html",
-        rows=[(one, client, CHANNEL_LABELS[Channel(one.channel)]) for one, client in rows],
+        rows=[
+            (one, client, CHANNEL_LABELS[Channel(one.channel)], retention.answer_due(one.received_on))
+            for one, client in rows
+        ],
         state=state,
         states=[
             {
@@ -114,7 +134,9 @@ def deletions() -> str:
         ],
         done=many.get(DeletionState.PURGED.value, 0) if purged else None,
         first_url=url_for(".deletions", state=state) if before else None,
-        next_url=url_for(".deletions", state=state, before=rows[-1][0].id) if more else None,
+        next_url=url_for(".deletions", state=state, before=f"{rows[-1][0].received_on}_{rows[-1][0].id}")
+        if more
+        else None,
     )
 
 
@@ -172,7 +194,7 @@ def _request_of(client_id: UUID, request_id: UUID) -> DeletionRequest:
 @clients.route("/<uuid:client_id>/deletion/new", methods=["GET", "POST"])
 @requires(Permission.CLIENTS_ERASE)
 def open_deletion(client_id: UUID) -> Response:
-    """A wish that came by letter, say."""
+    """A request that came by letter, say."""
     form = DeletionForm()
     return _act(
         client_id,
@@ -185,10 +207,10 @@ def open_deletion(client_id: UUID) -> Response:
             by=current_actor(),
         ),
         title=lambda client: f"{client.name} asks to be deleted",
-        done="Written down. Processing is restricted from now on.",
+        done="Recorded. Processing is restricted from now on.",
         fields=(
             ("channel", ""),
-            ("received_on", "Left out: today. The answer is due 30 days later."),
+            ("received_on", "Left out: today. The answer is due one month later."),
             ("reason", "Those who may see reasons read it."),
         ),
         submit="Restrict now",
@@ -256,7 +278,7 @@ def withdraw_deletion(client_id: UUID, request_id: UUID) -> Response:
         client_id,
         form,
         lambda: services.withdraw_deletion(request_id, reason=form.reason.data or "", by=current_actor()),
-        title=lambda client: f"{client.name} takes the wish back",
+        title=lambda client: f"{client.name} takes the request back",
         done="Taken back. Processing is no longer restricted.",
         fields=(("reason", "How and when the client told."),),
         submit="Take back",

@@ -29,7 +29,17 @@ from dashboard.clients.pages.deletion import state_badge
 from dashboard.clients.pages.flags import also_on
 from dashboard.clients.pages.head import BlockLine, Head, head_of
 from dashboard.clients.queries import FlagView
-from dashboard.clients.vocabulary import TURNOVER_LABELS, ClientType, FlagCode, Severity, Turnover, in_words
+from dashboard.clients.vocabulary import (
+    SCOPE_LABELS,
+    TURNOVER_LABELS,
+    ClientType,
+    FlagCode,
+    KycEffect,
+    Scope,
+    Severity,
+    Turnover,
+    in_words,
+)
 from dashboard.errors import Forbidden
 from dashboard.queues import queries as queues
 from dashboard.queues.models import QueueItem
@@ -61,17 +71,17 @@ _TASKS = {
     ("documents", "expires"): "Ask for a newer document: one expires",
     ("client-reviews", "periodic"): "Review periodically",
     ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
-    ("verification", "rejectedWhileActive"): "Decide on a client whose verification failed",
-    ("verification", "approvedAfterRejection"): "Look at an approval after a rejection",
+    ("verification", "rejectedWhileActive"): "RED FINAL on an active client",
+    ("verification", "approvedAfterRejection"): "GREEN after RED FINAL",
     ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
     ("verification", "approvedHeldBack"): "Approved, and held back",
     ("verification", "contradiction"): "Sumsub contradicts itself",
-    ("verification", "sandboxInProduction"): "An event from a sandbox",
-    ("verification", "processingFailed"): "An event could not be processed",
+    ("verification", "sandboxInProduction"): "From a sandbox",
+    ("verification", "processingFailed"): "Processing failed again and again",
     ("held-transfers", "review"): "Look at a held transfer",
     ("held-transfers", "contradiction"): "Look at a transfer of which the provider contradicts itself",
-    ("verification", "difference"): "Look at what Sumsub says otherwise",
-    ("verification", "approvalUnconfirmed"): "Sumsub does not confirm the approval",
+    ("verification", "difference"): "Sumsub says something else",
+    ("verification", "approvalUnconfirmed"): "Sumsub does not confirm its approval",
 }
 
 
@@ -123,7 +133,7 @@ def show(client_id: UUID) -> str:
     if tab == "transfers" and not actor.may(Permission.TRANSFERS_READ):
         raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open transfers.")
     if tab == "documents" and not actor.may(Permission.DOCUMENTS_READ):
-        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents of clients.")
+        raise Forbidden(f"Your role ({ROLES[Role(actor.role)].label}) cannot open documents.")
     head = head_of(client, actor=actor)
     context = {
         "overview": _overview, "verification": _elsewhere, "money": _elsewhere, "transfers": _elsewhere,
@@ -177,6 +187,7 @@ def _as_date(text: str | None) -> date | None:
 
 def _overview(head: Head, actor: Actor) -> dict[str, Any]:
     client = head.client
+    causes = story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3)
     return {
         **_detail(client),
         "today": calendar().today(),
@@ -187,9 +198,24 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "may_review": actor.may(Permission.CLIENTS_REVIEW) and actor.sees_restricted,
         "marks": marking.marks_of(client.id, actor=actor),
         "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
-        "causes": story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3),
+        "causes": causes,
+        "stays": {cause.id: words for cause in causes if (words := _stays(head, cause))},
         "latest": story.timeline(client.id, actor=actor, without=story.READS, limit=5),
     }
+
+
+def _stays(head: Head, cause: story.Told) -> str:
+    """What an approval left as it was: a block that stood before it and stands now."""
+    if cause.action != "verification.approved" or cause.effect != KycEffect.NOTHING:
+        return ""
+    before = [line.block for line in head.blocks if line.block.started_at < cause.at]
+    if not before:
+        return ""
+    if len(before) > 1:
+        return f"{len(before)} blocks stay until two people lift them"
+    scope = before[0].scope
+    which = "full" if scope == Scope.ALL else SCOPE_LABELS[Scope(scope)].lower()
+    return f"the {which} block stays until two people lift it"
 
 
 def _data(client: Client, actor: Actor) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from dashboard.clients import deletion, retention
 from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.deletion_models import DeletionRequest
 from dashboard.clients.models import Client
-from dashboard.clients.retention import ANSWER_DAYS, OPEN, Channel, DeletionState, Ground
+from dashboard.clients.retention import OPEN, Channel, DeletionState, Ground
 from dashboard.clients.services.freeze import apply_freeze
 from dashboard.clients.services.lock import locked
 from dashboard.database import constraint_of, new_id, savepoint, session
@@ -96,7 +96,7 @@ def request_deletion(
     session().add(fresh)
     session().flush()
     _restricted(client)
-    _open_item(fresh, cause="decide", due=calendar().closing(received + timedelta(days=ANSWER_DAYS)))
+    _open_item(fresh, cause="decide", due=calendar().closing(retention.answer_due(received)))
     audit.record(
         "deletion.requested",
         by=by,

@@ -23,7 +23,7 @@ STATES: dict[str, Badge] = {
 }
 EXPLAINED = {
     WAITING: "It is processed in a moment.",
-    EventEffect.APPLIED.value: "It had its turn in the order of Sumsub's times.",
+    EventEffect.APPLIED.value: "Processed in the order of Sumsub's times.",
     EventEffect.OUT_OF_DATE.value: "A newer event stood already when it came. It changed nothing.",
     EventEffect.NOTED.value: "It says nothing of the applicant's state.",
     EventEffect.DUPLICATE.value: "It says the same as another event, in other bytes.",
@@ -39,6 +39,27 @@ REFUSALS = {
     Refusal.MALFORMED.value: "the digest is no lower-case hex",
     Refusal.ALGORITHM.value: "another algorithm than the one agreed on",
     Refusal.WRONG.value: "the digest does not fit the body",
+}
+#: what an event was, in words
+TYPES = {
+    "applicantCreated": "Applicant created",
+    "applicantPending": "Handed in for review",
+    "applicantPrechecked": "Checked by machine",
+    "applicantReviewed": "Reviewed",
+    "applicantOnHold": "On hold",
+    "applicantAwaitingService": "Waits for a service",
+    "applicantAwaitingUser": "Waits for the applicant",
+    "applicantPersonalInfoChanged": "Personal data changed",
+    "applicantTagsChanged": "Tags changed",
+    "applicantLevelChanged": "Level changed",
+    "applicantActivated": "Applicant activated",
+    "applicantDeactivated": "Applicant deactivated",
+    "applicantReset": "Reset",
+    "applicantDeleted": "Applicant deleted",
+    "applicantPersonalDataDeleted": "Personal data erased there",
+    "applicantWorkflowCompleted": "Workflow completed",
+    "applicantWorkflowFailed": "Workflow failed",
+    "applicantStatusPulled": "Status asked for",
 }
 #: what an outcome did to the client
 EFFECTS = {
@@ -72,6 +93,11 @@ def state_of(event: SumsubEvent) -> str:
     if event.verdict == Verdict.REFUSED:
         return REFUSED
     return event.effect or WAITING
+
+
+def type_in_words(kind: str | None) -> str:
+    """What an event was; a type that is not known here keeps its own name."""
+    return TYPES.get(kind, kind) if kind else "Without a type"
 
 
 def answer_in_words(event: SumsubEvent) -> str:

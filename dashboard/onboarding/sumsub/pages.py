@@ -18,7 +18,7 @@ from dashboard.clients import queries as clients
 from dashboard.clients.vocabulary import KYC_LABELS, KycState
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid
-from dashboard.onboarding.sumsub import badges, queries, report
+from dashboard.onboarding.sumsub import badges, labels, links, queries, report
 from dashboard.onboarding.sumsub.forms import ANSWERS, SOURCE_CHOICES, STATE_CHOICES, DoubtForm, EventQuery
 from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.onboarding.sumsub.queries import EventFilter, Row
@@ -77,11 +77,12 @@ def _listed(asked: EventQuery, types: list[str], *, status: int = 200, **context
         part=wants_fragment(),
         choices={
             "state": STATE_CHOICES, "answer": ANSWERS, "source": SOURCE_CHOICES,
-            "type": [("", "Any"), *((one, one) for one in types)],
+            "type": [("", "Any"), *((one, badges.type_in_words(one)) for one in types)],
         },
         state_of=badges.state_of,
         states=badges.STATES,
         sources=badges.SOURCES,
+        type_in_words=badges.type_in_words,
         answer=badges.answer_in_words if current_actor().sees_restricted else lambda _event: "",
         **{"rows": [], "earlier": None, "later": None, "cursor_problem": False, "nothing_at_all": False, **context},
         **_progress(),
@@ -140,6 +141,25 @@ def progress() -> Response:
     if not context["running"]:
         answer.headers["HX-Refresh"] = "true"
     return answer
+
+
+@events.get("/replay/new")
+@requires(Permission.EVENTS_REPLAY)
+def confirm_replay() -> Response:
+    """The dialog that says how much would be processed again. Raises Invalid for a filter that cannot be meant."""
+    asked = EventQuery.read(request.args, types=queries.types())
+    if asked.errors:
+        raise Invalid.one(asked.errors[0].name, asked.errors[0].message)
+    many, applicants = queries.count_replayable(asked.chosen)
+    return page_or_fragment(
+        "events/replay_dialog.html",
+        "events/_replay.html",
+        asked=asked,
+        many=many,
+        applicants=applicants,
+        beyond=many > queries.MOST_COUNTED,
+        close=url_for(".listing") + asked.query(),
+    )
 
 
 @events.post("/replay")
@@ -238,6 +258,7 @@ def _shown(event: SumsubEvent, form: DoubtForm, *, settling: UUID | None = None,
     open_doubts = queries.doubts_about(
         [event.id, *([whose.id] if whose else [])], sees_restricted=actor.sees_restricted
     )
+    settled = queries.settled_about(event, whose, sees_restricted=actor.sees_restricted)
     message = None
     if event.verdict == Verdict.ACCEPTED and event.effect != EventEffect.UNREADABLE:
         message = processing.message_of(event)
@@ -248,6 +269,8 @@ def _shown(event: SumsubEvent, form: DoubtForm, *, settling: UUID | None = None,
             status=status,
             event=event,
             message=message,
+            labels=labels.in_words(message.review.labels) if message else [],
+            type_in_words=badges.type_in_words,
             sees=actor.sees_restricted,
             state=badges.STATES[state],
             explained=badges.EXPLAINED[state],
@@ -263,6 +286,11 @@ def _shown(event: SumsubEvent, form: DoubtForm, *, settling: UUID | None = None,
             states=badges.STATES,
             answer_of=badges.answer_in_words if actor.sees_restricted else lambda _event: "",
             doubts=[(item, *badges.DOUBTS[DoubtCause(item.cause)]) for item in open_doubts],
+            settled=[
+                (one, "you" if actor.id is not None and one.by_id == actor.id else one.by_name) for one in settled
+            ],
+            cause_words=lambda cause: badges.DOUBTS[DoubtCause(cause)][0] if cause in set(DoubtCause) else "Doubt",
+            link=links.applicant(event.applicant_id) if event.applicant_id else None,
             form=form,
             settling=settling,
             raw=_raw(event) if actor.sees_restricted else None,

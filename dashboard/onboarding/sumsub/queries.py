@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from dashboard.audit import queries as audit
 from dashboard.clients.models import Client, VerificationDecision
 from dashboard.database import session
 from dashboard.errors import NotFound
@@ -217,6 +218,35 @@ def doubts_about(object_ids: Sequence[UUID], *, sees_restricted: bool) -> list[Q
     return list(session().scalars(query.order_by(QueueItem.due_at)))
 
 
+class Settled(NamedTuple):
+    """A doubt that a person settled: its cause, what was found, by whom and when."""
+
+    cause: str
+    reason: str
+    by_id: UUID | None
+    by_name: str
+    at: datetime
+
+
+def settled_about(event: SumsubEvent, whose: SumsubApplicant | None, *, sees_restricted: bool) -> list[Settled]:
+    """Settled doubts about an event and its applicant, newest first. What was doubtful is restricted: without the
+    permission there are none."""
+    if not sees_restricted:
+        return []
+    entries = audit.of_object("sumsub_event", event.id, sees_restricted=True)
+    if whose is not None:
+        entries += audit.of_object("sumsub_applicant", whose.id, sees_restricted=True)
+    found = [
+        Settled(
+            str(entry.restricted.get("cause")), str(entry.restricted.get("reason", "")), entry.actor_id,
+            entry.actor_name, entry.at,
+        )
+        for entry in entries
+        if entry.action == "verification.doubt_settled" and entry.restricted
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
 def _replayable(chosen: EventFilter) -> tuple[type[SumsubEvent], list[sa.ColumnElement[bool]]]:
     table, conditions = _found(chosen)
     return table, [
@@ -232,6 +262,22 @@ def count_applicants(chosen: EventFilter) -> int:
     table, conditions = _replayable(chosen)
     query = sa.select(sa.func.count(sa.distinct(table.applicant_id))).where(*conditions)
     return session().scalar(query) or 0
+
+
+#: a replay is counted no further before it is asked for
+MOST_COUNTED = 100_000
+
+
+def count_replayable(chosen: EventFilter) -> tuple[int, int]:
+    """How many events of a filter can be processed again, and of how many applicants; both among the newest
+    `MOST_COUNTED` + 1 of them."""
+    table, conditions = _replayable(chosen)
+    some = sa.select(table.applicant_id).where(*conditions).order_by(table.id.desc()).limit(MOST_COUNTED + 1).subquery()
+    row = session().execute(
+        sa.select(sa.func.count(), sa.func.count(sa.distinct(some.c.applicant_id))).select_from(some)
+    )
+    events, applicants = row.one()
+    return events, applicants
 
 
 def applicants_after(chosen: EventFilter, edge: str | None, limit: int) -> list[str]:

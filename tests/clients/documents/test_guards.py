@@ -110,7 +110,7 @@ def test_a_category_or_an_expiry_changes_by_a_decision_only(uploaded: Uploaded) 
 
 
 def test_only_what_was_accepted_expires(uploaded: Uploaded) -> None:
-    document = uploaded(expires_on=TODAY - timedelta(days=3))
+    document = uploaded(expires_on=TODAY)
     over = decision(document, "expired", kind="system")
     change = "UPDATE client_document SET state = 'expired', decision_id = :decision"
     assert refused(change, decision=over) == "client_document_expires_when_accepted"

@@ -261,3 +261,46 @@ def test_the_queue_says_which_document_and_leads_to_it(desk: Any, client: Client
     page = desk.get("/queues/documents").text
     assert "Documents to review" in page and "Proof of address · teal.png" in page and address(document) in page
     assert "Documents to review" in desk.get("/").text
+
+
+def test_a_decision_says_which_document_one_sees_now(desk: Any, client: Client, uploaded: Uploaded) -> None:
+    first, second = uploaded(), uploaded("red")
+    answer = desk.post(
+        address(first, "/reject"), data={"reason": "incomplete", "seen": "toReview"}, follow_redirects=True
+    )
+    assert f"Rejected: {first.file_name}. Now: {second.file_name} (1 of 1)." in answer.text
+    answer = desk.post(
+        address(second, "/accept"), data={"category": "other", "seen": "toReview"}, follow_redirects=True
+    )
+    assert f"Accepted: {second.file_name}." in answer.text and "Now:" not in answer.text
+
+
+def test_who_comes_from_the_queue_goes_on_in_the_queue(
+    desk: Any, client: Client, uploaded: Uploaded, officer: Any
+) -> None:
+    from tests.clients.making import company
+
+    first, other = uploaded(), uploaded("red", client_id=company(officer).id)
+    there = f"{address(first)}?via=queue"
+    assert f'href="{there}"' in desk.get("/queues/documents").text
+    page = desk.get(there).text
+    assert '<a href="/queues/documents">Documents to review</a>' in page and "Next to review (1)" in page
+    answer = desk.post(f"{address(first, '/accept')}?via=queue", data={"category": "other", "seen": "toReview"})
+    assert answer.location == f"{address(other)}?via=queue"
+    answer = desk.post(f"{address(other, '/accept')}?via=queue", data={"category": "other", "seen": "toReview"})
+    assert answer.location == "/queues/documents"
+
+
+def test_who_uploaded_a_document_is_told_so_where_it_is_accepted(
+    desk: Any, signed_in: Any, client: Client, folder: Store
+) -> None:
+    answer = send(desk, client, papers.picture(colour="plum"), "own.png", category="other")
+    page = desk.get(answer.location).text
+    assert "You uploaded this." in page and '<a class="btn" href="#h-decide">Decide</a>' in page
+    assert "You uploaded this." not in signed_in(Role.SENIOR_OFFICER).get(answer.location).text
+
+
+def test_an_upload_that_has_expired_already_is_refused_at_its_field(desk: Any, client: Client, folder: Store) -> None:
+    answer = send(desk, client, papers.picture(), "old.png", category="other", expiry_date="2001-01-01")
+    assert answer.status_code == 422 and "This day is over" in answer.text
+    assert desk.get(tab(client)).text.count("old.png") == 0

@@ -56,7 +56,7 @@ def _shown(
     first = request.args.get("from", 1, type=int)
     first = first if 1 <= first <= one.pages else 1
     last = min(first + PAGES_AT_ONCE - 1, one.pages)
-    waiting = [other for other in _waiting(one.client_id) if other.id != one.id]
+    waiting = _waiting(one)
     identity = identity_of(client) if one.category == DocumentCategory.IDENTITY else None
     return make_response(
         render_template(
@@ -83,23 +83,38 @@ def _shown(
             reader=actor.id,
             next_waiting=waiting[0] if waiting else None,
             waiting=len(waiting),
+            queued=_from_queue(),
+            own=actor.id is not None and one.uploaded_by_id == actor.id,
         ),
         status,
     )
 
 
-def _waiting(client_id: UUID) -> list[ClientDocument]:
-    """Documents of the client that wait, the oldest first."""
-    found = queries.of_client(client_id, DocumentFilter((DocumentState.TO_REVIEW.value,)), limit=200)
-    return found[::-1]
+def _from_queue() -> bool:
+    """Whether the reader works through the queue rather than through one client."""
+    return request.args.get("via") == "queue"
+
+
+def _waiting(one: ClientDocument) -> list[ClientDocument]:
+    """Others that wait, the first to be decided first: of the queue for who came from there, else of the client."""
+    if _from_queue():
+        found = queries.in_queue(current_actor().id, limit=200)
+    else:
+        found = queries.of_client(one.client_id, DocumentFilter((DocumentState.TO_REVIEW.value,)), limit=200)[::-1]
+    return [other for other in found if other.id != one.id]
 
 
 def _decided(one: ClientDocument, words: str) -> Any:
-    """To the next document of the client that waits, or back to the tab."""
-    flash(words, "ok")
-    waiting = [other for other in _waiting(one.client_id) if other.id != one.id]
+    """To the next document that waits, saying that it is another one, or back to where the reader came from."""
+    waiting = _waiting(one)
+    via = "queue" if _from_queue() else None
     if waiting:
-        return go(url_for("clients.document", client_id=one.client_id, document_id=waiting[0].id))
+        following = waiting[0]
+        flash(f"{words}. Now: {following.file_name} (1 of {len(waiting)}).", "ok")
+        return go(url_for("clients.document", client_id=following.client_id, document_id=following.id, via=via))
+    flash(f"{words}.", "ok")
+    if via:
+        return go(url_for("queues.show", queue="documents"))
     return go(url_for("clients.show", client_id=one.client_id, tab="documents"))
 
 
@@ -107,7 +122,7 @@ def _decide(one: ClientDocument, form: FlaskForm, verb: Callable[[], Any], words
     name = one.file_name
     refused = attempt(form, verb)
     if refused is None:
-        return _decided(queries.get(one.client_id, one.id), f"{words}: {name}.")
+        return _decided(queries.get(one.client_id, one.id), f"{words}: {name}")
     shown = {"accepting": form} if isinstance(form, AcceptForm) else {"rejecting": form}
     return _shown(queries.get(one.client_id, one.id), status=refused, **shown)  # type: ignore[arg-type]
 

@@ -104,7 +104,9 @@ def upload(
     """
     by.require(Permission.DOCUMENTS_WRITE)
     client = locked(client_id)
-    checked_expiry(expires_on, today=calendar().today())
+    today = calendar().today()
+    if checked_expiry(expires_on, today=today) and expires_on and expires_on < today:
+        raise Invalid.one("expiryDate", "This day is over: ask for a document that has not expired.", "past")
     sha256 = store.keep(looked.content)
     known = queries.with_content(client_id, sha256)
     if known is not None:

@@ -39,27 +39,6 @@ ROLES_OF_STATES = {
 }
 ANSWERS = {"GREEN": ("ok", "GREEN"), "RED": ("stop", "RED"), "YELLOW": ("wait", "YELLOW")}
 REJECT_TYPES = {"FINAL": "for good (FINAL)", "RETRY": "the applicant may try again (RETRY)"}
-#: what an event was, in words
-TYPES = {
-    "applicantCreated": "Applicant created",
-    "applicantPending": "Handed in for review",
-    "applicantPrechecked": "Checked by machine",
-    "applicantReviewed": "Reviewed",
-    "applicantOnHold": "On hold",
-    "applicantAwaitingService": "Waits for a service",
-    "applicantAwaitingUser": "Waits for the applicant",
-    "applicantPersonalInfoChanged": "Personal data changed",
-    "applicantTagsChanged": "Tags changed",
-    "applicantLevelChanged": "Level changed",
-    "applicantActivated": "Applicant activated",
-    "applicantDeactivated": "Applicant deactivated",
-    "applicantReset": "Reset",
-    "applicantDeleted": "Applicant deleted",
-    "applicantPersonalDataDeleted": "Personal data erased there",
-    "applicantWorkflowCompleted": "Workflow completed",
-    "applicantWorkflowFailed": "Workflow failed",
-    "applicantStatusPulled": "Status asked for",
-}
 #: what an answer did to the client
 DECIDED = {
     KycEffect.ACTIVATED: ("ok", "activated the client"),
@@ -78,12 +57,20 @@ def _client(client_id: UUID) -> Client:
     return found
 
 
+def _answer(answer: str | None, reject_type: str | None) -> tuple[str, str] | None:
+    """Role and words of an answer's badge: GREEN, RED FINAL, RED RETRY; None without one."""
+    if not answer:
+        return None
+    role = ANSWERS.get(answer, ("neutral", answer))[0]
+    return role, f"{answer} {reject_type}" if reject_type else answer
+
+
 def _line(row: HistoryRow) -> dict[str, Any]:
     decided = DECIDED.get(KycEffect(row.decided)) if row.decided else None
     return {
         "row": row,
-        "what": TYPES.get(row.type or "", row.type or "Without a type"),
-        "answer": ANSWERS.get(row.answer or "", ("neutral", row.answer)) if row.answer else None,
+        "what": badges.type_in_words(row.type),
+        "answer": _answer(row.answer, row.reject_type),
         "source": badges.SOURCES.get(row.source, row.source),
         "effect": badges.STATES[row.effect or WAITING].word,
         "decided": decided,
@@ -120,13 +107,13 @@ def client_verification(client_id: UUID) -> Response:
         now=now,
         found=found,
         state=(ROLES_OF_STATES[state], KYC_LABELS[state][:1].upper() + KYC_LABELS[state][1:]),
-        answer=ANSWERS.get(now.answer, ("neutral", now.answer)) if now and now.answer else None,
+        answer=_answer(now.answer, now.reject_type) if now else None,
         reject_type=REJECT_TYPES.get(now.reject_type, now.reject_type) if now and now.reject_type else None,
         labels=labels.in_words(now.labels) if now else [],
         client_comment=now.client_comment if now else None,
         link=links.applicant(now.applicant_id) if now else None,
         links=links,
-        words_of=lambda kind: TYPES.get(kind, kind),
+        words_of=badges.type_in_words,
         asked_at=max((one.asked_at for one in found.applicants if one.asked_at), default=None),
         people=staff.names(row.accepted_by for row in found.differences if row.accepted_by),
         history=[_line(row) for row in found.history],

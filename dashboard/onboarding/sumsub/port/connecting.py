@@ -12,8 +12,8 @@ from dashboard.onboarding.sumsub.port.pace import Pace
 from dashboard.settings import Settings, SumsubAccess
 
 OFF = (
-    "Sumsub's API is not connected: SUMSUB_APP_TOKEN and SUMSUB_SECRET_KEY are not set. Nothing is asked, confirmed or"
-    " compared; what Sumsub sends is processed as it comes."
+    "Sumsub's API is not connected. An administrator sets it up. Nothing is asked, confirmed or compared; what Sumsub"
+    " sends is processed as it comes."
 )
 
 
