@@ -61,6 +61,8 @@ _TASKS = {
     ("client-reviews", "periodic"): "Review periodically",
     ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
     ("verification", "rejectedWhileActive"): "Decide on a client whose verification failed",
+    ("verification", "rejectedOutOfDate"): "A rejection came late: make sure it is out of date",
+    ("verification", "aheadOfTime"): "An event from a time that has not come",
     ("verification", "approvedAfterRejection"): "Look at an approval after a rejection",
     ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
     ("verification", "approvedHeldBack"): "Approved, and held back",
