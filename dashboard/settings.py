@@ -37,6 +37,7 @@
 | SUMSUB_WEBHOOK_SECRET | (demo value, development only) | signs webhooks; several by commas while rotating |
 | SUMSUB_DIGEST_ALGORITHM | HMAC_SHA256_HEX | the only algorithm that is taken (or HMAC_SHA512_HEX, HMAC_SHA1_HEX) |
 | SUMSUB_WORKFLOW_LEVELS | (none) | levels, by commas, that are steps of a workflow: they alone approve nobody |
+| SUMSUB_APPROVING_LEVELS | (every level) | levels, by commas, whose approval may open a client |
 | DOCUMENT_MEGABYTES | 10 | size of the largest document that may be uploaded |
 | DOCUMENT_REMINDER_DAYS | 30 | days before a document expires on which somebody is reminded of it |
 | REVIEW_MONTHS_LOW, _MEDIUM, _HIGH | 60, 24, 12 | months until a client is reviewed again; at most 60, 60, 12 |
@@ -156,6 +157,7 @@ class Settings:
     sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
     sumsub_workflow_levels: frozenset[str] = frozenset()
+    sumsub_approving_levels: frozenset[str] = frozenset()
 
     @property
     def largest_document(self) -> int:
@@ -393,6 +395,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_webhook_secrets=_webhook_secrets(env, production=production),
         sumsub_digest_algorithm=_digest_algorithm(env),
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),
+        sumsub_approving_levels=frozenset(_listed(env, "SUMSUB_APPROVING_LEVELS")),
         document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
         document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
         # AMLR Art. 26(2): no later than five years, one where the risk is higher

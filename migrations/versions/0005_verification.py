@@ -73,7 +73,9 @@ CREATE FUNCTION verification_approves(p_event uuid, p_client uuid) RETURNS boole
     SELECT EXISTS (
         SELECT 1 FROM sumsub_event e LEFT JOIN sumsub_applicant a ON a.applicant_id = e.applicant_id
         WHERE e.id = p_event AND e.verdict = 'accepted' AND e.review_status = 'completed' AND e.answer = 'GREEN'
-          AND p_client::text IN (lower(e.external_user_id), a.client_id::text))
+          AND (e.type <> 'applicantStatusPulled' OR e.source = 'pull')
+          AND (p_client = a.client_id
+               OR replace(p_client::text, '-', '') = replace(btrim(lower(e.external_user_id), '{}'), '-', '')))
 $$;
 CREATE FUNCTION client_verification_guard() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
@@ -288,7 +290,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sumsub_event")),
     )
     accepted, refused = sa.text("verdict = 'accepted'"), sa.text("verdict = 'refused'")
-    op.create_index("uq_sumsub_event_digest", "sumsub_event", ["digest"], unique=True, postgresql_where=accepted)
+    op.create_index(
+        "uq_sumsub_event_digest", "sumsub_event", [sa.text("(source = 'pull')"), "digest"], unique=True,
+        postgresql_where=accepted,
+    )  # fmt: skip
     op.create_index("uq_sumsub_event_refused", "sumsub_event", ["digest"], unique=True, postgresql_where=refused)
     op.create_index(
         "ix_sumsub_event_waiting", "sumsub_event", ["applicant_id", "id"],

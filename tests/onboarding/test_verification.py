@@ -463,7 +463,7 @@ def test_what_is_seen_in_the_wild_is_read(http: FlaskClient) -> None:
         (
             {"sandboxMode": "false"}, {"sandboxMode": ...}, {"clientId": ..., "inspectionId": ..., "levelName": ...},
             {"createdAtMs": ..., "createdAt": "2026-02-04 10:01:00+0000"}, {"createdAtMs": "2026-02-04 10:01:00+0000"},
-            {"applicantType": "company", "applicantMemberOf": None}, {"reviewMode": "manual", "buttonIds": []},
+            {"applicantType": "Individual", "applicantMemberOf": None}, {"reviewMode": "manual", "buttonIds": []},
             {"externalUserId": None}, {"createdAtMs": ...},
         )
     ):  # fmt: skip

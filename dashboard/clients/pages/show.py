@@ -72,6 +72,8 @@ _TASKS = {
     ("client-reviews", "periodic"): "Review periodically",
     ("overdue-reviews", "overdue"): "Nobody has reviewed the client: debits will stop",
     ("verification", "rejectedWhileActive"): "RED FINAL on an active client",
+    ("verification", "rejectedOutOfDate"): "A rejection came late: make sure it is out of date",
+    ("verification", "aheadOfTime"): "An event from a time that has not come",
     ("verification", "approvedAfterRejection"): "GREEN after RED FINAL",
     ("verification", "notApprovedWhileActive"): "Active, and no longer approved",
     ("verification", "approvedHeldBack"): "Approved, and held back",

@@ -36,12 +36,14 @@ ONCE = frozenset({KycEffect.ACTIVATED, KycEffect.BLOCKED, KycEffect.KEPT_INACTIV
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer with consequences. `at` is the provider's time."""
+    """An answer with consequences. `at` is the provider's time. `unconfirmed`: an approval that waits for a second
+    word, and meanwhile takes nothing back."""
 
     event_id: UUID
     state: KycState
     at: datetime
     level: str | None = None
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def record(
     """Take over what a provider says now; gives what its outcome did to the client, None where it had done it before.
 
     `passed`: outcomes in their turn that something newer, told together with them, follows. None of them opens
-    anything; RED FINAL blocks an active client all the same, unless an approval follows. `late`: outcomes that came
-    after newer ones had been taken over; they are kept and told, and change nothing. Doing it twice with the same is
+    anything; RED FINAL blocks an active client all the same, unless a confirmed approval follows. `late`: outcomes that
+    came after newer ones had been taken over; they are kept and told, and change nothing. Doing it twice with the same is
     the effect of once. An approval that was held back is tried again. Raises NotFound.
     """
     client = locked(client_id)
@@ -93,8 +95,11 @@ def record(
         client.version += 1
         refresh_flags(client, by=by, cause="verification")
     for number, outcome in enumerate(passed):
-        followers = [*(each.state for each in passed[number + 1 :]), told.state]
-        _pass(client, outcome, told, cleared=KycState.APPROVED in followers, by=by)
+        approved = [
+            not each.unconfirmed for each in passed[number + 1 :] if each.state is KycState.APPROVED
+        ]  # fmt: skip
+        cleared = any(approved) or (told.state is KycState.APPROVED and told.unconfirmed is None)
+        _pass(client, outcome, told, cleared=cleared, by=by)
     effect = _follow(client, told, by=by)
     if turned and effect is None:
         _tell(client, told, None, None, by=by)

@@ -83,10 +83,9 @@ def moment_of(answer: Answer, *, newest: datetime | None, ours: KycState | None)
     return None
 
 
-def observe(
-    answer: Answer, *, applicant_id: str, external_user_id: str | None, at: datetime, sandbox: bool
-) -> Observation:
-    """Write the answer down in the shape of an event. Only what is named here is kept."""
+def observe(answer: Answer, *, applicant_id: str, at: datetime, sandbox: bool) -> Observation:
+    """Write the answer down in the shape of an event. Only what is named here is kept, and whose applicant it is only
+    where Sumsub said so."""
     review = answer.review
     result = {
         "reviewAnswer": review.answer,
@@ -101,7 +100,7 @@ def observe(
         "applicantId": applicant_id,
         "inspectionId": answer.inspection_id,
         "applicantType": answer.applicant_type,
-        "externalUserId": external_user_id,
+        "externalUserId": answer.external_user_id,
         "type": Type.STATUS_PULLED.value,
         "levelName": review.level,
         "reviewStatus": review.status,

@@ -81,6 +81,8 @@ DOUBTS = {
     DoubtCause.SANDBOX: ("From a sandbox", "Ask who points Sumsub's sandbox at production."),
     DoubtCause.UNREADABLE: ("It cannot be read", "Look at the body; ask Sumsub what it is."),
     DoubtCause.FINAL_ON_ACTIVE: ("RED FINAL on an active client", "Debits are blocked. Decide what becomes of it."),
+    DoubtCause.FINAL_LATE: ("RED FINAL, out of date, on an active client", "Make sure at Sumsub that it is."),
+    DoubtCause.AHEAD: ("From a time that has not come", "Ask who sent it; it approves nobody."),
     DoubtCause.GREEN_AFTER_FINAL: ("GREEN after RED FINAL", "Ask Sumsub why it changed its mind."),
     DoubtCause.WITHDRAWN_ON_ACTIVE: ("Active, and no longer approved", "Decide whether the client may go on."),
     DoubtCause.HELD_BACK: ("Approved, and held back", "Settle what stands in the way, then process it again."),

@@ -1,7 +1,8 @@
 """What opens a client needs a second word: an approval told by a webhook counts when Sumsub's API says the same.
 
 A webhook is signed with a secret that everybody with the right to manage settings at Sumsub can read; the API is asked
-by us. Where there are no credentials, or `SUMSUB_CONFIRM_APPROVALS` is 0, the webhook alone opens.
+by us. It must name the client itself: whose applicant it is, the webhook alone has said. Where there are no
+credentials, or `SUMSUB_CONFIRM_APPROVALS` is 0, the webhook alone opens.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ def install(ask: Ask) -> None:
     _ask[0] = ask
 
 
-def waits_for(applicant_id: str, folded: Folded) -> str | None:
+def waits_for(applicant_id: str, folded: Folded, client_id: UUID) -> str | None:
     """Why this approval opens nothing yet, in words; None where nothing of that kind stands in its way."""
     if folded.state is not KycState.APPROVED or folded.outcome is None:
         return None
-    return None if _is_confirmed(applicant_id, folded.outcome.event_id) else WAITS
+    return None if is_confirmed(applicant_id, folded.outcome.event_id, client_id) else WAITS
 
 
 def ask(applicant_id: str, client_id: UUID) -> None:
@@ -56,24 +57,30 @@ def waits(applicant: SumsubApplicant) -> bool:
     now = session().get(ClientVerification, applicant.client_id, populate_existing=True)
     if now is None or now.applicant_id != applicant.applicant_id or now.approved_event_id is None:
         return False
-    return not _is_confirmed(applicant.applicant_id, now.approved_event_id)
+    return not is_confirmed(applicant.applicant_id, now.approved_event_id, applicant.client_id)
 
 
-def _is_confirmed(applicant_id: str, event_id: UUID) -> bool:
-    """The API said the same, at the time of the webhook or later; or nobody needs to ask."""
+def is_confirmed(applicant_id: str, event_id: UUID, client_id: UUID) -> bool:
+    """The API said the same of this client's applicant, when the approval came or later; or nobody needs to ask."""
     if not connecting.connection().confirms_approvals:
         return True
     told = session().get(SumsubEvent, event_id)
     # a simulation is our own word, and counts only where nothing is at stake
-    if told is None or told.source != Source.WEBHOOK:
+    if told is None or told.source == Source.SIMULATION:
         return True
-    asked = sa.exists().where(
+    return bool(session().scalar(sa.select(sa.exists(words(applicant_id, told, client_id)))))
+
+
+def words(applicant_id: str, told: SumsubEvent, client_id: UUID) -> sa.Select[tuple[SumsubEvent]]:
+    """The API's own words that confirm this event: approved, about this client, and not older than the event here."""
+    return sa.select(SumsubEvent).where(
         SumsubEvent.applicant_id == applicant_id,
         SumsubEvent.verdict == Verdict.ACCEPTED.value,
         SumsubEvent.source == Source.PULL.value,
         SumsubEvent.review_status == "completed",
         SumsubEvent.answer == "GREEN",
+        # as Sumsub named it: of what we know ourselves nothing is written into an answer
+        SumsubEvent.external_user_id == str(client_id),
         # the same answer given again is counted on the same row
         SumsubEvent.delivered_at >= told.received_at,
     )
-    return bool(session().scalar(sa.select(asked)))

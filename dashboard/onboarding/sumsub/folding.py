@@ -40,6 +40,8 @@ _RANKS = {
 _GREEN, _OTHER, _RETRY, _FINAL, _UNKNOWN = 50, 55, 60, 70, 5
 _WORKFLOW = 2
 _ALMOST_A_SECOND = timedelta(milliseconds=999)
+#: how far Sumsub's clock may be ahead of ours
+SKEW = timedelta(minutes=5)
 
 
 class Place(NamedTuple):
@@ -51,9 +53,9 @@ class Place(NamedTuple):
 
 
 def place_of(message: Message, received_at: datetime) -> Place:
-    """`received_at` stands in where the message names no time. What lies ahead of our clock is not moved: the order is
-    Sumsub's own."""
-    at = message.told_at or received_at
+    """`received_at` stands in where the message names no time. Nothing lies further ahead than clocks may differ: what
+    says so would stand in the way of everything that truly happens."""
+    at = min(message.told_at or received_at, received_at + SKEW)
     if message.told_at is not None and message.whole_seconds and not message.approves:
         at += _ALMOST_A_SECOND
     return Place(at, _rank(message), message.meaning)

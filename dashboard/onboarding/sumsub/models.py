@@ -47,7 +47,7 @@ class SumsubEvent(Base):
 
     type: Mapped[str | None]
     applicant_id: Mapped[str | None]
-    #: our client's id, as it came
+    #: our client's id, a UUID in its one spelling
     external_user_id: Mapped[str | None]
     correlation_id: Mapped[str | None]
     level: Mapped[str | None]
@@ -79,9 +79,11 @@ class SumsubEvent(Base):
             " AND meaning IS NOT NULL)",
             name="accepted_has_a_place",
         ),
-        # told again it is the same event; what a stranger sends never stands in its way
+        # told again it is the same event; what a stranger sends never stands in its way, and what was signed with the
+        # webhook's secret not in that of an answer that we asked for
         sa.Index(
-            "uq_sumsub_event_digest", "digest", unique=True, postgresql_where=sa.text("verdict = 'accepted'")
+            "uq_sumsub_event_digest", sa.text("(source = 'pull')"), "digest", unique=True,
+            postgresql_where=sa.text("verdict = 'accepted'"),
         ),
         sa.Index(
             "uq_sumsub_event_refused", "digest", unique=True, postgresql_where=sa.text("verdict = 'refused'")

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from dashboard.onboarding.sumsub.vocabulary import Type
 
@@ -23,6 +24,8 @@ _TIME = re.compile(
 )
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+#: our client's id in the spellings of the same UUID: with or without hyphens and braces, in either case
+_CLIENT_ID = re.compile(r"(\{)?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}(?(1)\})", re.ASCII | re.IGNORECASE)
 
 
 class Unreadable(Exception):
@@ -56,6 +59,8 @@ class Message:
     told_at: datetime | None
     whole_seconds: bool
     member_of: bool
+    #: individual or company, or what else came
+    applicant_type: str | None
     #: of what is told about a transaction rather than an applicant
     transaction_id: str | None
     meaning: str
@@ -88,7 +93,7 @@ def read(body: bytes) -> Message:
     return Message(
         type=_text(told, "type", allowances),
         applicant_id=_text(told, "applicantId", allowances),
-        external_user_id=_text(told, "externalUserId", allowances),
+        external_user_id=client_name(_text(told, "externalUserId", allowances)),
         correlation_id=_text(told, "correlationId", allowances),
         level=_text(told, "levelName", allowances),
         previous_level=_text(told, "previousLevelName", allowances),
@@ -98,10 +103,22 @@ def read(body: bytes) -> Message:
         told_at=told_at,
         whole_seconds=whole_seconds,
         member_of=bool(told.get("applicantMemberOf")),
+        applicant_type=_text(told, "applicantType", allowances),
         transaction_id=_text(told, "kytTxnId", allowances) or _text(told, "kytDataTxnId", allowances),
         meaning=_meaning(told),
         allowances=tuple(dict.fromkeys(allowances)),
     )
+
+
+def client_id(text: str | None) -> UUID | None:
+    """The client that an external user id names; None where it is no UUID."""
+    return UUID(text) if text and _CLIENT_ID.fullmatch(text) else None
+
+
+def client_name(text: str | None) -> str | None:
+    """An external user id in one spelling: two spellings of one UUID are one client."""
+    found = client_id(text)
+    return str(found) if found else text
 
 
 def _meaning(told: dict[str, Any]) -> str:

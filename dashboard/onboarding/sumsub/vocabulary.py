@@ -92,6 +92,10 @@ class DoubtCause(StrEnum):
     UNREADABLE = "unreadable"
     #: RED FINAL on an active client
     FINAL_ON_ACTIVE = "rejectedWhileActive"
+    #: RED FINAL, told of an active client after something newer
+    FINAL_LATE = "rejectedOutOfDate"
+    #: told for a time that has not come
+    AHEAD = "aheadOfTime"
     #: approved after RED FINAL, without a new start between
     GREEN_AFTER_FINAL = "approvedAfterRejection"
     #: an active client whose approval was withdrawn, reset or asked again

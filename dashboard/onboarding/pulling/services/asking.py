@@ -10,6 +10,7 @@ from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Permission
 from dashboard.audit import services as audit
 from dashboard.background import services as background
+from dashboard.clients.vocabulary import KycState
 from dashboard.database import session
 from dashboard.errors import Refused
 from dashboard.onboarding.pulling.services import questions, silence
@@ -62,9 +63,18 @@ def ask_due(*, by: Actor) -> dict[str, int]:
 
 def _release(*, by: Actor) -> int:
     """Approvals that waited for a second word count by themselves once nobody asks for one any more."""
-    found = questions.waiting_to_confirm(limit=MOST_AT_ONCE)
+    found = [each for each in questions.waiting_to_confirm(limit=MOST_AT_ONCE) if _is_told(each.applicant_id)]
     for question in found:
         assert question.applicant_id is not None  # a confirmation is of an applicant that told something
         questions.end(question, Outcome.GIVEN_UP)
         processing.process(question.applicant_id, by=by, wait=True)
     return len(found)
+
+
+def _is_told(applicant_id: str | None) -> bool:
+    """Whether what is to be confirmed was told to us; an approval of which only Sumsub knows must still be asked for
+    while it can be."""
+    if not connecting.connection().is_on:
+        return True
+    state = sa.select(SumsubApplicant.state).where(SumsubApplicant.applicant_id == applicant_id)
+    return session().scalar(state) == KycState.APPROVED.value

@@ -54,6 +54,16 @@ def _standing(applicant_id: str) -> dict[str, VerificationDifference]:
     return {difference.field: difference for difference in found}
 
 
+def stands(applicant_id: str, field: Field) -> bool:
+    """Whether it differs still, as far as anybody looked: open, or let stand by a person."""
+    found = sa.exists().where(
+        VerificationDifference.applicant_id == applicant_id,
+        VerificationDifference.field == field.value,
+        VerificationDifference.state != DifferenceState.RESOLVED.value,
+    )
+    return bool(session().scalar(sa.select(found)))
+
+
 def settle(
     applicant_id: str,
     found: Mapping[Field, Pair],

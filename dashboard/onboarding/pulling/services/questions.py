@@ -62,6 +62,7 @@ def ask_about(
             index_where=sa.text(waiting),
             set_={
                 "due_at": sa.func.least(SumsubQuestion.due_at, fresh.excluded.due_at),
+                "client_id": sa.func.coalesce(SumsubQuestion.client_id, fresh.excluded.client_id),
                 "reason": sa.case((stays, SumsubQuestion.reason), else_=fresh.excluded.reason),
             },
         )

@@ -21,8 +21,8 @@ from dashboard.onboarding.pulling.models import SumsubQuestion
 from dashboard.onboarding.pulling.observations import SETTLED, agree, moment_of, observe, own_moment, state_of
 from dashboard.onboarding.pulling.services import differences, questions
 from dashboard.onboarding.pulling.services.differences import Pair
-from dashboard.onboarding.pulling.vocabulary import QUEUE, UNCONFIRMED, Field, Outcome
-from dashboard.onboarding.sumsub import confirming
+from dashboard.onboarding.pulling.vocabulary import QUEUE, UNCONFIRMED, Field, Outcome, Reason
+from dashboard.onboarding.sumsub import confirming, reader
 from dashboard.onboarding.sumsub.models import SumsubApplicant, SumsubEvent
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.port.answers import Answer
@@ -39,12 +39,14 @@ _COMPARED = frozenset({Field.APPLICANT, Field.STATE, Field.LEVEL, Field.LABELS})
 @dataclass(frozen=True)
 class Taken:
     """`outcome` None: it differs, but an answer may lag that far behind; ask again later. `standing` and `resolved`
-    count differences of the applicant."""
+    count differences of the applicant. `whose`: it is not applied before Sumsub says whose applicant it is, which is to
+    be asked now."""
 
     outcome: Outcome | None
     standing: int = 0
     resolved: int = 0
     event_id: UUID | None = None
+    whose: bool = False
 
 
 def look(
@@ -61,13 +63,19 @@ def look(
         return _not_known(applicant, comparison_id=comparison_id, by=by)
     before = _differing(applicant, answer)
     event_id, lags = None, False
-    if Field.CLIENT not in before and (Field.STATE in before or _confirms(applicant, answer)):
+    news = Field.STATE in before or _confirms(applicant, answer)
+    whose = _whose(applicant, answer, before)
+    if Field.CLIENT not in before and not whose and news:
         event_id, lags = _apply(applicant, answer, before, by=by)
         if event_id and applicant.client_id is not None and not confirming.waits(applicant):
             queues.close_items(QUEUE, object_id=applicant.client_id, cause=UNCONFIRMED, by=by)
     after = _differing(applicant, answer) if event_id else before
-    looked = _COMPARED | ({Field.CLIENT} if answer.external_user_id else frozenset())
-    if lags:
+    looked = _COMPARED | ({Field.CLIENT} if _names(answer) else frozenset())
+    if whose:
+        questions.ask_about(
+            Reason.CONFIRM, applicant_id=applicant.applicant_id, client_id=applicant.client_id, by=by
+        )  # fmt: skip
+    if lags or whose:
         # what it shows may be the state of a moment ago: nothing is said about it yet
         looked -= {Field.STATE, Field.LABELS}
         after = {field: pair for field, pair in after.items() if field in looked}
@@ -81,13 +89,13 @@ def look(
         caught_up={field: pair for field, pair in before.items() if field not in after} if event_id else None,
     )
     outcome: Outcome | None = Outcome.SAME
-    if lags:
+    if lags or whose:
         outcome = None
     elif after:
         outcome = Outcome.DIFFERS
     elif before:
         outcome = Outcome.APPLIED
-    return Taken(outcome, settled.standing, settled.resolved, event_id)
+    return Taken(outcome, settled.standing, settled.resolved, event_id, whose)
 
 
 def _not_known(applicant: SumsubApplicant, *, comparison_id: UUID | None, by: Actor) -> Taken:
@@ -104,6 +112,31 @@ def _not_known(applicant: SumsubApplicant, *, comparison_id: UUID | None, by: Ac
     return Taken(Outcome.SAME if gone else Outcome.NOT_KNOWN, settled.standing, settled.resolved)
 
 
+def _names(answer: Answer) -> bool:
+    """Whether it is an answer that says whose applicant it is; `…/status` never does."""
+    return answer.applicant_id is not None
+
+
+def _whose(applicant: SumsubApplicant, answer: Answer, before: dict[Field, Pair]) -> bool:
+    """Whether it counts only once Sumsub has said whose applicant it is: that was in doubt before, or it would approve.
+    The webhook that bound the applicant to the client may be forged."""
+    if _names(answer):
+        return False
+    if differences.stands(applicant.applicant_id, Field.CLIENT):
+        return True
+    if state_of(answer.review) is not KycState.APPROVED:
+        return False
+    if Field.STATE not in before:
+        return confirming.waits(applicant)
+    at, newest = own_moment(answer.review), _newest(applicant)
+    return at is not None and (newest is None or at > newest)
+
+
+def _is_of(applicant: SumsubApplicant, answer: Answer) -> bool:
+    bound = str(applicant.client_id) if applicant.client_id else applicant.external_user_id
+    return reader.client_name(answer.external_user_id) == bound
+
+
 def _ours(applicant: SumsubApplicant) -> KycState | None:
     return KycState(applicant.state) if applicant.state else None
 
@@ -118,7 +151,7 @@ def _differing(applicant: SumsubApplicant, answer: Answer) -> dict[Field, Pair]:
         found[Field.STATE] = Pair(ours.value if ours else None, theirs.value)
     if review.level and applicant.level and review.level != applicant.level:
         found[Field.LEVEL] = Pair(applicant.level, review.level)
-    if answer.external_user_id and answer.external_user_id != applicant.external_user_id:
+    if _names(answer) and not _is_of(applicant, answer):
         found[Field.CLIENT] = Pair(applicant.external_user_id, answer.external_user_id)
     if Field.STATE not in found and theirs in _REJECTIONS:
         here = _labels(applicant)
@@ -176,7 +209,6 @@ def _apply(
     seen = observe(
         answer,
         applicant_id=applicant.applicant_id,
-        external_user_id=applicant.external_user_id,
         at=at,
         sandbox=connecting.connection().sandbox,
     )
@@ -197,6 +229,10 @@ def question_answered(question: SumsubQuestion, answer: Answer, *, by: Actor) ->
     if row_id is None:
         return _found(question, answer, applicant_id, by=by)
     taken = look(row_id, answer, by=by)
+    if taken.whose:
+        # the same question, and now the one that says whose applicant it is
+        session().refresh(question)
+        return None
     if taken.outcome is None:
         questions.again(question, "lagging", after=SETTLED, counts=False)
         return None
@@ -228,7 +264,6 @@ def _found(question: SumsubQuestion, answer: Answer, applicant_id: str, *, by: A
     seen = observe(
         answer,
         applicant_id=applicant_id,
-        external_user_id=answer.external_user_id,
         at=at,
         sandbox=connecting.connection().sandbox,
     )

@@ -16,7 +16,7 @@ from dashboard.clients.services.activate import activation_obstacle
 from dashboard.clients.vocabulary import KycEffect, KycState, Status
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound
-from dashboard.onboarding.sumsub.folding import Folded
+from dashboard.onboarding.sumsub.folding import SKEW, Folded
 from dashboard.onboarding.sumsub.models import SumsubApplicant, SumsubEvent
 from dashboard.onboarding.sumsub.vocabulary import QUEUE, DoubtCause, EventEffect, Type
 from dashboard.queues import services as queues
@@ -24,7 +24,10 @@ from dashboard.queues.models import QueueItem
 
 EVENT, APPLICANT = "sumsub_event", "sumsub_applicant"
 #: business days until somebody should have looked
-DUE = {DoubtCause.FINAL_ON_ACTIVE: 1, DoubtCause.GREEN_AFTER_FINAL: 1, DoubtCause.CONTRADICTION: 1}
+DUE = {
+    DoubtCause.FINAL_ON_ACTIVE: 1, DoubtCause.FINAL_LATE: 1, DoubtCause.GREEN_AFTER_FINAL: 1,
+    DoubtCause.CONTRADICTION: 1,
+}  # fmt: skip
 DUE_OTHERWISE = 2
 #: its existence tells nothing of why a client is blocked
 OPEN_TO_ALL = frozenset(
@@ -88,6 +91,13 @@ def of_client(
             _raise(cause, EVENT, stays, client.id)
 
 
+def final_late(client: Client, event_ids: Sequence[UUID]) -> None:
+    """RED FINAL that came after something newer: what is newer may be forged, and the client goes on."""
+    if (client.status_before_block or client.status) == Status.ACTIVE:
+        for event_id in event_ids:
+            _raise(DoubtCause.FINAL_LATE, EVENT, event_id, client.id)
+
+
 def _open_of(client_id: UUID, cause: DoubtCause) -> list[QueueItem]:
     return list(
         session().scalars(
@@ -117,7 +127,10 @@ def of_events(
         effect = effects.get(row.id)
         if effect is EventEffect.SANDBOX:
             _raise(DoubtCause.SANDBOX, EVENT, row.id, client_id)
-        elif row.id in strangers:
+            continue
+        if row.told_at and row.told_at > row.received_at + SKEW:
+            _raise(DoubtCause.AHEAD, EVENT, row.id, client_id)
+        if row.id in strangers:
             _raise(DoubtCause.CONTRADICTION, EVENT, row.id, client_id)
         elif effect is not EventEffect.DUPLICATE and row.correlation_id and row.told_at:
             first = known[row.type, row.correlation_id, row.told_at]

@@ -21,15 +21,15 @@ from dashboard.access.actor import Actor
 from dashboard.clients.models import Client
 from dashboard.clients.services import lock
 from dashboard.clients.services.verification import Outcome, Told, record
-from dashboard.clients.vocabulary import KycEffect
+from dashboard.clients.vocabulary import KycEffect, KycState
 from dashboard.database import new_id, session
-from dashboard.onboarding.sumsub import confirming, reader
-from dashboard.onboarding.sumsub.folding import Event, Folded, Place, fold, newest_applicant
+from dashboard.onboarding.sumsub import confirming, fitting, reader
+from dashboard.onboarding.sumsub.folding import SKEW, Event, Folded, Place, fold, newest_applicant
 from dashboard.onboarding.sumsub.models import SumsubApplicant, SumsubEvent
 from dashboard.onboarding.sumsub.reader import Message, Review
 from dashboard.onboarding.sumsub.rules import rules
 from dashboard.onboarding.sumsub.services import doubts
-from dashboard.onboarding.sumsub.vocabulary import EventEffect, Source, Verdict
+from dashboard.onboarding.sumsub.vocabulary import EventEffect, Source, Type, Verdict
 
 #: effects after which an event that tells a state has had its turn
 _HAD = frozenset({EventEffect.APPLIED.value, EventEffect.OUT_OF_DATE.value})
@@ -120,14 +120,17 @@ def process(applicant_id: str, *, by: Actor, wait: bool = False) -> Processed | 
             overtaken = chosen[0] != applicant_id or (newest is not None and _place(row) < newest)
             effects[row.id] = EventEffect.OUT_OF_DATE if overtaken else EventEffect.APPLIED
         late, passed = _outcomes(ours, chosen[1], effects)
-        unconfirmed = confirming.waits_for(*chosen)
+        passed = [_confirmed_or_not(each, applicant_id, client.id) for each in passed]
+        waits, misfit = confirming.waits_for(*chosen, client.id), _misfit(client, *chosen)
         effect = record(
-            client.id, told=replace(_told(*chosen), unconfirmed=unconfirmed), passed=passed, late=late, by=by
+            client.id, told=replace(_told(*chosen), unconfirmed=misfit or waits), passed=passed, late=late, by=by
         )
-        if unconfirmed and effect is KycEffect.HELD_BACK:
+        # also where it opens nothing: what is not confirmed may hide what would close
+        if waits and (stateful or effect is KycEffect.HELD_BACK):
             confirming.ask(chosen[0], client.id)
         if chosen[0] == applicant_id:
-            doubts.of_client(client, chosen[1], effect, by=by, unconfirmed=unconfirmed is not None)
+            doubts.of_client(client, chosen[1], effect, by=by, unconfirmed=waits is not None and misfit is None)
+        doubts.final_late(client, [each.event_id for each in late if each.state is KycState.REJECTED])
     doubts.of_events(fresh, rows_here, effects, strangers=strangers, client_id=client.id)
     doubts.client_found(applicant, by=by)
     _mark(fresh, effects, client.id)
@@ -186,7 +189,7 @@ def message_of(row: SumsubEvent) -> Message:
         type=row.type, applicant_id=row.applicant_id, external_user_id=row.external_user_id,
         correlation_id=row.correlation_id, level=row.level, previous_level=None, review_status=row.review_status,
         review=Review(row.answer, row.reject_type), sandbox=row.sandbox, told_at=row.told_at, whole_seconds=False,
-        member_of=False, transaction_id=None, meaning=row.meaning or row.digest,
+        member_of=False, applicant_type=None, transaction_id=None, meaning=row.meaning or row.digest,
     )  # fmt: skip
 
 
@@ -200,14 +203,37 @@ def counts_here(row: SumsubEvent) -> bool:
     return not (rules().production and (row.sandbox or row.source == Source.SIMULATION.value))
 
 
+def _is_believed(row: SumsubEvent) -> bool:
+    """An answer that we asked for came by our asking and by no other way, and no approval is of a time to come."""
+    if row.type == Type.STATUS_PULLED:
+        return row.source == Source.PULL
+    opens = row.type == Type.ACTIVATED or (row.review_status == "completed" and row.answer == "GREEN")
+    return not (opens and row.told_at is not None and row.told_at > row.received_at + SKEW)
+
+
 def _tells_state(row: SumsubEvent) -> bool:
-    return reader.tells_state(row.type) and counts_here(row)
+    return reader.tells_state(row.type) and counts_here(row) and _is_believed(row)
+
+
+def _confirmed_or_not(outcome: Outcome, applicant_id: str, client_id: UUID) -> Outcome:
+    if outcome.state is not KycState.APPROVED:
+        return outcome
+    return replace(outcome, unconfirmed=not confirming.is_confirmed(applicant_id, outcome.event_id, client_id))
+
+
+def _misfit(client: Client, applicant_id: str, folded: Folded) -> str | None:
+    """Why the approval is not one of this client, in words."""
+    if folded.state is not KycState.APPROVED or folded.outcome is None:
+        return None
+    told = session().get_one(SumsubEvent, folded.outcome.event_id)
+    words = session().scalars(confirming.words(applicant_id, told, client.id))
+    return fitting.misfit(client, folded.outcome.level, [message_of(row) for row in (told, *words)])
 
 
 def _fold(rows: Iterable[SumsubEvent]) -> Folded:
     events = []
     for row in rows:
-        if reader.is_folded(row.type) and counts_here(row):
+        if reader.is_folded(row.type) and counts_here(row) and _is_believed(row):
             assert row.told_at is not None
             events.append(Event(row.id, _place(row), row.told_at, message_of(row)))
     return fold(events, workflow_levels=rules().workflow_levels)
@@ -230,7 +256,12 @@ def _folds(
         theirs = _events_of(others)
         found += [(other, _fold(row for row in theirs if row.applicant_id == other)) for other in others]
     number = newest_applicant(found)
-    return ours, found[number] if number is not None else None
+    if number is None:
+        return ours, None
+    which, chosen = found[number]
+    # a client that was rejected for good does not begin anew by being somebody else
+    final = any(one.final_before for _, one in found)
+    return ours, (which, replace(chosen, final_before=final))
 
 
 def _told(applicant_id: str, folded: Folded) -> Told:
@@ -258,24 +289,24 @@ def _outcomes(ours: Folded, chosen: Folded, effects: dict[UUID, EventEffect]) ->
 def _is_own(row: SumsubEvent, applicant: SumsubApplicant) -> bool:
     """An event of this applicant that names another client than the others did is nobody's: a person must look."""
     named, own = row.external_user_id, applicant.external_user_id
-    return named is None or own is None or named.lower() == own.lower()
+    return named is None or own is None or named == own
 
 
 def _plain_effects(
     fresh: Sequence[SumsubEvent], rows: Sequence[SumsubEvent], strangers: frozenset[UUID]
 ) -> dict[UUID, EventEffect]:
     """Effects of events that tell no state here: noted, the same in other bytes, from a sandbox."""
-    first: dict[str, UUID] = {}
+    first: dict[tuple[bool, str], UUID] = {}
     for row in rows:
         if row.meaning is not None:
-            first.setdefault(row.meaning, row.id)
+            first.setdefault((row.source == Source.PULL, row.meaning), row.id)
     effects = {}
     for row in fresh:
-        if row.meaning is not None and first[row.meaning] != row.id:
+        if row.meaning is not None and first[row.source == Source.PULL, row.meaning] != row.id:
             effects[row.id] = EventEffect.DUPLICATE
         elif not counts_here(row):
             effects[row.id] = EventEffect.SANDBOX
-        elif not reader.tells_state(row.type) or row.id in strangers:
+        elif not _tells_state(row) or row.id in strangers:
             effects[row.id] = EventEffect.NOTED
     return effects
 
@@ -289,11 +320,8 @@ def _client_of(applicant: SumsubApplicant, rows: Sequence[SumsubEvent]) -> Clien
     if named and applicant.external_user_id is None:
         applicant.external_user_id = named[0].external_user_id
     for row in named:
-        try:
-            wanted = UUID(row.external_user_id)
-        except ValueError:
-            continue
-        client = session().get(Client, wanted)
+        wanted = reader.client_id(row.external_user_id)
+        client = session().get(Client, wanted) if wanted else None
         if client is not None and client.purged_at is None:
             applicant.client_id, applicant.external_user_id = client.id, row.external_user_id
             return client
@@ -304,15 +332,27 @@ def _without_client(applicant: SumsubApplicant, rows: Sequence[SumsubEvent], *, 
     """Nobody here is meant, so far: it is kept, and taken up when the client comes."""
     fresh = [row for row in rows if row.effect is None]
     effects = _plain_effects(fresh, rows, frozenset())
-    member = any(message_of(row).member_of for row in rows)
+    if _is_gone(applicant, rows):
+        otherwise = EventEffect.NOTED
+    elif any(message_of(row).member_of for row in rows):
+        otherwise = EventEffect.MEMBER
+    else:
+        otherwise = EventEffect.UNKNOWN_CLIENT
     for row in fresh:
-        effects.setdefault(row.id, EventEffect.MEMBER if member else EventEffect.UNKNOWN_CLIENT)
+        effects.setdefault(row.id, otherwise)
     if EventEffect.UNKNOWN_CLIENT in effects.values():
         doubts.client_unknown(applicant)
     doubts.of_events(fresh, rows, effects, strangers=frozenset(), client_id=None)
     _mark(fresh, effects, None)
     _describe(applicant, _fold(rows), rows)
     return Processed(applicant.applicant_id, len(fresh))
+
+
+def _is_gone(applicant: SumsubApplicant, rows: Sequence[SumsubEvent]) -> bool:
+    """Whether it is of a client whose data has been deleted: nothing is to be found out about that."""
+    named = {reader.client_id(row.external_user_id) for row in rows} | {applicant.client_id}
+    query = sa.select(sa.exists().where(Client.id.in_(named - {None}), Client.purged_at.is_not(None)))
+    return bool(session().scalar(query))
 
 
 def _mark(fresh: Sequence[SumsubEvent], effects: dict[UUID, EventEffect], client_id: UUID | None) -> None:
@@ -325,7 +365,9 @@ def _mark(fresh: Sequence[SumsubEvent], effects: dict[UUID, EventEffect], client
 
 
 def _describe(applicant: SumsubApplicant, folded: Folded, rows: Sequence[SumsubEvent]) -> None:
-    telling = [row.told_at for row in rows if _tells_state(row) and row.told_at is not None]
+    telling = [
+        min(row.told_at, row.received_at + SKEW) for row in rows if _tells_state(row) and row.told_at is not None
+    ]
     applicant.state = folded.state.value if folded.known else None
     applicant.level = folded.level
     applicant.first_told_at, applicant.last_told_at = (min(telling), max(telling)) if telling else (None, None)

@@ -45,11 +45,16 @@ _ACCEPT = """
 INSERT INTO sumsub_event (id, received_at, source, verdict, digest, meaning, body, size, delivered_at, secret_number,
     allowances, type, applicant_id, external_user_id, correlation_id, level, review_status, answer, reject_type,
     sandbox, told_at, ordered_at, ordered_rank, processed_at, effect)
-VALUES ($1::uuid, $2::timestamptz, $3::text, 'accepted', $4::text, $5::text, $6::bytea, $7::int, $2::timestamptz,
+VALUES ($1::uuid, $2::timestamptz, $3::text, 'accepted', $4::text, $5::text,
+    -- of whom everything personal was deleted, nothing new is kept
+    CASE WHEN EXISTS (SELECT 1 FROM client c WHERE c.id = $23::uuid AND c.purged_at IS NOT NULL)
+           OR EXISTS (SELECT 1 FROM sumsub_applicant a JOIN client c ON c.id = a.client_id
+                      WHERE a.applicant_id = $11::text AND c.purged_at IS NOT NULL)
+         THEN NULL ELSE $6::bytea END, $7::int, $2::timestamptz,
     $8::smallint, ARRAY(SELECT jsonb_array_elements_text($9::jsonb)), $10::text, $11::text, $12::text, $13::text,
     $14::text, $15::text, $16::text, $17::text, $18::boolean, $19::timestamptz, $20::timestamptz, $21::smallint,
     CASE WHEN $22::text IS NOT NULL THEN $2::timestamptz END, $22::text)
-ON CONFLICT (digest) WHERE verdict = 'accepted' DO UPDATE
+ON CONFLICT ((source = 'pull'), digest) WHERE verdict = 'accepted' DO UPDATE
     SET deliveries = sumsub_event.deliveries + 1, delivered_at = EXCLUDED.delivered_at
 RETURNING id, xmax = 0
 """
@@ -79,7 +84,7 @@ def accept(body: bytes, *, source: Source, secret_number: int | None = None) -> 
         message = reader.read(body)
     except reader.Unreadable as problem:
         return _keep_unreadable(body, digest, str(problem), moment, source, secret_number)
-    place = place_of(message, moment)
+    place, named = place_of(message, moment), reader.client_id(message.external_user_id)
     # of transactions and cases nothing follows for a client
     effect = None if message.applicant_id else EventEffect.NOTED.value
     row = direct.one(
@@ -90,6 +95,7 @@ def accept(body: bytes, *, source: Source, secret_number: int | None = None) -> 
             message.correlation_id, message.level, message.review_status, message.review.answer,
             message.review.reject_type, None if message.sandbox is None else str(message.sandbox).lower(),
             (message.told_at or moment).isoformat(), place.at.isoformat(), place.rank, effect,
+            str(named) if named else None,
         ],
     )  # fmt: skip
     assert row is not None  # inserted or updated: there is always one
@@ -111,7 +117,7 @@ def _keep_unreadable(
             _ACCEPT,
             [
                 new_id(), moment.isoformat(), source.value, digest, None, body, len(body), secret_number,
-                _json_list((problem,)), *[None] * 9, None, None, None, EventEffect.UNREADABLE.value,
+                _json_list((problem,)), *[None] * 9, None, None, None, EventEffect.UNREADABLE.value, None,
             ],
         )  # fmt: skip
         assert row is not None
