@@ -225,4 +225,5 @@ def first_expiry(client_id: UUID, after: date) -> date | None:
         .group_by(ClientDocument.category)
         .subquery()
     )
-    return session().scalar(sa.select(sa.func.min(newest.c.day)).where(newest.c.day > after))
+    found: date | None = session().scalar(sa.select(sa.func.min(newest.c.day)).where(newest.c.day > after))
+    return found

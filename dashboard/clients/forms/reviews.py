@@ -53,7 +53,7 @@ class MarkForm(FlaskForm):
     comment = longer_text("Comment, staff only", longest=LONGEST_COMMENT, marked=True, id="mark-comment")
 
     def validate_kind(self, field: RadioField) -> None:
-        offered = dict(field.choices)
+        offered: dict[str, Any] = dict(field.choices)  # type: ignore[arg-type]
         if field.data not in offered:
             raise ValidationError("Choose PEP or sanctions." if len(offered) > 1 else "Choose the kind.")
 
