@@ -237,6 +237,13 @@ class ClientFlag(Base):
         sa.Index("ix_client_flag_code", "code", "client_id", postgresql_where=sa.text("closed_at IS NULL")),
         sa.Index("ix_client_flag_owner", "owner_id", "opened_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
         sa.Index("ix_client_flag_opened", "opened_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
+        # those that somebody must look at, without walking the many that nobody needs to
+        sa.Index(
+            "ix_client_flag_to_review",
+            "opened_at",
+            "id",
+            postgresql_where=sa.text("closed_at IS NULL AND severity >= 2"),
+        ),
         sa.Index("ix_client_flag_client", "client_id", sa.text("id DESC")),
     )
 

@@ -430,6 +430,10 @@ def _tables() -> None:
         "ix_client_flag_opened", "client_flag", ["opened_at", "id"], unique=False,
         postgresql_where=sa.text("closed_at IS NULL"),
     )  # fmt: skip
+    op.create_index(
+        "ix_client_flag_to_review", "client_flag", ["opened_at", "id"], unique=False,
+        postgresql_where=sa.text("closed_at IS NULL AND severity >= 2"),
+    )  # fmt: skip
     op.create_index("ix_client_flag_client", "client_flag", ["client_id", sa.literal_column("id DESC")], unique=False)
 
 
