@@ -98,14 +98,14 @@ class SumsubEvent(Base):
         sa.Index(
             "ix_sumsub_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
         ),
+        sa.Index("ix_sumsub_event_external_user", sa.text("lower(external_user_id)"),
+                 postgresql_where=sa.text("external_user_id IS NOT NULL")),
         sa.Index("ix_sumsub_event_type", "type", sa.text("id DESC")),
         sa.Index(
             "ix_sumsub_event_effect", "effect", sa.text("id DESC"),
             postgresql_where=sa.text("effect IS NOT NULL AND effect NOT IN ('applied', 'noted')"),
         ),
         sa.Index("ix_sumsub_event_correlation", "correlation_id"),
-        sa.Index("ix_sumsub_event_external_user", sa.text("lower(external_user_id)"),
-                 postgresql_where=sa.text("external_user_id IS NOT NULL")),
     )  # fmt: skip
 
 
