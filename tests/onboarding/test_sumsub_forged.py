@@ -136,7 +136,7 @@ def test_once_sumsub_says_that_it_is_this_clients_the_difference_goes_and_the_cl
 
 
 def green_at_sumsub_and_forged_here(there: StandIn) -> tuple[House, SumsubEvent]:
-    """Blocked meanwhile, so that each word can be looked at by itself; the answer that was true once is in our hands."""
+    """Blocked meanwhile, so that each word can be looked at by itself; the answer of then is in our hands."""
     house = House(there)
     with transaction():
         block(house.client.id, scope=Scope.ALL, code=BlockCode.FRAUD, comment="Looked at", by=BY)

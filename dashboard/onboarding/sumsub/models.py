@@ -100,6 +100,8 @@ class SumsubEvent(Base):
         sa.Index(
             "ix_sumsub_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
         ),
+        sa.Index("ix_sumsub_event_external_user", sa.text("lower(external_user_id)"),
+                 postgresql_where=sa.text("external_user_id IS NOT NULL")),
         sa.Index("ix_sumsub_event_type", "type", sa.text("id DESC")),
         sa.Index(
             "ix_sumsub_event_effect", "effect", sa.text("id DESC"),
@@ -110,8 +112,6 @@ class SumsubEvent(Base):
             "ix_sumsub_event_answer", "answer", sa.text("id DESC"), postgresql_where=sa.text("answer IS NOT NULL")
         ),
         sa.Index("ix_sumsub_event_other_source", sa.text("id DESC"), postgresql_where=sa.text("source <> 'webhook'")),
-        sa.Index("ix_sumsub_event_external_user", sa.text("lower(external_user_id)"),
-                 postgresql_where=sa.text("external_user_id IS NOT NULL")),
     )  # fmt: skip
 
 
