@@ -40,11 +40,16 @@ def keys_of(
         if individual.birth_date:
             yield "person", key("person", name_key(client.name), individual.birth_date.isoformat())
     for person in related:
-        if person.email:
-            yield "email", key("email", person.email.strip().lower())
-        number = (person.document or {}).get("number")
-        if number:
-            yield "document", document_key((person.document or {}).get("issuedCountryCode"), number)
-        name = f"{person.first_name or ''} {person.last_name or ''}"
-        if person.birth_date and name.strip():
-            yield "person", key("person", name_key(name), person.birth_date.isoformat())
+        yield from keys_of_person(person)
+
+
+def keys_of_person(person: RelatedIndividual) -> Iterator[tuple[str, int]]:
+    """(kind, key) of what a related individual may share with another client."""
+    if person.email:
+        yield "email", key("email", person.email.strip().lower())
+    number = (person.document or {}).get("number")
+    if number:
+        yield "document", document_key((person.document or {}).get("issuedCountryCode"), number)
+    name = f"{person.first_name or ''} {person.last_name or ''}"
+    if person.birth_date and name.strip():
+        yield "person", key("person", name_key(name), person.birth_date.isoformat())

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.clients.blocks import BlockView, as_seen, effective_in_words
+from dashboard.clients.links import keys_of_person
 from dashboard.clients.models import (
     Client,
     ClientBlock,
@@ -254,3 +255,25 @@ def blocking_decisions(client_id: UUID) -> list[tuple[UUID, datetime]]:
         .order_by(VerificationDecision.id)
     )
     return [(event, at) for event, at in rows]
+
+
+def clients_of_people(
+    client_id: UUID, people: Sequence[RelatedIndividual], limit: int = 200
+) -> dict[int, list[Client]]:
+    """Other clients that a company's people share something with, by name, by the person's position; in one query."""
+    keys = {key: person.position for person in people for _kind, key in keys_of_person(person)}
+    if not keys:
+        return {}
+    rows = session().execute(
+        sa.select(ClientLink.key, Client)
+        .join(Client, Client.id == ClientLink.client_id)
+        .where(ClientLink.key.in_(keys), ClientLink.client_id != client_id)
+        .order_by(Client.name_key, Client.id)
+        .limit(limit)
+    )
+    found: dict[int, list[Client]] = {}
+    for key, other in rows:
+        theirs = found.setdefault(keys[key], [])
+        if other not in theirs:
+            theirs.append(other)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients import queries, services
 from dashboard.clients.models import Client, ClientBlock, ClientFlag, ClientNote
 from dashboard.clients.services import suggested_review_date
-from dashboard.clients.vocabulary import CLIENT_TEXTS, BlockCode, Scope
+from dashboard.clients.vocabulary import CLIENT_TEXTS, BlockCode, MarkKind, Scope
 from dashboard.database import new_id, session, transaction
 from tests.clients.making import TODAY, activated, blocked, company, path, person
 
@@ -428,3 +428,19 @@ def test_a_duplicate_document_names_who_else_holds_it(desk: Any, officer: Any) -
     page = desk.get(path(third)).text
     assert f"also on {first.name} and 1 other" in page and path(third, "?tab=related") in page
     assert "also on" in desk.get(path(second)).text
+
+
+def test_a_company_shows_marks_and_other_clients_of_its_people_and_flags_name_them(signed_in: Any, people: Any) -> None:
+    officer = people.actor(Role.OFFICER)
+    other = person(officer, first="Mari", last_name="Ilves", birth_date=date(1980, 4, 5))
+    house = company(officer)
+    with transaction():
+        services.open_mark(
+            house.id, kind=MarkKind.SANCTIONS, about="Mari Ilves", list_name="EU list", said_by="Screening", by=officer
+        )
+    page = signed_in(Role.OFFICER).get(path(house)).text
+    part = page[page.index('id="h-people"') : page.index('id="h-business"')]
+    assert part.count("Sanctions</") == 2 and "No mark" in part and f'href="/clients/{other.id}"' in part
+    assert "Оксана Бондаренко" in page[page.index('id="h-open"') :] and "related individual 2" not in page
+    masked = signed_in(Role.TREASURER).get(path(house)).text
+    assert "anctions" not in masked and f'href="/clients/{other.id}"' in masked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -169,10 +170,12 @@ def _detail(client: Client) -> dict[str, Any]:
     company = queries.company_of(client)
     turnover = company.turnover if company else None
     known = turnover in set(Turnover)
+    people = queries.related_of(client.id)
     return {
         "company": company,
         "turnover": TURNOVER_LABELS[Turnover(turnover)] if turnover and known else turnover,
-        "people": queries.related_of(client.id),
+        "people": people,
+        "others_of": queries.clients_of_people(client.id, people),
         "purposes": _purposes(company) if company else [],
     }
 
@@ -189,6 +192,7 @@ def _as_date(text: str | None) -> date | None:
 
 def _overview(head: Head, actor: Actor) -> dict[str, Any]:
     client = head.client
+    marks = marking.marks_of(client.id, actor=actor)
     causes = story.timeline(client.id, actor=actor, actions=story.CAUSES, limit=3)
     return {
         **_detail(client),
@@ -198,7 +202,9 @@ def _overview(head: Head, actor: Actor) -> dict[str, Any]:
         "data": _data(client, actor),
         "coming": reviewing.next_review(client.id) if actor.sees_restricted else None,
         "may_review": actor.may(Permission.CLIENTS_REVIEW) and actor.sees_restricted,
-        "marks": marking.marks_of(client.id, actor=actor),
+        "marks": marks,
+        "sanctioned": {mark.about for mark in marks if mark.sanctions},
+        "sees": actor.sees_restricted,
         "risks": reviewing.risk_history(client.id, actor=actor, limit=4),
         "causes": causes,
         "stays": {cause.id: words for cause in causes if (words := _stays(head, cause))},
@@ -274,11 +280,12 @@ def _timeline(head: Head, actor: Actor) -> dict[str, Any]:
     }
 
 
-def _about(field: str) -> str:
-    """Where a flag comes from: `relatedIndividuals.0.isPep` is "related individual 1"."""
+def _about(field: str, people: Mapping[int, str]) -> str:
+    """Where a flag comes from: `relatedIndividuals.0.isPep` is the first person of `people`, by position."""
     person = re.match(r"relatedIndividuals\.(\d+)", field)
     if person:
-        return f"related individual {int(person[1]) + 1}"
+        position = int(person[1])
+        return people.get(position) or f"related individual {position + 1}"
     return in_words(field.partition(".")[0]).lower() if "." in field else ""
 
 
@@ -292,6 +299,12 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
     names = staff.names([*(task.assignee_id for task in tasks), *(flag.flag.owner_id for flag in flags)])
     review = next((task for task in tasks if task.queue == "client-review"), None)
     client_id = head.client.id
+    people = {}
+    if any(flag.field.startswith("relatedIndividuals.") for flag in flags):
+        people = {
+            one.position: " ".join(filter(None, (one.first_name, one.last_name)))
+            for one in queries.related_of(client_id)
+        }
     papers = documents.by_ids([task.object_id for task in tasks if task.object_type == "client_document"])
     items = []
     for flag in flags:
@@ -301,7 +314,7 @@ def _open_items(head: Head, actor: Actor) -> list[OpenItem]:
             OpenItem(
                 badge=severity_badge(flag.severity),
                 what=flag.label,
-                about=_about(flag.field),
+                about=_about(flag.field, people),
                 owner=_flag_owner(flag, task, actor, names),
                 due=task.due_at if task else None,
                 flag=flag if settled_by_hand else None,
