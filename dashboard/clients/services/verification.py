@@ -83,8 +83,8 @@ def record(
 
     `passed`: outcomes in their turn that something newer, told together with them, follows. None of them opens
     anything; RED FINAL blocks an active client all the same, unless a confirmed approval follows. `late`: outcomes that
-    came after newer ones had been taken over; they are kept and told, and change nothing. Doing it twice with the same is
-    the effect of once. An approval that was held back is tried again. Raises NotFound.
+    came after newer ones had been taken over; they are kept and told, and change nothing. Doing it twice with the same
+    is the effect of once. An approval that was held back is tried again. Raises NotFound.
     """
     client = locked(client_id)
     for outcome in late:
