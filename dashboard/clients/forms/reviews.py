@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, RadioField, SelectField
 from wtforms.validators import ValidationError
@@ -55,7 +53,7 @@ class MarkForm(FlaskForm):
     comment = longer_text("Comment, staff only", longest=LONGEST_COMMENT, marked=True, id="mark-comment")
 
     def validate_kind(self, field: RadioField) -> None:
-        offered: dict[str, Any] = dict(field.choices)  # type: ignore[arg-type]
+        offered = [choice[0] for choice in field.choices or ()]
         if field.data not in offered:
             raise ValidationError("Choose PEP or sanctions." if len(offered) > 1 else "Choose the kind.")
 

@@ -8,7 +8,6 @@ credentials, or `SUMSUB_CONFIRM_APPROVALS` is 0, the webhook alone opens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -72,7 +71,7 @@ def is_confirmed(applicant_id: str, event_id: UUID, client_id: UUID) -> bool:
     return bool(session().scalar(sa.select(sa.exists(words(applicant_id, told, client_id)))))
 
 
-def words(applicant_id: str, told: SumsubEvent, client_id: UUID) -> sa.Select[Any]:
+def words(applicant_id: str, told: SumsubEvent, client_id: UUID) -> sa.Select[SumsubEvent]:
     """The API's own words that confirm this event: approved, about this client, and not older than the event here."""
     return sa.select(SumsubEvent).where(
         SumsubEvent.applicant_id == applicant_id,
