@@ -29,6 +29,7 @@ from dashboard.clients.services import deletion as deleting
 from dashboard.clients.vocabulary import BlockCode
 from dashboard.database import new_id, session, transaction
 from tests.conftest import People
+from tests.onboarding.telling import FINAL, event, told
 from tests.onboarding.test_import_companies import COMPANY
 
 #: a word that nothing else in the house says; ASCII, as imports want it
@@ -379,6 +380,16 @@ def test_a_purge_leaves_no_word_of_the_client_anywhere(
         assert answer.get_json()["errors"][0]["metadata"]["code"] == "clientPurged"
     assert machine.get(f"/internal/Clients?text={client_id}", headers=headers).get_json()["items"] == []
     assert _pages_of_the_tombstone_open(committed, client_id)
+
+    # what Sumsub tells afterwards finds nobody, and nothing of it is kept
+    told(machine, event("applicantReviewed", client_id, 0, **FINAL, note=MARK))
+    kept = admin.execute("SELECT body FROM sumsub_event ORDER BY id DESC LIMIT 1").fetchone()
+    assert kept == (None,)
+    asked = admin.execute(
+        "SELECT count(*) FROM queue_item WHERE queue = 'verification' AND closed_at IS NULL"
+    ).fetchone()  # fmt: skip
+    assert asked == (0,)
+    assert where_it_stands(admin, fill) == set()
 
 
 def _pages_of_the_tombstone_open(committed: Flask, client_id: UUID) -> bool:
