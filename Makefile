@@ -15,7 +15,7 @@ run: runtime
 
 test: tools chromium lint
 	echo "pytest"
-	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: tools
 	echo "ruff"

@@ -65,15 +65,32 @@ def serve(app: Flask, stop: threading.Event) -> None:
         thread.join(max(0.0, last - time.monotonic()))
 
 
+def _stop_by_signal(stop: threading.Event) -> None:
+    """Set `stop` on SIGTERM, SIGINT and SIGHUP, in a thread of its own.
+
+    A handler runs in the midst of what the main thread does. Setting the event there waits for ever when that thread
+    holds the event's own lock, as it does for a moment when it begins to wait.
+    """
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        return
+
+    def watch() -> None:
+        os.read(told, 1)
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+
+
 def main() -> None:
     """Ends the process with status 0."""
     stop = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
+    _stop_by_signal(stop)
     # by name: the factory stands above this package, and this process is one of its two users
     app: Flask = importlib.import_module("wsgi").app
     serve(app, stop)

@@ -85,7 +85,7 @@ def test_an_officer_sees_why_a_company_is_active_and_that_a_late_rejection_chang
     expect(page.locator(".clienthead")).to_contain_text("KYC: approved")
     why = page.get_by_role("region", name="Why this status")
     why.get_by_role("link", name="Sumsub GREEN, created").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("applicantReviewed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Reviewed")
     expect(page.get_by_text("Approved: client activated")).to_be_visible()
     page.get_by_text("As Sumsub sent it").click()
     expect(page.locator("pre")).to_contain_text('"reviewAnswer": "GREEN"')
@@ -103,7 +103,7 @@ def test_an_officer_sees_why_a_company_is_active_and_that_a_late_rejection_chang
     expect(page.locator("#list tbody tr")).to_have_count(1)
     expect(page).to_have_url(f"{live.url}/onboarding/events?state=outOfDate")
     page.locator("#list a.open").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("applicantReviewed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Reviewed")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
