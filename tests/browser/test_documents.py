@@ -35,7 +35,7 @@ def test_a_paper_is_uploaded_looked_at_and_accepted(live: Any, officer: Any) -> 
     dialog = page.get_by_role("dialog", name="Upload a document")
     choose(page, "statement.pdf", papers.HTML)
     expect(dialog.get_by_text("This is a web page, whatever its name says.")).to_be_visible()
-    page.get_by_label("Kind").select_option("proofOfAddress")
+    dialog.get_by_label("Kind").select_option("proofOfAddress")
     choose(page, "bill.pdf", papers.pdf("Utility bill", pages=2))
     page.wait_for_url(f"{live.url}{path(ids['mari'], '/documents/*')}")
     expect(page.get_by_text("Uploaded. It waits for its review.")).to_be_visible()

@@ -56,8 +56,9 @@ def company(live: Live) -> str:
 def accepted(page: Page, category: str, name: str, content: bytes) -> None:
     """Upload a document of the client whose tab is open, look at it, and accept it."""
     page.keyboard.press("u")
-    page.get_by_label("Kind").select_option(category)
-    page.get_by_label("File", exact=True).set_input_files(
+    dialog = page.get_by_role("dialog", name="Upload a document")
+    dialog.get_by_label("Kind").select_option(category)
+    dialog.get_by_label("File", exact=True).set_input_files(
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
     )
     page.get_by_role("button", name="Upload", exact=True).click()
