@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from dashboard.access.actor import Actor
 from dashboard.approvals import services as approvals
@@ -15,7 +16,8 @@ from dashboard.clients.profile import Address, CompanyProfile, Document, Individ
 from dashboard.clients.vocabulary import BlockCode, Scope
 from dashboard.database import transaction
 
-TODAY = date.today()
+#: where the house is: the day there begins before it does in UTC
+TODAY = datetime.now(ZoneInfo("Europe/Vilnius")).date()
 
 
 def person(by: Actor, *, first: str = "Mari", last: str = "Ilves", **options: Any) -> Client:

@@ -29,7 +29,7 @@ from dashboard.errors import Conflict, DomainError, Forbidden, Invalid, Refused
 from dashboard.ledger.services import accounts
 from dashboard.ledger.vocabulary import AccountType
 from dashboard.queues.models import QueueItem
-from tests.clients.making import activated, blocked, company, path, person
+from tests.clients.making import TODAY, activated, blocked, company, path, person
 from tests.conftest import People
 
 PATH = "/Client/deletion-notifications"
@@ -210,7 +210,7 @@ def test_a_refusal_names_its_ground_and_retention_alone_is_none(client: Client, 
     assert (request.state, request.refusal_ground, client.restricted_at) == ("refused", "legalClaims", None)
 
 
-@pytest.mark.parametrize("day", [date.today() + timedelta(days=1), date.today() - timedelta(days=400)])
+@pytest.mark.parametrize("day", [TODAY + timedelta(days=1), TODAY - timedelta(days=400)])
 def test_a_letter_was_received_within_the_last_year(client: Client, officer: Actor, day: date) -> None:
     with pytest.raises(Invalid):
         asked(client, officer, received_on=day)
@@ -316,7 +316,7 @@ class Later:
     """The calendar in six years."""
 
     def today(self) -> date:
-        return date.today() + timedelta(days=6 * 366)
+        return TODAY + timedelta(days=6 * 366)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(calendar(), name)
@@ -379,7 +379,7 @@ def test_the_whole_way_on_pages(client: Client, signed_in: SignIn) -> None:
     browser = signed_in(Role.OFFICER)
     page = browser.get(path(client, "/deletion")).get_data(as_text=True)
     assert "Nobody asked to delete this data." in page
-    letter = {"channel": "letter", "received_on": date.today().isoformat(), "reason": "Please."}
+    letter = {"channel": "letter", "received_on": TODAY.isoformat(), "reason": "Please."}
     assert browser.post(path(client, "/deletion/new"), data=letter).status_code == 303
     head = browser.get(path(client)).get_data(as_text=True)
     assert "Processing restricted" in head and "Editing is not offered" in head and "Kept" not in head
@@ -477,7 +477,7 @@ def test_the_list_stands_by_the_day_of_receipt_and_says_until_when_to_answer(
 ) -> None:
     from dashboard.clients.pages import deletion as page_of
 
-    today = date.today()
+    today = TODAY
     days = [timedelta(days=2), timedelta(days=40), timedelta(days=1)]
     names = []
     for number, before in enumerate(days):
