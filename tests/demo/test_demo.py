@@ -77,8 +77,11 @@ def test_there_is_every_status_and_much_to_see(demo: Flask) -> None:
     assert sum(counts.values()) == CLIENTS
     assert counts["active"] > CLIENTS / 2
     queues = set(session().scalars(sa.select(QueueItem.queue)))
-    assert queues == {
-        "client-review", "activation", "block-review", "held-transfers", "client-reviews", "overdue-reviews",
+    # on some days no client of so small a house has an open doubt
+    flagged = session().scalar(sa.select(sa.exists().where(Client.open_flags > 0)))
+    assert ("client-review" in queues) == flagged
+    assert queues - {"client-review"} == {
+        "activation", "block-review", "held-transfers", "client-reviews", "overdue-reviews",
     }  # fmt: skip
     assert len(set(session().scalars(sa.select(Client.country)))) > 10
     assert "requested" in set(session().scalars(sa.select(ApprovalRequest.state)))
