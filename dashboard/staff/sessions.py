@@ -158,8 +158,9 @@ def install(app: Flask, settings: Settings) -> None:
     def not_signed_in() -> AnyResponse:
         had_session = "_user_id" in session
         target = url_for("staff.sign_in", next=_page())
-        if wants_fragment():
-            # the cookie stays as it is: a second press before signing in again must say the same
+        if wants_fragment() or request.headers.get("X-Refresh") == "1":
+            # the cookie stays as it is: a second press before signing in again must say the same, and what a page
+            # asks for by itself must not take the token from the sign-in form that stands open in another tab
             response = make_response(render_template("errors/_session_ended.html", sign_in_url=target), 401)
             response.headers["Cache-Control"] = "no-store"
             return response

@@ -208,6 +208,19 @@ def test_a_part_of_a_page_that_comes_too_late_says_so_and_leaves_the_page_alone(
     assert 'href="/sign-in"' in foreign.text
 
 
+def test_what_a_page_asks_by_itself_leaves_the_sign_in_form_of_another_tab_usable(signed_in: SignIn) -> None:
+    browser = signed_in(Role.OFFICER)
+    with transaction():
+        session().execute(sa.update(StaffSession).values(ended_at=clock.now()))
+    browser.get("/sign-in")
+    with browser.session_transaction() as cookie:
+        before = dict(cookie)
+    answer = browser.get("/clients", headers={"X-Refresh": "1"})
+    assert answer.status_code == 401 and "Set-Cookie" not in answer.headers
+    with browser.session_transaction() as cookie:
+        assert dict(cookie) == before
+
+
 def test_what_is_sent_too_late_is_told_as_not_done_and_leads_back_to_its_page(signed_in: SignIn) -> None:
     browser = signed_in(Role.OFFICER)
     with transaction():
