@@ -12,7 +12,7 @@ from dashboard import database, settings
 #: packages that own tables
 TABLES = (
     "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents",
-    "transfers", "onboarding.sumsub", "onboarding.pulling",
+    "transfers", "onboarding.sumsub", "onboarding.pulling", "treasury.register", "treasury.days", "treasury.statements",
 )  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another

@@ -38,6 +38,11 @@ class Permission(StrEnum):
     TRANSFERS_ASSIGN = "transfers:assign"
     TRANSFERS_OWN = "transfers:own"
     RATES_WRITE = "rates:write"
+    TREASURY_READ = "treasury:read"
+    TREASURY_WRITE = "treasury:write"
+    TREASURY_SIGN = "treasury:sign"
+    JOBS_READ = "jobs:read"
+    JOBS_OPERATE = "jobs:operate"
     APPROVALS_READ = "approvals:read"
     STAFF_READ = "staff:read"
     OWN_WORK = "own:work"
@@ -123,6 +128,20 @@ EXPLAINED: dict[Permission, Explained] = {
     ),
     Permission.TRANSFERS_OWN: Explained("Machines", "Own transfers", "For a front-office app acting for one client."),
     Permission.RATES_WRITE: Explained("Transfers", "Load exchange rates", "Reference rates from a file; margins."),
+    Permission.TREASURY_READ: Explained(
+        "Treasury", "See treasury", "Positions, statements, breaks, checks and signed days."
+    ),
+    Permission.TREASURY_WRITE: Explained(
+        "Treasury",
+        "Work on statements and breaks",
+        "Import, match and settle; the register, own movements and large sums wait for a colleague.",
+        second_person=True,
+    ),
+    Permission.TREASURY_SIGN: Explained(
+        "Treasury", "Prepare and sign the day", "Nobody signs what they have prepared.", second_person=True
+    ),
+    Permission.JOBS_READ: Explained("Control", "See jobs", "What runs when, how it went, and what runs now."),
+    Permission.JOBS_OPERATE: Explained("Control", "Operate jobs", "Run one now, pause one, cancel running work."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
@@ -159,7 +178,8 @@ _OFFICER = _EVERYBODY | {
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
-    P.TRANSFERS_READ, P.TRANSFERS_EXECUTE, P.RATES_WRITE,
+    P.TRANSFERS_READ, P.TRANSFERS_EXECUTE, P.RATES_WRITE, P.TREASURY_READ, P.TREASURY_WRITE, P.TREASURY_SIGN,
+    P.JOBS_READ,
 }  # fmt: skip
 
 ROLES: dict[Role, RoleRow] = {
@@ -175,13 +195,16 @@ ROLES: dict[Role, RoleRow] = {
     Role.SENIOR_TREASURER: RoleRow(
         "Senior treasurer", "Senior treasurers", "The same, and may be the second person.", True, frozenset(_TREASURER)
     ),
-    Role.ADMIN: RoleRow("Administrator", "Administrators", "Staff, tokens and jobs.", True, frozenset(_EVERYBODY)),
+    Role.ADMIN: RoleRow(
+        "Administrator", "Administrators", "Staff, tokens and jobs.", True,
+        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE}),
+    ),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
-            | {P.EVENTS_READ, P.DOCUMENTS_READ}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ}
         ),
     ),
 }  # fmt: skip
@@ -202,7 +225,7 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
         {
             P.CLIENTS_READ, P.CLIENTS_WRITE, P.CLIENTS_BLOCK, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_WRITE,
             P.LEDGER_OPERATE, P.TRANSFERS_READ, P.TRANSFERS_WRITE, P.TRANSFERS_REVIEW,
-            P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
+            P.DOCUMENTS_READ, P.DOCUMENTS_WRITE, P.TREASURY_READ,
         }
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),

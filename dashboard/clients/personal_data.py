@@ -21,11 +21,14 @@ APPLICANT = "an id at the provider of verifications"
 HOUSE = "of the house itself"
 #: digests and secrets of machines; nothing can be read back
 DIGEST = "a digest"
+#: what a bank wrote into the statement of the house's own account: kept whole as the law of accounts asks
+STATEMENT = "a bank's statement"
 
 NOT_PERSONAL: dict[str, dict[str, str]] = {
     "account": {"status": CODE, "provider": HOUSE, "currency": CODE, "number": MONEY, "type": CODE},
     "account_balance": {"currency": CODE},
     "account_owner": {"blocked_amounts": MONEY},
+    "account_pool": {"pool": CODE},
     "alembic_version": {"version_num": HOUSE},
     "api_token": {"partner": HOUSE, "scopes": CODE, "secret_hash": DIGEST, "prefix": DIGEST, "audience": CODE},
     "approval_request": {
@@ -75,6 +78,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "state": CODE, "applicant_id": APPLICANT, "provider": CODE, "level": HOUSE, "event_type": CODE,
         "reject_type": CODE, "answer": CODE, "review_status": CODE,
     },
+    "csv_mapping": {"rules": HOUSE, "created_by": STAFF},
     "daily_balance": {"day": MONEY},
     "daily_total": {"account_type": CODE, "day": MONEY, "currency": CODE},
     "deletion_request": {
@@ -130,6 +134,23 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "theme": CODE, "password_hash": DIGEST, "role": CODE, "name": STAFF, "email_key": STAFF, "email": STAFF,
     },
     "staff_session": {"address": STAFF, "secret_hash": DIGEST, "browser": STAFF},
+    "statement": {
+        "currency": CODE, "kind": CODE, "bank_id": REFERENCE, "key": REFERENCE, "first_day": MONEY, "last_day": MONEY,
+        "tie_out": CODE, "continuity": CODE, "remarks": HOUSE,
+    },
+    "statement_entry": {
+        "currency": CODE, "status": CODE, "booking_date": MONEY, "value_date": MONEY, "key": REFERENCE,
+        "bank_reference": REFERENCE, "batch_reference": REFERENCE, "code": CODE, "text": STATEMENT,
+    },
+    "statement_import": {
+        "file_name": HOUSE, "sha256": DIGEST, "format": CODE, "source": CODE, "state": CODE, "reason": HOUSE,
+        "failures": HOUSE, "created_by_kind": CODE, "created_by": STAFF,
+    },
+    "statement_line": {
+        "currency": CODE, "booking_date": MONEY, "value_date": MONEY, "end_to_end_id": REFERENCE,
+        "provider_reference": REFERENCE, "batch_reference": REFERENCE, "bank_references": REFERENCE,
+        "counterparty": STATEMENT, "counterparty_account": STATEMENT, "remittance": STATEMENT,
+    },
     "submission": {"last_error": HOUSE, "provider": HOUSE, "state": CODE},
     "sumsub_applicant": {"applicant_id": APPLICANT, "level": HOUSE, "state": CODE},
     "sumsub_event": {
@@ -151,6 +172,14 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "transfer_fee": {"currency": CODE, "type": CODE},
     "transfer_limit": {"currency": CODE},
     "transfer_status_change": {"from_status": CODE, "by_kind": CODE, "code": CODE, "to_status": CODE, "by_name": STAFF},
+    "treasury_account": {
+        "pool": CODE, "purpose": CODE, "designated_from": HOUSE, "designated_to": HOUSE, "statement_format": CODE,
+        "calendar": CODE, "closed_on": HOUSE,
+    },
+    "treasury_day": {
+        "pool": CODE, "currency": CODE, "day": HOUSE, "state": CODE, "prepared_by": STAFF, "signed_by": STAFF,
+        "reopened_by": STAFF, "reopened_because": HOUSE,
+    },
     "verification_comparison": {"by_kind": CODE, "by_name": STAFF},
     "verification_difference": {"applicant_id": APPLICANT, "field": CODE, "state": CODE, "closing": CODE},
     "verification_decision": {"applicant_id": APPLICANT, "level": HOUSE, "effect": CODE, "outcome": CODE},

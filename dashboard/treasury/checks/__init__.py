@@ -1,0 +1,1 @@
+"""Daily checks, one file per invariant, and the alerts they raise."""

@@ -1,0 +1,1 @@
+"""Ledger against statements: passes, matches, breaks, and the reconciliation report."""
