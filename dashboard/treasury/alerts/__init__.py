@@ -1,0 +1,1 @@
+"""Alerts: one open per check, pool, currency and cause; told again, they count."""
