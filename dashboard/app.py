@@ -177,4 +177,5 @@ def create_app(configured: Settings | None = None) -> Flask:
     idempotency.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
+    app.jinja_env.globals["treasury_places"] = navigation.treasury_places
     return app

@@ -80,6 +80,10 @@ QUEUES = {
         "Incoming requests", "Incoming request", "Everything that the providers told is processed.",
         Permission.TRANSFERS_ASSIGN,
     ),
+    "breaks": Queue(
+        "Breaks", "Break", "Ledger and statements agree, as far as they were compared.", Permission.TREASURY_WRITE,
+        "/treasury/breaks",
+    ),
 }  # fmt: skip
 #: about what Sumsub told, which may be of nobody here
 EVENTS, APPLICANTS = "sumsub_event", "sumsub_applicant"
@@ -88,6 +92,8 @@ DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 DELETIONS = "deletion_request"
 REVIEWS = frozenset({"client-reviews", "overdue-reviews"})
+#: about what a bank says otherwise
+BREAKS = "breaks"
 #: about what Sumsub says otherwise
 DIFFERENCES = pulling.OBJECT
 UNCONFIRMED = pulling.UNCONFIRMED
@@ -179,6 +185,8 @@ def url_of(item: QueueItem) -> str:
     """Where an item is worked on."""
     if item.queue in REVIEWS:
         return f"/clients/{item.client_id}/review"
+    if item.queue == BREAKS:
+        return f"/treasury/breaks/{item.object_id}"
     if item.object_type == RECEIPTS:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
