@@ -176,12 +176,11 @@ class Supervisor:
         day = self._ask("SELECT max(day) FROM business_day WHERE state = 'closed'")
         if day in {None, "None"}:
             return None
-        folder = settings.instance_path / DEMO_STATEMENTS / str(day)
+        out = settings.instance_path / DEMO_STATEMENTS
+        folder = out / str(day)
         if not folder.is_dir():
             try:
-                self._command(
-                    "writing demo statements", "demo", "statements", "--out", str(settings.instance_path / DEMO_STATEMENTS)
-                )
+                self._command("writing demo statements", "demo", "statements", "--out", str(out))
             except _CannotStart as error:
                 _say(f"countinghouse: {error}; there are no demo statements")
                 return None

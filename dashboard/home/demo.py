@@ -74,7 +74,9 @@ def load(clients: int, transactions: int | None, seed: int) -> None:
 
 
 @commands.command("statements")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A business day that has ended.  [default: the last one]")
+@click.option(
+    "--day", type=click.DateTime(["%Y-%m-%d"]), help="A business day that has ended.  [default: the last one]"
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the days.")
 @click.option("--earlier", default=1, show_default=True, type=click.IntRange(0, 30), help="Days before, as they were.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Which payments differ.")

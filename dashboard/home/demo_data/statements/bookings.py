@@ -87,9 +87,7 @@ def last_closed() -> date | None:
 
 def number_of(day: date) -> int:
     """The statement's number: one for each business day, from the first one of the ledger on."""
-    return (
-        session().scalar(sa.select(sa.func.count()).select_from(BusinessDay).where(BusinessDay.day <= day)) or 0
-    )
+    return session().scalar(sa.select(sa.func.count()).select_from(BusinessDay).where(BusinessDay.day <= day)) or 0
 
 
 def before(accounts: Sequence[Bank], day: date) -> dict[UUID, int]:

@@ -89,7 +89,7 @@ def _wrapped(text: str) -> list[str]:
     lines = []
     while text and len(lines) < _LINES:
         end = min(_WIDTH, len(text))
-        while end < len(text) and text[end] in ":- " or text[end - 1] == " " and end < len(text):
+        while end < len(text) and (text[end] in ":- " or text[end - 1] == " "):
             end -= 1
         lines.append(text[:end])
         text = text[end:]

@@ -27,7 +27,7 @@ class Kind(StrEnum):
     MISSING_IN_LEDGER = "missingInLedger"
     MISSING_IN_STATEMENT = "missingInStatement"
     AMOUNT_DIFFERS = "amountDiffers"
-    DUPLICATE = "duplicate"
+    DUPLICATE = "duplicateAtBank"
     WRONG_DATE = "wrongDate"
     #: both sides have it, and nothing but the amount and a pair of eyes says so
     BY_HAND = "byHand"

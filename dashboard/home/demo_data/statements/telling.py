@@ -1,4 +1,4 @@
-"""Entries of a bank's statement, as banks write them: with references in one place or another, some of them together."""
+"""Entries of a bank's statement, as banks write them: references in one place or another, some payments together."""
 
 from __future__ import annotations
 
