@@ -74,6 +74,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "prohibited_on": HOUSE, "period_from": HOUSE, "expires_on": HOUSE, "chosen_on": HOUSE, "next_on": HOUSE,
     },
     "client_risk_change": {"by_name": STAFF, "by_kind": CODE, "cause": CODE},
+    "client_sum": {"day": MONEY, "pool": CODE, "currency": CODE},
     "client_verification": {
         "state": CODE, "applicant_id": APPLICANT, "provider": CODE, "level": HOUSE, "event_type": CODE,
         "reject_type": CODE, "answer": CODE, "review_status": CODE,
@@ -89,6 +90,9 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "disposition": {
         "made_by_kind": CODE, "made_by_name": STAFF, "fee_bearer": CODE, "currency": CODE, "state": CODE, "kind": CODE,
         "rules_version": HOUSE,
+    },
+    "evidence_pack": {
+        "state": CODE, "sha256": DIGEST, "content": MONEY, "made_by_kind": CODE, "made_by": STAFF,
     },
     "fx_quote": {"buy_currency": CODE, "rate_source": CODE, "sell_currency": CODE},
     "fx_rate": {"quote": CODE, "source": CODE, "base": CODE},
@@ -113,6 +117,12 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     },
     "payment_state_change": {"by_kind": CODE, "to_state": CODE, "from_state": CODE},
     "personal_column": {"column_name": HOUSE, "becomes": HOUSE, "table_name": HOUSE, "found_by": HOUSE},
+    "position_account": {
+        "purpose": CODE, "statement_day": MONEY, "tie_out": CODE, "holiday": HOUSE,
+    },
+    "position_action": {
+        "pool": CODE, "currency": CODE, "day": HOUSE, "kind": CODE, "says": HOUSE, "by_name": STAFF,
+    },
     "provider": {"key": HOUSE, "settings": HOUSE, "name": HOUSE, "kind": CODE},
     "provider_file": {
         "reason": HOUSE, "failures": HOUSE, "state": CODE, "sha256": DIGEST, "message_id": REFERENCE, "provider": HOUSE,
@@ -180,6 +190,8 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "pool": CODE, "currency": CODE, "day": HOUSE, "state": CODE, "prepared_by": STAFF, "signed_by": STAFF,
         "reopened_by": STAFF, "reopened_because": HOUSE,
     },
+    "treasury_position": {"internal": CODE, "segregation": CODE, "external": CODE},
+    "treasury_threshold": {"pool": CODE, "currency": CODE, "kind": CODE},
     "verification_comparison": {"by_kind": CODE, "by_name": STAFF},
     "verification_difference": {"applicant_id": APPLICANT, "field": CODE, "state": CODE, "closing": CODE},
     "verification_decision": {"applicant_id": APPLICANT, "level": HOUSE, "effect": CODE, "outcome": CODE},
