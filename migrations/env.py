@@ -14,6 +14,7 @@ TABLES = (
     "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents",
     "transfers", "onboarding.sumsub", "onboarding.pulling", "treasury.register", "treasury.days", "treasury.statements",
     "treasury.positions",
+    "treasury.movements",
 )  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another
