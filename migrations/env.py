@@ -13,6 +13,7 @@ from dashboard import database, settings
 TABLES = (
     "access", "audit", "staff", "queues", "approvals", "background", "ledger", "clients", "clients.documents",
     "transfers", "onboarding.sumsub", "onboarding.pulling", "treasury.register", "treasury.days", "treasury.statements",
+    "treasury.movements",
     "treasury.alerts", "treasury.checks", "jobs",
 )  # fmt: skip
 
