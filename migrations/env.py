@@ -15,6 +15,7 @@ TABLES = (
     "transfers", "onboarding.sumsub", "onboarding.pulling", "treasury.register", "treasury.days", "treasury.statements",
     "treasury.positions",
     "treasury.movements",
+    "treasury.alerts", "treasury.checks", "jobs",
 )  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another

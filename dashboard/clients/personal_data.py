@@ -82,6 +82,12 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "csv_mapping": {"rules": HOUSE, "created_by": STAFF},
     "daily_balance": {"day": MONEY},
     "daily_total": {"account_type": CODE, "day": MONEY, "currency": CODE},
+    "daily_check_finding": {
+        "check_key": CODE, "cause": CODE, "pool": CODE, "currency": CODE, "subject_type": CODE, "subject": MONEY,
+        "says": MONEY, "todo": HOUSE, "path": HOUSE,
+    },
+    "daily_check_result": {"check_key": CODE, "outcome": CODE, "missing": HOUSE},
+    "daily_check_run": {"day": HOUSE, "by_kind": CODE, "by_name": STAFF},
     "deletion_request": {
         "requested_by_kind": CODE, "received_on": HOUSE, "channel": CODE, "refusal_ground": CODE,
         "closed_by_name": STAFF, "state": CODE, "purge_from": HOUSE,
@@ -104,6 +110,11 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "returns": REFERENCE, "end_to_end_id": REFERENCE, "currency": CODE, "body_hash": DIGEST, "source": CODE,
         "provider_reference": REFERENCE, "provider": HOUSE,
     },
+    "job_run": {
+        "job": CODE, "state": CODE, "owner": HOUSE, "figures": HOUSE, "failure": HOUSE, "asked_by_kind": CODE,
+        "asked_by": STAFF,
+    },
+    "job_setting": {"job": CODE, "paused_by_kind": CODE, "paused_by": STAFF, "paused_because": HOUSE},
     "ledger_file_import": {"sha256": DIGEST, "file_name": HOUSE},
     "ledger_transaction": {"state": CODE, "booking_date": MONEY, "value_date": MONEY, "currency": CODE},
     "legal_hold": {"placed_by_name": STAFF, "code": CODE},
@@ -192,6 +203,10 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     },
     "treasury_position": {"internal": CODE, "segregation": CODE, "external": CODE},
     "treasury_threshold": {"pool": CODE, "currency": CODE, "kind": CODE},
+    "treasury_alert": {
+        "check_key": CODE, "pool": CODE, "currency": CODE, "cause": CODE, "says": HOUSE, "state": CODE,
+        "settled_by_kind": CODE, "settled_by": STAFF, "settled_because": HOUSE,
+    },
     "verification_comparison": {"by_kind": CODE, "by_name": STAFF},
     "verification_difference": {"applicant_id": APPLICANT, "field": CODE, "state": CODE, "closing": CODE},
     "verification_decision": {"applicant_id": APPLICANT, "level": HOUSE, "effect": CODE, "outcome": CODE},
