@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -16,8 +16,9 @@ from dashboard.treasury.days import queries as days
 from dashboard.treasury.days import services as day_services
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import ClientSum, PositionAccount, TreasuryPosition
-from dashboard.treasury.positions.queries import clients
+from dashboard.treasury.positions.queries import clients, standing
 from dashboard.treasury.positions.queries.figures import Figures, figures
+from dashboard.treasury.positions.queries.figures import standing as standing_accounts
 from dashboard.treasury.positions.services import thresholds
 from dashboard.treasury.vocabulary import DayState
 
@@ -150,21 +151,24 @@ def _row(version: TreasuryDay, found: Figures, place: int) -> dict[str, object]:
 
 def pairs(day: date) -> list[clients.Pair]:
     """Pools and currencies that have a position on the day."""
-    return [(one.pool, one.currency) for one in figures(day)]
+    known = [pair for pair, one in clients.known(day).items() if one.positive or one.negative]
+    return sorted({*known, *((view.pool or "", view.currency) for view in standing_accounts(day))})
 
 
-def outdated(day: date) -> bool:
-    """Whether anything of the day is not worked out, or was before the last change of what it is made of."""
-    wanted = set(clients.known(day)) and {pair for pair in pairs_known(day)}
-    for pool, currency in wanted:
-        version = days.current(pool, currency, day)
-        if version is None:
+def to_add_up(day: date) -> list[str]:
+    """Currencies of which the balances of clients are not added up, or were before an account changed its pool."""
+    kept = {currency for _, currency in clients.kept(day)}
+    return [currency for currency in clients.currencies(day) if currency not in kept]
+
+
+def is_due(day: date, changed: datetime | None) -> bool:
+    """Whether something of the day is not worked out, or was before the last change of what it is made of."""
+    if to_add_up(day):
+        return True
+    versions = {(one.pool, one.currency): one for one in days.of_day(day)}
+    stored = {position.pair: position for position in standing.stored(versions.values()).values()}
+    for pair in pairs(day):
+        position = stored.get(pair)
+        if position is None or (not position.frozen and changed is not None and changed >= position.computed_at):
             return True
-        if version.state == DayState.OPEN and session().get(TreasuryPosition, version.id) is None:
-            return True
-    return bool(set(clients.currencies(day)) - {currency for _, currency in clients.kept(day)})
-
-
-def pairs_known(day: date) -> list[clients.Pair]:
-    """Pools and currencies in which clients have money on the day."""
-    return [pair for pair, one in clients.known(day).items() if one.positive or one.negative]
+    return False
