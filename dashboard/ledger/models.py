@@ -57,6 +57,8 @@ class BankAccount(Base):
     __table_args__ = (
         sa.CheckConstraint(CURRENCY, name="currency_is_code"),
         sa.UniqueConstraint("number", "currency"),
+        # what movements between bank accounts refer to: one in another currency than theirs does not exist for them
+        sa.UniqueConstraint("id", "currency"),
         sa.Index("ix_bank_account_provider", "provider", "currency"),
     )
 

@@ -626,4 +626,4 @@ def upgrade() -> None:
         ("recon_break",),
     )
     _personal()
-    let_purge_pass("break_event")
+    let_purge_pass("break_event", "statement_entry", "statement_line")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 _known: dict[str, str] = {}
-_NONE = "SELECT NULL::uuid AS parent_id, NULL::text[] AS refs WHERE false"
+_NONE = "SELECT NULL::uuid AS payment_id, NULL::text[] AS refs WHERE false"
 
 
 def learn(name: str, query: str) -> None:
-    """`query` gives, without parameters, `parent_id` (uuid) and `reference` (text) of payments, a row for each.
+    """`query` gives, without parameters, `payment_id` (uuid) and `reference` (text) of payments, a row for each.
 
     Registered by app.py; the same name again replaces it.
     """
@@ -15,11 +15,11 @@ def learn(name: str, query: str) -> None:
 
 
 def sql() -> str:
-    """A query that gives `parent_id` and `refs` (text[]) of all of them, one row for a parent."""
+    """A query that gives `payment_id` and `refs` (text[]) of all of them, one row for a payment."""
     if not _known:
         return _NONE
-    every = " UNION ALL ".join(f"SELECT x.parent_id, x.reference FROM ({query}) AS x" for query in _known.values())
+    every = " UNION ALL ".join(f"SELECT x.payment_id, x.reference FROM ({query}) AS x" for query in _known.values())
     return (
-        f"SELECT y.parent_id, array_agg(y.reference) AS refs FROM ({every}) AS y"
-        " WHERE y.reference IS NOT NULL GROUP BY y.parent_id"
+        f"SELECT y.payment_id, array_agg(y.reference) AS refs FROM ({every}) AS y"
+        " WHERE y.reference IS NOT NULL GROUP BY y.payment_id"
     )

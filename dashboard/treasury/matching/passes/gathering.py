@@ -45,7 +45,7 @@ LEFT JOIN (SELECT q.linked_id, array_agg(q.provider_reference) AS refs FROM inco
            WHERE q.linked_id IS NOT NULL GROUP BY q.linked_id) AS linked ON linked.linked_id = r.id
 LEFT JOIN submission s ON s.transfer_id = f.id
 LEFT JOIN provider_file file ON file.id = s.file_id
-LEFT JOIN ({own}) AS own ON own.parent_id = p.parent_id
+LEFT JOIN ({own}) AS own ON own.payment_id = coalesce(p.reverses_id, p.id)
 WHERE o.bank_account_id = :bank AND o.side = 'ledger' AND o.booking_date <= :day
 """
 
