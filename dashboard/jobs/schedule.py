@@ -37,6 +37,9 @@ from dashboard.transfers.services.exchange import rates
 from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
 from dashboard.treasury.checks.services import asking as checks
+from dashboard.treasury.movements import outbox as movement_outbox
+from dashboard.treasury.movements import services as movements
+from dashboard.treasury.positions import jobs as positions
 from dashboard.web.logs import log
 
 #: incoming requests that one run takes up
@@ -201,6 +204,13 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
         return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
 
 
+def send_movements(settings: Settings) -> dict[str, int]:
+    """Let approved movements between own accounts leave, and look for their legs in statements."""
+    figures = movement_outbox.send_due(settings, by=system("own movements"))
+    with transaction():
+        return figures | movements.look(by=system("own movements"))
+
+
 def ask_sumsub(_settings: Settings) -> dict[str, int]:
     """Have Sumsub asked about applicants whose events may be lost, and about what waits for an answer."""
     with transaction():
@@ -240,6 +250,12 @@ def run_checks(_settings: Settings) -> dict[str, int]:
     return {"asked": 1}
 
 
+def work_out_positions(_settings: Settings) -> dict[str, int]:
+    """Ask for the positions of a business day where they are missing or something they are made of has changed."""
+    with transaction():
+        return positions.ask_due(by=system("positions"))
+
+
 def forget_runs(_settings: Settings) -> dict[str, int]:
     """Remove old runs of the clock."""
     with transaction():
@@ -266,6 +282,10 @@ JOBS = (
         "Watch the desk", "Warns of unrecognized money that waits too long; opens again what was kept until today."),
     Job("sweep-documents", Often("37"), sweep_documents,
         "Sweep documents", "Removes files that no document names."),
+    Job("send-movements", Often("*"), send_movements,
+        "Send own movements", "Writes files of approved movements between own accounts."),
+    Job("treasury-positions", Often("*/5"), work_out_positions,
+        "Work out positions", "Adds up what clients are owed, and works out the positions of days that are open."),
     Job("ask-sumsub", Often("*"), ask_sumsub,
         "Ask Sumsub", "Asks about applicants whose events may be lost."),
     Job("end-of-day", _at(0, 10), end_days,
