@@ -65,14 +65,22 @@ from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
+from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
 from dashboard.treasury.movements.queries import movement_of
+from dashboard.treasury.positions.api import position_operations
+from dashboard.treasury.positions.approvals import KINDS as POSITION_KINDS
+from dashboard.treasury.positions.jobs import KINDS as POSITION_WORK
+from dashboard.treasury.positions.pages import treasury
+from dashboard.treasury.positions.queries.blockers import STEPS
+from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health)
+PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health, treasury)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
+TREASURY_OPERATIONS = (position_operations,)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
     demo_commands,
@@ -152,6 +160,11 @@ def create_app(configured: Settings | None = None) -> Flask:
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
+    register(*POSITION_KINDS)
+    background_kinds.register(*POSITION_WORK)
+    learn_preparation(freeze)
+    for step, sentences in STEPS.items():
+        learn_blockers(step, sentences)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
     connecting.install(chosen)
     confirming.install(asking.confirm)
@@ -171,7 +184,7 @@ def create_app(configured: Settings | None = None) -> Flask:
 
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
-    for operations in OPERATIONS:
+    for operations in (*OPERATIONS, *TREASURY_OPERATIONS):
         csrf.exempt(operations)
         app.register_api(operations)
     for group in COMMANDS:

@@ -184,7 +184,8 @@ def upgrade() -> None:
         _minor("lying_minor"),
         _minor("late_minor"),
         sa.CheckConstraint(
-            "(statement_id IS NULL) = (statement_minor IS NULL)", name=op.f("ck_position_account_balance_of_a_statement")
+            "(statement_id IS NULL) = (statement_minor IS NULL)",
+            name=op.f("ck_position_account_balance_of_a_statement"),
         ),
         sa.CheckConstraint(
             "NOT designated OR purpose = 'safeguarding'", name=op.f("ck_position_account_designated_is_safeguarding")
@@ -235,9 +236,7 @@ def upgrade() -> None:
         _text("made_by_kind"),
         sa.Column("made_by_id", sa.UUID(), nullable=True),
         _text("made_by"),
-        sa.CheckConstraint(
-            "state IN ('prepared', 'signed', 'reopened')", name=op.f("ck_evidence_pack_state_known")
-        ),
+        sa.CheckConstraint("state IN ('prepared', 'signed', 'reopened')", name=op.f("ck_evidence_pack_state_known")),
         sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_evidence_pack_sha256_is_digest")),
         sa.CheckConstraint("size = octet_length(content)", name=op.f("ck_evidence_pack_size_is_of_content")),
         sa.ForeignKeyConstraint(

@@ -102,9 +102,7 @@ class PositionAccount(Base):
 
     __tablename__ = "position_account"
 
-    treasury_day_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("treasury_position.treasury_day_id"), primary_key=True
-    )
+    treasury_day_id: Mapped[UUID] = mapped_column(sa.ForeignKey("treasury_position.treasury_day_id"), primary_key=True)
     bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"), primary_key=True)
     purpose: Mapped[str]
     #: designated as a safeguarding account on the day: its balance is resource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -15,6 +15,7 @@ from dashboard.money import Money
 from dashboard.treasury.matching import queries as matching
 from dashboard.treasury.positions.models import PositionAction
 from dashboard.treasury.positions.queries import standing
+from dashboard.treasury.positions.queries.clients import Pair
 from dashboard.treasury.positions.queries.figures import AccountFigures
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.vocabulary import TieOut
@@ -29,8 +30,8 @@ class Blocker:
     step: str
 
 
-def _names(position: Position) -> Mapping[UUID, str]:
-    ids = [one.bank_account_id for one in position.figures.accounts]
+def _names(positions: Iterable[Position]) -> Mapping[UUID, str]:
+    ids = [one.bank_account_id for position in positions for one in position.figures.accounts]
     rows = session().scalars(sa.select(BankAccount).where(BankAccount.id.in_(ids)))
     return {row.id: f"{row.name} …{row.number[-4:]}" for row in rows}
 
@@ -58,42 +59,49 @@ def _of_account(one: AccountFigures, name: str, day: date, currency: str) -> lis
     return found
 
 
-def acted(pool: str, currency: str, day: date) -> bool:
-    """Whether somebody said what was done about the day."""
-    table = PositionAction
-    return bool(
-        session().scalar(
-            sa.select(sa.exists().where(table.pool == pool, table.currency == currency, table.day == day))
-        )
+def answered(day: date) -> set[Pair]:
+    """Pools and currencies for which somebody said what was done about the day."""
+    rows = session().execute(
+        sa.select(PositionAction.pool, PositionAction.currency).where(PositionAction.day == day).distinct()
     )
+    return {(row.pool, row.currency) for row in rows}
+
+
+def of_all(positions: Collection[Position], day: date) -> dict[Pair, list[Blocker]]:
+    """Everything that stands against signing, by pool and currency; breaks as they were counted with the figures."""
+    names, done = _names(positions), answered(day)
+    return {
+        one.pair: _of(one, names, one.pair in done, one.figures.breaks_without_owner or 0) for one in positions
+    }  # fmt: skip
 
 
 def of(position: Position) -> list[Blocker]:
     """Everything that stands against signing this position now."""
     figures = position.figures
+    ownerless = matching.breaks(*position.pair, figures.day).without_owner if figures.breaks is not None else 0
+    return _of(position, _names([position]), position.pair in answered(figures.day), ownerless)
+
+
+def _of(position: Position, names: Mapping[UUID, str], done: bool, ownerless: int) -> list[Blocker]:
+    figures = position.figures
     pool, currency, day = figures.pool, figures.currency, figures.day
-    names = _names(position)
     found = [
         blocker
         for one in figures.accounts
         for blocker in _of_account(one, names.get(one.bank_account_id, ""), day, currency)
     ]
-    if figures.breaks is not None:
-        ownerless = matching.breaks(pool, currency, day).without_owner
-        if ownerless:
-            said = "1 break without owner." if ownerless == 1 else f"{ownerless} breaks without owner."
-            found.append(Blocker(said, f"/treasury/breaks?currency={currency}", BREAKS))
+    if ownerless:
+        said = "1 break without owner." if ownerless == 1 else f"{ownerless} breaks without owner."
+        found.append(Blocker(said, f"/treasury/breaks?currency={currency}", BREAKS))
     where = f"/treasury/safeguarding?day={day.isoformat()}&pool={pool}&currency={currency}"
-    if (position.short or figures.late) and not acted(pool, currency, day):
-        if position.short and figures.excess is not None:
-            found.append(
-                Blocker(f"Short {Money(-figures.excess, currency)}: say what was done about it.", where, ANSWERED)
-            )
-        if figures.late:
-            late = Money(figures.late, currency)
-            found.append(
-                Blocker(f"{late} not in a designated account in time: say what was done about it.", where, ANSWERED)
-            )
+    if position.short and figures.excess is not None and not done:
+        short = Money(-figures.excess, currency)
+        found.append(Blocker(f"Short {short}: say what was done about it.", where, ANSWERED))
+    if figures.late and not done:
+        late = Money(figures.late, currency)
+        found.append(
+            Blocker(f"{late} not in a designated account in time: say what was done about it.", where, ANSWERED)
+        )
     return found
 
 

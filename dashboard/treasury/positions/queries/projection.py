@@ -112,6 +112,8 @@ def projected(position: Position, days: Sequence[date], held: Sequence[Item]) ->
             resource += sum(item.resource for item in own)
         known = resource is not None and figures.excess is not None
         found.append(
-            Projected(day, requirement, resource, resource - requirement if known and resource is not None else None, own)
+            Projected(
+                day, requirement, resource, resource - requirement if known and resource is not None else None, own
+            )
         )
     return found

@@ -208,3 +208,8 @@ def count_clients(figures: Figures) -> int:
         )
         or 0
     )
+
+
+def money(minor: int | None, currency: str) -> Money | None:
+    """None stays unknown."""
+    return None if minor is None else Money(minor, currency)

@@ -169,3 +169,10 @@ def closed_days(limit: int, *, before: date | None = None) -> Sequence[date]:
 def point(day: date) -> datetime:
     """The moment that both sides are of: the last second of the day where the institution is."""
     return datetime.combine(day + timedelta(days=1), time(), clock.calendar().zone) - timedelta(seconds=1)
+
+
+def has_ended(day: date) -> bool:
+    """Whether it is a business day whose balances are written."""
+    return bool(
+        session().scalar(sa.select(sa.exists().where(BusinessDay.day == day, BusinessDay.snapshot_at.is_not(None))))
+    )

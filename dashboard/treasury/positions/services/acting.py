@@ -69,9 +69,7 @@ def actions(pool: str, currency: str, day: date) -> Sequence[PositionAction]:
     return (
         session()
         .scalars(
-            sa.select(table)
-            .where(table.pool == pool, table.currency == currency, table.day == day)
-            .order_by(table.id)
+            sa.select(table).where(table.pool == pool, table.currency == currency, table.day == day).order_by(table.id)
         )
         .all()
     )

@@ -29,7 +29,14 @@ from dashboard.treasury.positions.queries import rows, standing
 from dashboard.treasury.positions.queries.rows import BehindRow
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.positions.services import acting
-from dashboard.treasury.positions.vocabulary import ACTION_LABELS, CHECK_LABELS, FIGURE_LABELS, ActionKind, Check, Figure
+from dashboard.treasury.positions.vocabulary import (
+    ACTION_LABELS,
+    CHECK_LABELS,
+    FIGURE_LABELS,
+    ActionKind,
+    Check,
+    Figure,
+)
 from dashboard.treasury.vocabulary import POOL_LABELS, DayState, Pool
 from dashboard.web import json
 from dashboard.web.exports.csv_file import chunks
@@ -118,7 +125,11 @@ def figure_rows(position: Position) -> list[Row]:
                 "currency": figures.currency.upper(),
             }
         )
-    results = {Check.INTERNAL: figures.internal, Check.SEGREGATION: figures.segregation, Check.EXTERNAL: figures.external}
+    results = {
+        Check.INTERNAL: figures.internal,
+        Check.SEGREGATION: figures.segregation,
+        Check.EXTERNAL: figures.external,
+    }
     for check, result in results.items():
         said = {"passed": "passed", "failed": "failed", "noData": "no data"}[result]
         found.append({"figure": CHECK_LABELS[check], "amount": None, "said": said, "currency": None})

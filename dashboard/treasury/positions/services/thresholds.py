@@ -43,9 +43,7 @@ def every() -> Sequence[TreasuryThreshold]:
     return (
         session()
         .scalars(
-            sa.select(table)
-            .order_by(table.pool, table.currency, table.kind)
-            .execution_options(populate_existing=True)
+            sa.select(table).order_by(table.pool, table.currency, table.kind).execution_options(populate_existing=True)
         )
         .all()
     )
@@ -60,9 +58,7 @@ def subject(pool: str, currency: str, kind: ThresholdKind) -> str:
     return f"{THRESHOLD_LABELS[kind]}, {POOL_LABELS[Pool(pool)]} {currency.upper()}"
 
 
-def ask(
-    pool: str, currency: str, kind: str, amount_minor: int | None, *, reason: str, by: Actor
-) -> ApprovalRequest:
+def ask(pool: str, currency: str, kind: str, amount_minor: int | None, *, reason: str, by: Actor) -> ApprovalRequest:
     """Ask a second person for a threshold; None as the amount: it raises no alert any more.
 
     Raises Invalid, Forbidden, Refused `unchanged`, Conflict `alreadyRequested`.

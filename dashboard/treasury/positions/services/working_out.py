@@ -110,7 +110,9 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
     )
     session().execute(sa.delete(PositionAccount).where(PositionAccount.treasury_day_id == version.id))
     if found.accounts:
-        session().execute(sa.insert(PositionAccount), [_row(version, found, place) for place in range(len(found.accounts))])
+        session().execute(
+            sa.insert(PositionAccount), [_row(version, found, place) for place in range(len(found.accounts))]
+        )
     if freeze:
         session().execute(
             sa.update(TreasuryPosition)
