@@ -62,9 +62,7 @@ def figure_rows(figure: str) -> Response:
             rows=shown,
             complete=not more and after is None,
             together=Money(sum(known), figures.currency) if not more and after is None else None,
-            older=url_for("treasury.figure_rows", **here, cursor=seal(Place([shown[-1].key]), bound=bound))
-            if more
-            else None,
+            older=url_for("treasury.figure_rows", **here, cursor=older) if older else None,
             first=url_for("treasury.figure_rows", **here) if after else None,
             here=here,
             figure=naming.figure,

@@ -2,8 +2,8 @@
 
 An item is open as of a day when it was booked by then and nothing matches it, or only something that was booked later.
 Of what was booked out only that counts which a client or the sender of unrecognized money is no longer owed on the
-books: what moves between own accounts, and what the house pays itself, is in no client's balance, and a posting that was
-reversed is back in one. All amounts are minor units and positive.
+books: what moves between own accounts, and what the house pays itself, is in no client's balance, and a posting that
+was reversed is back in one. All amounts are minor units and positive.
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def _files(position: Position, version: TreasuryDay, institution: str) -> dict[s
         )  # fmt: skip
     manifest = {
         "institution": institution,
-        **{label: words for label, words in facts},
+        **dict(facts),
         "asOf": json.iso_utc(position.computed_at),
         "files": [
             {"name": name, "bytes": len(content), "sha256": _digest(content)} for name, content in sorted(files.items())
