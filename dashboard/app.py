@@ -64,6 +64,8 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.treasury.statements import store as statement_store
+from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -147,7 +149,8 @@ def create_app(configured: Settings | None = None) -> Flask:
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
+    statement_store.install(chosen.instance_path)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
