@@ -64,8 +64,8 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
-from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
+from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.queries import movement_of
 from dashboard.treasury.positions.api import position_operations
 from dashboard.treasury.positions.approvals import KINDS as POSITION_KINDS
@@ -74,6 +74,8 @@ from dashboard.treasury.positions.pages import treasury
 from dashboard.treasury.positions.queries.blockers import STEPS
 from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
+from dashboard.treasury.statements import store as statement_store
+from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -165,7 +167,8 @@ def create_app(configured: Settings | None = None) -> Flask:
     learn_preparation(freeze)
     for step, sentences in STEPS.items():
         learn_blockers(step, sentences)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
+    statement_store.install(chosen.instance_path)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)

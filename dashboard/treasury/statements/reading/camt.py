@@ -52,6 +52,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 #: elements that stand several times beside one another
 _SEVERAL = frozenset({"Ustrd", "Strd", "Prtry", "RfrdDocInf", "AddtlRmtInf"})
+_AMOUNTS = frozenset({"Amt", "TtlAmt"})
 #: branches that say nothing here
 _LEFT_OUT = frozenset({
     "PstlAdr", "RltdAgts", "Chrgs", "Tax", "CtctDtls", "InstdAmt", "CntrValAmt", "AnncdPstngAmt", "PrtryAmt", "RltdDts",
@@ -175,17 +176,17 @@ class _Reader:
         iban = number.get("IBAN") if isinstance(number, dict) else None
         other = _down(number, "Othr", "Id")
         period = around.get("FrToDt") or {}
-        sequence = around.get("ElctrncSeqNb") or around.get("LglSeqNb") or ""
+        sequence = (_text(around.get("ElctrncSeqNb")) or _text(around.get("LglSeqNb")) or "").strip()
         currency = said.get("Ccy")
         first, last = _period(period)
         self.place += 1
         self.head = Head(
             place=self.place,
             kind=self.kind.value,
-            account=account_number(iban or other),
+            account=account_number(_text(iban) or _text(other)),
             currency=currency.strip().lower() if isinstance(currency, str) and currency.strip() else None,
-            bank_id=reference(around.get("Id")) or self.message_id,
-            sequence=int(sequence) or None if _NUMBER.fullmatch(sequence.strip()) else None,
+            bank_id=reference(_text(around.get("Id"))) or self.message_id,
+            sequence=int(sequence) or None if _NUMBER.fullmatch(sequence) else None,
             first_day=first,
             last_day=last,
             created_on=_day(around.get("CreDtTm")),
@@ -233,7 +234,7 @@ class _Reader:
         while entry is not None and _local(entry.tag) != "Ntry":
             entry = entry.getparent()
         above = _first(entry, "CdtDbtInd") if entry is not None else None
-        amount, currency = _money(_first(entry, "Amt") if entry is not None else None)
+        _, currency = _money(_first(entry, "Amt") if entry is not None else None)
         self.details.append(_detail(_tree(element), above == "CRDT", currency))
 
     def _entry(self, element: etree._Element) -> Entry | Refused:
@@ -368,7 +369,7 @@ def _tree(element: etree._Element) -> Tree:
         value: Any
         if len(each):
             value = _tree(each)
-        elif name == "Amt" or name == "TtlAmt":
+        elif name in _AMOUNTS:
             value = (each.text, each.get("Ccy"))
         else:
             value = each.text

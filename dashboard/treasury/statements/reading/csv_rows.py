@@ -31,8 +31,10 @@ from dashboard.treasury.statements.reading.stream import (
 )
 from dashboard.treasury.vocabulary import EntryStatus, StatementKind
 
-ENCODINGS = {"utf-8": "utf-8-sig", "windows-1250": "cp1250", "windows-1252": "cp1252", "windows-1257": "cp1257",
-             "iso-8859-1": "latin-1", "iso-8859-15": "iso8859-15", "iso-8859-2": "iso8859-2", "utf-16": "utf-16"}  # fmt: skip
+ENCODINGS = {
+    "utf-8": "utf-8-sig", "windows-1250": "cp1250", "windows-1252": "cp1252", "windows-1257": "cp1257",
+    "iso-8859-1": "latin-1", "iso-8859-15": "iso8859-15", "iso-8859-2": "iso8859-2", "utf-16": "utf-16",
+}  # fmt: skip
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 #: as people write them, and as they are read
 DATE_FORMATS = {
@@ -124,7 +126,7 @@ def _camel(name: str) -> str:
 
 
 def amount_of(text: str, mark: str) -> Decimal | None:
-    """An amount as banks write it: thousands separated or not, a minus before or behind, or brackets. None: no number."""
+    """An amount as banks write it: thousands separated or not, a minus on either side, brackets. None: it is none."""
     said = _THOUSANDS.sub("", text).replace("−", "-")
     if said.startswith("(") and said.endswith(")"):
         said = "-" + said[1:-1]

@@ -181,7 +181,16 @@ def _is_asn(lines: Sequence[str]) -> bool:
     return any(re.match(r":25:NL[0-9]{2}(ASNB|SNSB|RBRB)", line) for line in lines)
 
 
-_FAILURES = (RuntimeError, ValueError, ArithmeticError, AssertionError, KeyError, TypeError, AttributeError, LookupError)
+_FAILURES = (
+    RuntimeError,
+    ValueError,
+    ArithmeticError,
+    AssertionError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    LookupError,
+)
 
 
 def _begun(current: _Open, kind: StatementKind) -> Iterator[Item]:
@@ -212,9 +221,8 @@ def _begun(current: _Open, kind: StatementKind) -> Iterator[Item]:
         currency=current.currency,
         bank_id=reference(data.get("transaction_reference")),
         sequence=int(number) or None if number.isdigit() else None,
-        first_day=current.opening.on if current.opening else None,
         page=int(page) or None if page.isdigit() else None,
-        created_on=created.date() if hasattr(created, "date") and not isinstance(created, Decimal) else None,
+        created_on=_plain(created) if created is not None else None,
     )
     yield current.told
 
@@ -305,12 +313,12 @@ def _detail(said: str, own: str | None, bank: str | None, extra: str | None) -> 
         found = _slashed(said)
     elif (at := re.match(r"\s*([A-Z]{2}[0-9]{2}[A-Z0-9]{11,30})[ \t]+([^\n]+)", said)) is not None:
         found = {"account": at[1], "name": at[2]}
-    end_to_end = reference(found.get("end_to_end"))
+    end_to_end, mandate = reference(found.get("end_to_end")), reference(found.get("mandate"))
     account = account_number(found.get("account"))
     return Detail(
         end_to_end_id=end_to_end,
         provider_reference=bank,
-        references=tuple(dict.fromkeys(each for each in (bank, end_to_end, own, reference(found.get("mandate"))) if each)),
+        references=tuple(dict.fromkeys(each for each in (bank, end_to_end, own, mandate) if each)),
         counterparty=cleaned(found.get("name"), 200),
         counterparty_account=account,
         remittance=cleaned(found.get("remittance")) or cleaned(said) or extra,

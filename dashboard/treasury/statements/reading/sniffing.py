@@ -47,7 +47,9 @@ def _is_xml(beginning: bytes) -> bool:
     return False
 
 
-def items(path: Path, kind: str, *, rules: Rules | None = None, account: str = "", currency: str = "") -> Iterator[Item]:
+def items(
+    path: Path, kind: str, *, rules: Rules | None = None, account: str = "", currency: str = ""
+) -> Iterator[Item]:
     """The statements of a file of this format. A CSV file needs rules and account. Raises Unreadable."""
     if kind in mt.FORMATS:
         return mt.items(path)
