@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -69,17 +70,21 @@ def _narrowed(chosen: RunFilter) -> sa.Select[JobRun]:
     return query
 
 
-def runs(
-    chosen: RunFilter, *, before: UUID | None = None, after: UUID | None = None, limit: int | None = None
-) -> Sequence[JobRun]:
+def runs(chosen: RunFilter, *, before: UUID | None = None, after: UUID | None = None, limit: int) -> Sequence[JobRun]:
     """Newest first. `before`: those older than a run; `after`: those newer than it."""
     query = _narrowed(chosen).order_by(JobRun.id.asc() if after else JobRun.id.desc())
     if before is not None:
         query = query.where(JobRun.id < before)
     if after is not None:
         query = query.where(JobRun.id > after)
-    found = list(session().scalars(query.limit(limit) if limit else query))
+    found = list(session().scalars(query.limit(limit)))
     return found[::-1] if after else found
+
+
+def every_run(chosen: RunFilter) -> Iterator[Mapping[str, Any]]:
+    """All of them, newest first, for a file."""
+    query = _narrowed(chosen).order_by(JobRun.id.desc()).with_only_columns(*JobRun.__table__.columns)
+    yield from (dict(row) for row in session().execute(query.execution_options(yield_per=1000)).mappings())
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ SILENCE = timedelta(minutes=5)
 
 
 def trouble() -> Trouble:
-    """Runs of the last days that failed or were lost, and times that were missed; and whether the clock stands still."""
+    """Runs of the last days that failed or were lost, times that were missed, and whether the clock stands still."""
     since = clock.now() - RECENT
     row = (
         session()

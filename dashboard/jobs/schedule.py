@@ -1,5 +1,8 @@
-"""What runs when. Each job opens transactions of its own, and may be run again when its scheduler was lost: what it does
-twice has the effect of once."""
+"""What runs when.
+
+Each job opens transactions of its own, and may be run again when its scheduler was lost: what it does twice has the
+effect of once.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
+
 from dashboard.access import idempotency
 from dashboard.access.actor import system
 from dashboard.approvals import services as approvals

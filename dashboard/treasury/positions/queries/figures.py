@@ -157,9 +157,10 @@ def _statement(view: BankAccountView, day: date) -> Statement | None:
 
 def _late(statement: Statement, closing: int, day: date) -> int:
     """What lay there at the end of the business day before and has not left since: what came first, leaves first."""
-    if statement.last_day < day or statement.opening_minor is None:
+    if statement.last_day < day:
         return max(closing, 0)
-    return max(0, min(closing, statement.opening_minor - transit.left(statement.id)))
+    flow = transit.flow(statement.bank_account_id, day)
+    return max(0, min(closing, closing - flow.booked - flow.left))
 
 
 def _account(view: BankAccountView, day: date, ledger: dict[UUID, int]) -> AccountFigures:

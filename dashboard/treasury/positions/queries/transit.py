@@ -114,13 +114,28 @@ def rows(
     ]  # fmt: skip
 
 
-def left(statement_id: UUID) -> int:
-    """What left the account by a statement."""
-    found = session().scalar(
-        sa.text(
-            "SELECT -coalesce(sum(amount_minor), 0) FROM statement_entry"
-            " WHERE statement_id = :id AND status = 'booked' AND amount_minor < 0"
-        ),
-        {"id": statement_id},
+@dataclass(frozen=True)
+class Flow:
+    """What statements of one day booked: together, and of it what left."""
+
+    booked: int
+    left: int
+
+
+def flow(bank_account_id: UUID, day: date) -> Flow:
+    """Of all standing statements of the account that end on the day."""
+    row = (
+        session()
+        .execute(
+            sa.text(
+                "SELECT coalesce(sum(e.amount_minor), 0) AS booked,"
+                " -coalesce(sum(e.amount_minor) FILTER (WHERE e.amount_minor < 0), 0) AS left"
+                " FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
+                " WHERE s.bank_account_id = :id AND s.last_day = :day AND s.standing AND s.kind = 'statement'"
+                " AND e.status = 'booked' AND e.standing"
+            ),
+            {"id": bank_account_id, "day": day},
+        )
+        .one()
     )
-    return int(found or 0)
+    return Flow(int(row.booked), int(row.left))
