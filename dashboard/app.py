@@ -31,6 +31,7 @@ from dashboard.home import navigation
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
+from dashboard.jobs.pages import jobs
 from dashboard.ledger import numbers, owners, parents
 from dashboard.ledger.api import ledger_operations, quick
 from dashboard.ledger.approvals import KINDS as LEDGER_KINDS
@@ -44,6 +45,7 @@ from dashboard.onboarding.pulling.pages import pulling
 from dashboard.onboarding.pulling.services import asking
 from dashboard.onboarding.reviews import reviews
 from dashboard.onboarding.sumsub import confirming
+from dashboard.onboarding.sumsub import queries as verification_events
 from dashboard.onboarding.sumsub import rules as sumsub_rules
 from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.onboarding.sumsub.pages import events
@@ -64,12 +66,34 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.treasury.checks import ages, unprocessed_events
+from dashboard.treasury.checks.api import check_operations
+from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
+from dashboard.treasury.checks.pages import checks
+from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
+from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
+from dashboard.treasury.movements.queries import movement_of
+from dashboard.treasury.positions.api import position_operations
+from dashboard.treasury.positions.approvals import KINDS as POSITION_KINDS
+from dashboard.treasury.positions.jobs import KINDS as POSITION_WORK
+from dashboard.treasury.positions.pages import treasury
+from dashboard.treasury.positions.queries.blockers import STEPS
+from dashboard.treasury.positions.services.working_out import freeze
+from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
+from dashboard.treasury.statements import store as statement_store
+from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health)
-OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
+PAGES = (
+    home, clients, events, pulling, reviews, transfers, ledger, checks, jobs, queues, approvals, staff, health,
+    treasury,
+)  # fmt: skip
+OPERATIONS = (
+    client_operations, ledger_operations, check_operations, transfer_operations, onboarding_operations,
+    sumsub_operations, position_operations,
+)  # fmt: skip
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
     demo_commands,
@@ -140,14 +164,25 @@ def create_app(configured: Settings | None = None) -> Flask:
     )
     numbers.install(chosen)
     sumsub_rules.install(chosen)
+    ages.install(chosen)
+    unprocessed_events.learn("verification events", verification_events.unprocessed)
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)
+    parents.learn("own movement", "/treasury/movements/{id}", movement_of)
     story.learn(TELLERS)
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
+    register(*REGISTER_KINDS, *MOVEMENT_KINDS)
+    register(*POSITION_KINDS)
+    background_kinds.register(*POSITION_WORK)
+    learn_preparation(freeze)
+    for step, sentences in STEPS.items():
+        learn_blockers(step, sentences)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
+    statement_store.install(chosen.instance_path)
+    background_kinds.register(*CHECK_WORK)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)

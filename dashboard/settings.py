@@ -45,6 +45,9 @@
 | REVIEW_DAILY | 1000 | reviews that the daily job puts into the queue, the most urgent first |
 | REVIEW_ESCALATE_DAYS | 5 | business days after which a late review is raised to senior officers |
 | REVIEW_RESTRICT_DAYS | 20 | business days after which a late review stops the client's debits |
+| END_OF_DAY_AT | 00:10 | when the clock ends the business day: before 12:00 that of the date before; off: people do |
+| CHECK_AGE_BUSINESS_DAYS | 1 | business days after which a submitted transfer or a request for approval is too old |
+| CHECK_EVENT_MINUTES | 15 | minutes after which a notification that was not processed is too old |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -54,6 +57,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -153,6 +157,10 @@ class Settings:
     sumsub_requests_per_second: int
     sumsub_confirm_approvals: bool
     sumsub_silent_minutes: int
+    #: None: the clock ends no day
+    end_of_day_at: time | None
+    check_age_business_days: int
+    check_event_minutes: int
     #: the first is the newest; none: webhooks are off
     sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
@@ -213,6 +221,18 @@ def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     if raw in {"0", "false", "no", "off"}:
         return False
     raise SettingsError(f"{name} must be 1 or 0, not {raw!r}")
+
+
+def _time_of_day(env: Mapping[str, str], name: str, default: str) -> time | None:
+    raw = env.get(name, "").strip().lower() or default
+    if raw == "off":
+        return None
+    try:
+        if len(raw) != len("00:10"):
+            raise ValueError
+        return time.fromisoformat(raw)
+    except ValueError:
+        raise SettingsError(f"{name} must be a time of day such as {default}, or off, not {raw!r}") from None
 
 
 def _postgres_url(env: Mapping[str, str], name: str) -> str | None:
@@ -392,6 +412,9 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_requests_per_second=_number(env, "SUMSUB_REQUESTS_PER_SECOND", 10, 1, 50),
         sumsub_confirm_approvals=_flag(env, "SUMSUB_CONFIRM_APPROVALS", default=True),
         sumsub_silent_minutes=_number(env, "SUMSUB_SILENT_MINUTES", 90, 5, 24 * 60),
+        end_of_day_at=_time_of_day(env, "END_OF_DAY_AT", "00:10"),
+        check_age_business_days=_number(env, "CHECK_AGE_BUSINESS_DAYS", 1, 1, 100),
+        check_event_minutes=_number(env, "CHECK_EVENT_MINUTES", 15, 1, 24 * 60),
         sumsub_webhook_secrets=_webhook_secrets(env, production=production),
         sumsub_digest_algorithm=_digest_algorithm(env),
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),

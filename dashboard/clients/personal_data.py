@@ -74,6 +74,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "prohibited_on": HOUSE, "period_from": HOUSE, "expires_on": HOUSE, "chosen_on": HOUSE, "next_on": HOUSE,
     },
     "client_risk_change": {"by_name": STAFF, "by_kind": CODE, "cause": CODE},
+    "client_sum": {"day": MONEY, "pool": CODE, "currency": CODE},
     "client_verification": {
         "state": CODE, "applicant_id": APPLICANT, "provider": CODE, "level": HOUSE, "event_type": CODE,
         "reject_type": CODE, "answer": CODE, "review_status": CODE,
@@ -81,6 +82,12 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "csv_mapping": {"rules": HOUSE, "created_by": STAFF},
     "daily_balance": {"day": MONEY},
     "daily_total": {"account_type": CODE, "day": MONEY, "currency": CODE},
+    "daily_check_finding": {
+        "check_key": CODE, "cause": CODE, "pool": CODE, "currency": CODE, "subject_type": CODE, "subject": MONEY,
+        "says": MONEY, "todo": HOUSE, "path": HOUSE,
+    },
+    "daily_check_result": {"check_key": CODE, "outcome": CODE, "missing": HOUSE},
+    "daily_check_run": {"day": HOUSE, "by_kind": CODE, "by_name": STAFF},
     "deletion_request": {
         "requested_by_kind": CODE, "received_on": HOUSE, "channel": CODE, "refusal_ground": CODE,
         "closed_by_name": STAFF, "state": CODE, "purge_from": HOUSE,
@@ -89,6 +96,9 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "disposition": {
         "made_by_kind": CODE, "made_by_name": STAFF, "fee_bearer": CODE, "currency": CODE, "state": CODE, "kind": CODE,
         "rules_version": HOUSE,
+    },
+    "evidence_pack": {
+        "state": CODE, "sha256": DIGEST, "content": MONEY, "made_by_kind": CODE, "made_by": STAFF,
     },
     "fx_quote": {"buy_currency": CODE, "rate_source": CODE, "sell_currency": CODE},
     "fx_rate": {"quote": CODE, "source": CODE, "base": CODE},
@@ -100,12 +110,22 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "returns": REFERENCE, "end_to_end_id": REFERENCE, "currency": CODE, "body_hash": DIGEST, "source": CODE,
         "provider_reference": REFERENCE, "provider": HOUSE,
     },
+    "job_run": {
+        "job": CODE, "state": CODE, "owner": HOUSE, "figures": HOUSE, "failure": HOUSE, "asked_by_kind": CODE,
+        "asked_by": STAFF,
+    },
+    "job_setting": {"job": CODE, "paused_by_kind": CODE, "paused_by": STAFF, "paused_because": HOUSE},
     "ledger_file_import": {"sha256": DIGEST, "file_name": HOUSE},
     "ledger_transaction": {"state": CODE, "booking_date": MONEY, "value_date": MONEY, "currency": CODE},
     "legal_hold": {"placed_by_name": STAFF, "code": CODE},
     "one_time_password": {"code_hash": DIGEST, "operation": CODE, "salt": DIGEST},
     "opening_import": {"file_name": HOUSE, "sha256": DIGEST, "created_by": STAFF, "state": CODE, "totals": MONEY},
     "opening_row": {"currency": CODE},
+    "own_movement": {
+        "kind": CODE, "currency": CODE, "way": CODE, "reference": REFERENCE, "bank_reference": REFERENCE,
+        "state": CODE, "maker_name": STAFF, "left_on": MONEY, "arrived_on": MONEY, "ended_because": HOUSE,
+        "problem": HOUSE,
+    },
     "payer_rule": {"currency": CODE, "ended_by": STAFF, "state": CODE, "created_by": STAFF},
     "payment": {
         "parent_type": CODE, "maker_kind": CODE, "value_date": MONEY, "booking_date": MONEY, "state": CODE,
@@ -113,6 +133,12 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     },
     "payment_state_change": {"by_kind": CODE, "to_state": CODE, "from_state": CODE},
     "personal_column": {"column_name": HOUSE, "becomes": HOUSE, "table_name": HOUSE, "found_by": HOUSE},
+    "position_account": {
+        "purpose": CODE, "statement_day": MONEY, "tie_out": CODE, "holiday": HOUSE,
+    },
+    "position_action": {
+        "pool": CODE, "currency": CODE, "day": HOUSE, "kind": CODE, "says": HOUSE, "by_name": STAFF,
+    },
     "provider": {"key": HOUSE, "settings": HOUSE, "name": HOUSE, "kind": CODE},
     "provider_file": {
         "reason": HOUSE, "failures": HOUSE, "state": CODE, "sha256": DIGEST, "message_id": REFERENCE, "provider": HOUSE,
@@ -176,9 +202,19 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "pool": CODE, "purpose": CODE, "designated_from": HOUSE, "designated_to": HOUSE, "statement_format": CODE,
         "calendar": CODE, "closed_on": HOUSE,
     },
+    "treasury_account_version": {
+        "pool": CODE, "purpose": CODE, "designated_from": HOUSE, "designated_to": HOUSE, "statement_format": CODE,
+        "calendar": CODE, "closed_on": HOUSE,
+    },
     "treasury_day": {
         "pool": CODE, "currency": CODE, "day": HOUSE, "state": CODE, "prepared_by": STAFF, "signed_by": STAFF,
         "reopened_by": STAFF, "reopened_because": HOUSE,
+    },
+    "treasury_position": {"internal": CODE, "segregation": CODE, "external": CODE},
+    "treasury_threshold": {"pool": CODE, "currency": CODE, "kind": CODE},
+    "treasury_alert": {
+        "check_key": CODE, "pool": CODE, "currency": CODE, "cause": CODE, "says": HOUSE, "state": CODE,
+        "settled_by_kind": CODE, "settled_by": STAFF, "settled_because": HOUSE,
     },
     "verification_comparison": {"by_kind": CODE, "by_name": STAFF},
     "verification_difference": {"applicant_id": APPLICANT, "field": CODE, "state": CODE, "closing": CODE},

@@ -15,7 +15,7 @@ from flask import Flask
 
 from dashboard.background import runner
 from dashboard.database import db, schema_head
-from dashboard.jobs.schedule import scheduler_for
+from dashboard.jobs.clockwork import Clock
 from dashboard.onboarding.sumsub import worker as verification
 from dashboard.transfers import worker
 from dashboard.web.logs import log
@@ -48,9 +48,12 @@ def serve(app: Flask, stop: threading.Event) -> None:
             waiting = True
         if stop.wait(PATIENCE_SECONDS):
             return
-    scheduler = scheduler_for(app)
+    ticking = Clock(app)
+    ticking.know()
+    scheduler = ticking.scheduler()
     scheduler.start()
-    working = [threading.Thread(target=runner.work, args=(app, stop), daemon=True) for _ in range(RUNNERS)]
+    working = [threading.Thread(target=ticking.watch, args=(stop,), daemon=True)]
+    working += [threading.Thread(target=runner.work, args=(app, stop), daemon=True) for _ in range(RUNNERS)]
     for thread in working:
         thread.start()
     working += worker.start(app, stop)

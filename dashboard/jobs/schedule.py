@@ -1,20 +1,19 @@
-"""What runs when. Times are UTC; each job opens its own application context and transaction."""
+"""What runs when.
+
+Each job opens transactions of its own, and may be run again when its scheduler was lost: what it does twice has the
+effect of once.
+"""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import time, timedelta
 from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
-from flask import Flask
 
 from dashboard.access import idempotency
 from dashboard.access.actor import system
@@ -26,7 +25,10 @@ from dashboard.clients.documents import services as documents
 from dashboard.clients.documents.store import Store
 from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
-from dashboard.errors import DomainError
+from dashboard.errors import DomainError, Refused
+from dashboard.jobs import ending
+from dashboard.jobs import services as runs
+from dashboard.jobs.times import Daily, Often, When
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.onboarding.pulling.services import asking, comparing
@@ -38,21 +40,28 @@ from dashboard.transfers.services.desk import warning
 from dashboard.transfers.services.exchange import rates
 from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
+from dashboard.treasury.checks.services import asking as checks
+from dashboard.treasury.movements import outbox as movement_outbox
+from dashboard.treasury.movements import services as movements
+from dashboard.treasury.positions import jobs as positions
 from dashboard.web.logs import log
 
-#: a job that was missed by more than this (the machine slept) waits for its next time
-GRACE = timedelta(hours=6)
 #: incoming requests that one run takes up
 MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class Job:
-    """`run` does the work within an application context and gives figures for the log line, no personal data."""
+    """`run` does the work within an application context and gives figures for the log, no personal data.
+
+    `label` and `about` say to people what it is and what it does.
+    """
 
     name: str
-    when: BaseTrigger
+    when: When
     run: Callable[[Settings], dict[str, int]]
+    label: str
+    about: str
 
 
 def expire_approvals(_settings: Settings) -> dict[str, int]:
@@ -199,6 +208,13 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
         return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
 
 
+def send_movements(settings: Settings) -> dict[str, int]:
+    """Let approved movements between own accounts leave, and look for their legs in statements."""
+    figures = movement_outbox.send_due(settings, by=system("own movements"))
+    with transaction():
+        return figures | movements.look(by=system("own movements"))
+
+
 def ask_sumsub(_settings: Settings) -> dict[str, int]:
     """Have Sumsub asked about applicants whose events may be lost, and about what waits for an answer."""
     with transaction():
@@ -214,44 +230,84 @@ def compare_sumsub(_settings: Settings) -> dict[str, int]:
     return {"connected": 1}
 
 
-JOBS = (
-    Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
-    Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
-    Job("finish-incoming", CronTrigger(minute="*", timezone=UTC), finish_incoming),
-    Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
-    Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
-    Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
-    Job("sweep-documents", CronTrigger(minute=37, timezone=UTC), sweep_documents),
-    Job("check-documents", CronTrigger(hour="0,3", minute=25, timezone=UTC), check_documents),
-    Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
-    Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
-    Job("ask-sumsub", CronTrigger(minute="*", timezone=UTC), ask_sumsub),
-    Job("compare-sumsub", CronTrigger(hour=3, minute=20, timezone=UTC), compare_sumsub),
-    Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
-    Job("review-clients", CronTrigger(hour=4, minute=40, timezone=UTC), review_clients),
-)
+def end_days(settings: Settings) -> dict[str, int]:
+    """End the business days that are over and write their snapshots; a snapshot that a lost run left out is written.
+
+    Nothing where people end the day themselves (`END_OF_DAY_AT=off`), except for missing snapshots of closed days.
+    """
+    by, ended = system("end of day"), 0
+    if settings.end_of_day_at is not None:
+        while (day := ending.over(settings.end_of_day_at)) is not None:
+            ended += ending.end(day, by=by)
+    return {"ended": ended, "snapshots": ending.write_missing(by=by)}
 
 
-def run(job: Job, app: Flask) -> bool:
-    """Run a job once; gives whether it went well. A failure is logged and ends nothing else."""
-    started = time.perf_counter()
-    with app.app_context():
+def run_checks(_settings: Settings) -> dict[str, int]:
+    """Ask for the daily checks of the last business day that has ended; nothing before the first one has."""
+    with transaction():
         try:
-            figures = job.run(app.extensions["countinghouse.settings"])
-        except Exception as error:
-            # the type, not the message: it may hold what somebody typed
-            log.error("job failed", job=job.name, error=type(error).__name__)
-            return False
-    log.info("job", job=job.name, ms=round((time.perf_counter() - started) * 1000, 1), **figures)
-    return True
+            checks.ask(by=system("daily checks"))
+        except Refused as refusal:
+            if refusal.code != "noClosedDay":
+                raise
+            return {"asked": 0}
+    return {"asked": 1}
 
 
-def scheduler_for(app: Flask) -> BackgroundScheduler:
-    """The scheduler with every job of the table, not started yet."""
-    scheduler = BackgroundScheduler(
-        timezone=UTC,
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": int(GRACE.total_seconds())},
-    )
-    for job in JOBS:
-        scheduler.add_job(run, job.when, args=(job, app), id=job.name, name=job.name)
-    return scheduler
+def work_out_positions(_settings: Settings) -> dict[str, int]:
+    """Ask for the positions of a business day where they are missing or something they are made of has changed."""
+    with transaction():
+        return positions.ask_due(by=system("positions"))
+
+
+def forget_runs(_settings: Settings) -> dict[str, int]:
+    """Remove old runs of the clock."""
+    with transaction():
+        return {"removed": runs.forget_old()}
+
+
+def _at(hour: int, minute: int) -> Daily:
+    return Daily(time(hour, minute))
+
+
+#: daily times are of the institution's zone
+JOBS = (
+    Job("expire-approvals", Often("*"), expire_approvals,
+        "Expire approvals", "Closes requests whose business hours are over."),
+    Job("expire-transfers", Often("*"), expire_transfers,
+        "Expire transfers", "Cancels outgoing transfers that nobody confirmed in time."),
+    Job("finish-incoming", Often("*"), finish_incoming,
+        "Finish incoming money", "Takes up notifications of providers that a fault left unprocessed."),
+    Job("sweep", Often("7"), sweep,
+        "Sweep", "Ends sessions that are over; forgets spent limits, old keys and refused webhooks."),
+    Job("load-rates", Often("*/5"), load_rates,
+        "Load rates", "Takes reference rates from the folder of the data directory."),
+    Job("watch-desk", Often("*/5"), watch_desk,
+        "Watch the desk", "Warns of unrecognized money that waits too long; opens again what was kept until today."),
+    Job("sweep-documents", Often("37"), sweep_documents,
+        "Sweep documents", "Removes files that no document names."),
+    Job("send-movements", Often("*"), send_movements,
+        "Send own movements", "Writes files of approved movements between own accounts."),
+    Job("treasury-positions", Often("*/5"), work_out_positions,
+        "Work out positions", "Adds up what clients are owed, and works out the positions of days that are open."),
+    Job("ask-sumsub", Often("*"), ask_sumsub,
+        "Ask Sumsub", "Asks about applicants whose events may be lost."),
+    Job("end-of-day", _at(0, 10), end_days,
+        "End of day", "Ends the business day that is over and writes its snapshot."),
+    Job("check-documents", _at(0, 25), check_documents,
+        "Check documents", "Marks documents that have expired, and reminds of those that will."),
+    Job("check-balances", _at(1, 40), check_balances,
+        "Check balances", "Compares the balances of accounts that moved with their transactions."),
+    Job("forget-runs", _at(4, 5), forget_runs,
+        "Forget old runs", "Removes old entries of this log."),
+    Job("purge-clients", _at(4, 20), purge_clients,
+        "Delete personal data", "Deletes what two people approved and whose retention is over."),
+    Job("compare-sumsub", _at(4, 30), compare_sumsub,
+        "Compare with Sumsub", "Compares every applicant's state with Sumsub's."),
+    Job("check-clients", _at(5, 10), check_clients,
+        "Check clients", "Raises and settles what the passing of a day brings."),
+    Job("review-clients", _at(5, 40), review_clients,
+        "Plan reviews", "Plans reviews, raises late ones, restricts whom nobody reviewed."),
+    Job("daily-checks", Daily(time(8, 45), business_days=True), run_checks,
+        "Daily checks", "Checks the business day that has ended: balances, holds, statements, ages."),
+)  # fmt: skip

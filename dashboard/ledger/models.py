@@ -57,6 +57,8 @@ class BankAccount(Base):
     __table_args__ = (
         sa.CheckConstraint(CURRENCY, name="currency_is_code"),
         sa.UniqueConstraint("number", "currency"),
+        # what movements between bank accounts refer to: one in another currency than theirs does not exist for them
+        sa.UniqueConstraint("id", "currency"),
         sa.Index("ix_bank_account_provider", "provider", "currency"),
     )
 
@@ -150,6 +152,8 @@ class AccountBalance(Base):
         sa.Index(
             "ix_account_balance_frozen", "account_id", postgresql_where=sa.text("debits_frozen OR credits_frozen")
         ),
+        # only these can be below nought; a limit does not change when money moves either
+        sa.Index("ix_account_balance_limit", "account_id", postgresql_where=sa.text("limit_minor > 0")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -315,7 +319,10 @@ class DailyBalance(Base):
     credits: Mapped[int] = mapped_column(sa.BigInteger)
     movements: Mapped[int]
 
-    __table_args__ = (sa.Index("ix_daily_balance_day", "day", "account_id"),)
+    __table_args__ = (
+        sa.Index("ix_daily_balance_day", "day", "account_id"),
+        sa.Index("ix_daily_balance_negative", "account_id", "day", postgresql_where=sa.text("posted < 0")),
+    )
 
 
 class DailyTotal(Base):

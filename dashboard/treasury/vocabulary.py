@@ -77,6 +77,16 @@ class ImportState(StrEnum):
     DELETED = "deleted"
 
 
+class StatementState(StrEnum):
+    """How a bank account stands on a day."""
+
+    EXPECTED = "expected"
+    LATE = "late"
+    IMPORTED = "imported"
+    TIE_OUT_FAILED = "tieOutFailed"
+    NO_RECONCILIATION = "notAReconciliationDay"
+
+
 class DayState(StrEnum):
     """A version that was reopened stays as it was signed; the next version takes its place."""
 
@@ -84,3 +94,7 @@ class DayState(StrEnum):
     PREPARED = "prepared"
     SIGNED = "signed"
     REOPENED = "reopened"
+
+
+#: kind of background work
+IMPORT = "treasury.import"

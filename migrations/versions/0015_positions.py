@@ -1,10 +1,293 @@
-"""Positions of a day, evidence packs, movements between own accounts."""
+"""Positions of a day, what was done about them, evidence packs, thresholds."""
 
 from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from migrations.guards import append_only, grant, never_deleted
 
 revision = "0015"
 down_revision = "0014"
 
+POOLS = "pool IN ('eMoney', 'paymentServices')"
+CURRENCY = "currency ~ '^[a-z]{3}$'"
+RESULTS = "IN ('passed', 'failed', 'noData')"
+
+#: what was prepared is what is signed, and what was signed is what was signed
+POSITION_GUARD = """
+CREATE FUNCTION treasury_position_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    frozen boolean;
+BEGIN
+    IF TG_TABLE_NAME = 'treasury_position' THEN
+        frozen := TG_OP <> 'INSERT' AND OLD.frozen_at IS NOT NULL;
+    ELSIF TG_OP = 'INSERT' THEN
+        SELECT frozen_at IS NOT NULL INTO frozen FROM treasury_position WHERE treasury_day_id = NEW.treasury_day_id;
+    ELSE
+        SELECT frozen_at IS NOT NULL INTO frozen FROM treasury_position WHERE treasury_day_id = OLD.treasury_day_id;
+    END IF;
+    IF frozen THEN
+        RAISE EXCEPTION 'the figures of a prepared day never change'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_position_is_frozen';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER treasury_position_is_frozen BEFORE UPDATE OR DELETE ON treasury_position
+    FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
+CREATE TRIGGER position_account_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON position_account
+    FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
+CREATE TRIGGER position_account_is_never_emptied BEFORE TRUNCATE ON position_account
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+"""
+
+#: a prepared day has the figures that were prepared
+PREPARED_GUARD = """
+CREATE FUNCTION treasury_day_has_figures() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.state = 'signed' AND NOT EXISTS (
+        SELECT 1 FROM treasury_position WHERE treasury_day_id = NEW.id AND frozen_at IS NOT NULL
+    ) THEN
+        RAISE EXCEPTION 'a day is signed with the figures of its preparation'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_signed_with_figures';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER treasury_day_signed_with_figures BEFORE UPDATE OF state ON treasury_day
+    FOR EACH ROW EXECUTE FUNCTION treasury_day_has_figures();
+"""
+
+#: a threshold is as two people decided
+THRESHOLD_GUARD = """
+CREATE FUNCTION treasury_threshold_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT 1 FROM approval_request
+        WHERE id = NEW.approval_id AND kind = 'treasury.threshold' AND state = 'approved'
+          AND object_id = NEW.id
+    ) OR (TG_OP = 'UPDATE' AND (
+        NEW.approval_id = OLD.approval_id
+        OR (NEW.id, NEW.pool, NEW.currency, NEW.kind) IS DISTINCT FROM (OLD.id, OLD.pool, OLD.currency, OLD.kind)
+    )) THEN
+        RAISE EXCEPTION 'a threshold is changed by two people'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_threshold_by_two';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE CONSTRAINT TRIGGER treasury_threshold_by_two AFTER INSERT OR UPDATE ON treasury_threshold
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION treasury_threshold_guard();
+"""
+
+
+def _minor(name: str, *, nullable: bool = True) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger(), nullable=nullable)
+
+
+def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text(), nullable=nullable)
+
 
 def upgrade() -> None:
-    pass
+    op.create_table(
+        "client_sum",
+        sa.Column("day", sa.Date(), nullable=False),
+        _text("pool"),
+        _text("currency"),
+        _minor("accounts", nullable=False),
+        _minor("positive_minor", nullable=False),
+        _minor("negative_minor", nullable=False),
+        _minor("frozen_minor", nullable=False),
+        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(POOLS, name=op.f("ck_client_sum_pool_known")),
+        sa.CheckConstraint(CURRENCY, name=op.f("ck_client_sum_currency_is_code")),
+        sa.CheckConstraint("positive_minor >= 0 AND negative_minor <= 0", name=op.f("ck_client_sum_signs")),
+        sa.CheckConstraint("frozen_minor BETWEEN 0 AND positive_minor", name=op.f("ck_client_sum_frozen_is_part")),
+        sa.ForeignKeyConstraint(["day"], ["business_day.day"], name=op.f("fk_client_sum_day")),
+        sa.PrimaryKeyConstraint("day", "pool", "currency", name=op.f("pk_client_sum")),
+    )
+    op.create_table(
+        "treasury_position",
+        sa.Column("treasury_day_id", sa.UUID(), nullable=False),
+        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=True),
+        _minor("client_minor", nullable=False),
+        _minor("negative_minor", nullable=False),
+        _minor("frozen_minor", nullable=False),
+        _minor("unrecognized_minor", nullable=False),
+        _minor("received_minor"),
+        _minor("sent_minor"),
+        _minor("requirement_minor", nullable=False),
+        _minor("resource_minor"),
+        _minor("excess_minor"),
+        _minor("unexplained_minor"),
+        _minor("lying_minor"),
+        _minor("late_minor"),
+        sa.Column("breaks", sa.Integer(), nullable=True),
+        sa.Column("breaks_without_owner", sa.Integer(), nullable=True),
+        sa.Column("breaks_oldest", sa.Integer(), nullable=True),
+        _text("internal"),
+        _text("segregation"),
+        _text("external"),
+        sa.CheckConstraint(f"internal {RESULTS}", name=op.f("ck_treasury_position_internal_known")),
+        sa.CheckConstraint(f"segregation {RESULTS}", name=op.f("ck_treasury_position_segregation_known")),
+        sa.CheckConstraint(f"external {RESULTS}", name=op.f("ck_treasury_position_external_known")),
+        sa.CheckConstraint(
+            "requirement_minor = client_minor + unrecognized_minor + coalesce(received_minor, 0) + coalesce(sent_minor, 0)",
+            name=op.f("ck_treasury_position_requirement_is_its_parts"),
+        ),
+        sa.CheckConstraint(
+            "(excess_minor IS NULL) = (resource_minor IS NULL OR received_minor IS NULL OR sent_minor IS NULL)",
+            name=op.f("ck_treasury_position_excess_needs_all"),
+        ),
+        sa.CheckConstraint(
+            "excess_minor = resource_minor - requirement_minor",
+            name=op.f("ck_treasury_position_excess_is_difference"),
+        ),
+        sa.CheckConstraint(
+            "client_minor >= 0 AND negative_minor <= 0 AND unrecognized_minor >= 0 AND received_minor >= 0 AND sent_minor >= 0",
+            name=op.f("ck_treasury_position_signs"),
+        ),
+        sa.CheckConstraint(
+            "(internal = 'noData') = (excess_minor IS NULL)",
+            name=op.f("ck_treasury_position_no_result_without_data"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["treasury_day_id"], ["treasury_day.id"], name=op.f("fk_treasury_position_treasury_day_id")
+        ),
+        sa.PrimaryKeyConstraint("treasury_day_id", name=op.f("pk_treasury_position")),
+    )
+    op.create_table(
+        "position_account",
+        sa.Column("treasury_day_id", sa.UUID(), nullable=False),
+        sa.Column("bank_account_id", sa.UUID(), nullable=False),
+        _text("purpose"),
+        sa.Column("designated", sa.Boolean(), nullable=False),
+        _minor("ledger_minor", nullable=False),
+        _minor("suspense_minor", nullable=False),
+        _minor("statement_minor"),
+        sa.Column("statement_id", sa.UUID(), nullable=True),
+        sa.Column("statement_day", sa.Date(), nullable=True),
+        sa.Column("statement_at", sa.DateTime(timezone=True), nullable=True),
+        _text("tie_out", nullable=True),
+        _text("holiday", nullable=True),
+        _minor("received_minor"),
+        _minor("sent_minor"),
+        _minor("timing_minor"),
+        _minor("breaks_minor"),
+        _minor("unexplained_minor"),
+        _minor("lying_minor"),
+        _minor("late_minor"),
+        sa.CheckConstraint(
+            "(statement_id IS NULL) = (statement_minor IS NULL)",
+            name=op.f("ck_position_account_balance_of_a_statement"),
+        ),
+        sa.CheckConstraint(
+            "NOT designated OR purpose = 'safeguarding'", name=op.f("ck_position_account_designated_is_safeguarding")
+        ),
+        sa.ForeignKeyConstraint(
+            ["bank_account_id"], ["bank_account.id"], name=op.f("fk_position_account_bank_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["treasury_day_id"],
+            ["treasury_position.treasury_day_id"],
+            name=op.f("fk_position_account_treasury_day_id"),
+        ),
+        sa.PrimaryKeyConstraint("treasury_day_id", "bank_account_id", name=op.f("pk_position_account")),
+    )
+    op.create_table(
+        "position_action",
+        sa.Column("id", sa.UUID(), nullable=False),
+        _text("pool"),
+        _text("currency"),
+        sa.Column("day", sa.Date(), nullable=False),
+        _text("kind"),
+        _minor("amount_minor"),
+        _text("says"),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by_id", sa.UUID(), nullable=False),
+        _text("by_name"),
+        sa.CheckConstraint(POOLS, name=op.f("ck_position_action_pool_known")),
+        sa.CheckConstraint(CURRENCY, name=op.f("ck_position_action_currency_is_code")),
+        sa.CheckConstraint("kind IN ('topUp', 'sweep', 'other')", name=op.f("ck_position_action_kind_known")),
+        sa.CheckConstraint("length(btrim(says)) > 0", name=op.f("ck_position_action_says_something")),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("ck_position_action_amount_positive")),
+        sa.CheckConstraint(
+            "kind = 'other' OR amount_minor IS NOT NULL", name=op.f("ck_position_action_movement_has_amount")
+        ),
+        sa.ForeignKeyConstraint(["day"], ["business_day.day"], name=op.f("fk_position_action_day")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_position_action")),
+    )
+    op.create_index("ix_position_action_day", "position_action", ["pool", "currency", "day", "id"])
+    op.create_table(
+        "evidence_pack",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("treasury_day_id", sa.UUID(), nullable=False),
+        _text("state"),
+        _text("sha256"),
+        _minor("size", nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        _text("made_by_kind"),
+        sa.Column("made_by_id", sa.UUID(), nullable=True),
+        _text("made_by"),
+        sa.CheckConstraint("state IN ('prepared', 'signed', 'reopened')", name=op.f("ck_evidence_pack_state_known")),
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_evidence_pack_sha256_is_digest")),
+        sa.CheckConstraint("size = octet_length(content)", name=op.f("ck_evidence_pack_size_is_of_content")),
+        sa.ForeignKeyConstraint(
+            ["treasury_day_id"], ["treasury_day.id"], name=op.f("fk_evidence_pack_treasury_day_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence_pack")),
+    )
+    op.create_index("uq_evidence_pack_bytes", "evidence_pack", ["treasury_day_id", "sha256"], unique=True)
+    op.create_table(
+        "treasury_threshold",
+        sa.Column("id", sa.UUID(), nullable=False),
+        _text("pool"),
+        _text("currency"),
+        _text("kind"),
+        _minor("amount_minor"),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("approval_id", sa.UUID(), nullable=False),
+        sa.CheckConstraint(POOLS, name=op.f("ck_treasury_threshold_pool_known")),
+        sa.CheckConstraint(CURRENCY, name=op.f("ck_treasury_threshold_currency_is_code")),
+        sa.CheckConstraint(
+            "kind IN ('excessBelow', 'excessAbove', 'unrecognizedAbove', 'unexplainedAbove', 'lateAbove')",
+            name=op.f("ck_treasury_threshold_kind_known"),
+        ),
+        sa.CheckConstraint("amount_minor >= 0", name=op.f("ck_treasury_threshold_amount_not_negative")),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval_request.id"], name=op.f("fk_treasury_threshold_approval_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_treasury_threshold")),
+        sa.UniqueConstraint("pool", "currency", "kind", name=op.f("uq_treasury_threshold_pool_currency_kind")),
+    )
+    # the few that are below nought, among all: by day for the past, by limit for now
+    op.create_index(
+        "ix_daily_balance_negative",
+        "daily_balance",
+        ["account_id", "day"],
+        postgresql_where=sa.text("posted < 0"),
+    )
+    op.create_index(
+        "ix_account_balance_limit",
+        "account_balance",
+        ["account_id"],
+        postgresql_where=sa.text("limit_minor > 0"),
+    )
+
+    op.execute(POSITION_GUARD)
+    op.execute(PREPARED_GUARD)
+    op.execute(THRESHOLD_GUARD)
+    for table in ("position_action", "evidence_pack"):
+        append_only(table)
+    for table in ("treasury_threshold", "client_sum"):
+        never_deleted(table)
+    grant("SELECT, INSERT", ("position_action", "evidence_pack"))
+    grant("SELECT, INSERT, UPDATE", ("client_sum", "treasury_position", "treasury_threshold"))
+    grant("SELECT, INSERT, UPDATE, DELETE", ("position_account",))

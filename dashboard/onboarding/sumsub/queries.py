@@ -309,3 +309,23 @@ def named(ids: Sequence[UUID]) -> dict[UUID, str]:
         rows = session().execute(sa.select(table.id, table.applicant_id).where(table.id.in_(ids)))
         found |= {row.id: f"Applicant {row.applicant_id[:8]}…" if row.applicant_id else "A body" for row in rows}
     return found
+
+
+class Unprocessed(NamedTuple):
+    """An event that was taken and not processed yet; `path` is its page."""
+
+    id: UUID
+    received_at: datetime
+    path: str
+
+
+def unprocessed(before: datetime) -> list[Unprocessed]:
+    """Events received before a moment that wait to be processed, oldest first, at most a thousand."""
+    table = SumsubEvent
+    rows = session().execute(
+        sa.select(table.id, table.received_at)
+        .where(table.verdict == _constant(Verdict.ACCEPTED), table.processed_at.is_(None), table.received_at < before)
+        .order_by(table.id)
+        .limit(1000)
+    )
+    return [Unprocessed(row.id, row.received_at, f"/onboarding/events/{row.id}") for row in rows]

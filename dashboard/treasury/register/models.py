@@ -53,6 +53,27 @@ class TreasuryAccount(Base):
     )
 
 
+class TreasuryAccountVersion(Base):
+    """What stood in the register, version by version: written by the database with every change, never changed."""
+
+    __tablename__ = "treasury_account_version"
+
+    bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    pool: Mapped[str | None]
+    purpose: Mapped[str]
+    designated_from: Mapped[date | None]
+    designated_to: Mapped[date | None]
+    statement_format: Mapped[str | None]
+    expected_at: Mapped[time | None]
+    calendar: Mapped[str]
+    closed_on: Mapped[date | None]
+    changed_at: Mapped[datetime]
+    approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (sa.Index("uq_treasury_account_version_approval", "approval_id", unique=True),)
+
+
 class AccountPool(Base):
     """The pool of a client account that is not e-money. Accounts without a row belong to e-money; a suspense account
     belongs to the pool of its bank account."""

@@ -47,12 +47,18 @@ class StatementImport(Base):
     #: why it failed; no personal data
     reason: Mapped[str | None]
     mapping_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("csv_mapping.id"))
+    #: what a CSV file is of; the others name their accounts themselves
+    bank_account_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("bank_account.id"))
+    #: how far its stream was read, in a transaction with what was read: a reader that dies goes on there
+    read_items: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    #: when all of it was read
+    read_at: Mapped[datetime | None]
     statements: Mapped[int] = mapped_column(server_default="0")
     entries: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     #: entries that an earlier file had told
     repeated: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     refused: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
-    #: `rows`: the first hundred that could not be read, each with place and reason
+    #: `rows`: the first thousand that could not be taken, each with `where`, `reason` and `reference`
     failures: Mapped[dict[str, Any]] = mapped_column(server_default=sa.text("'{}'"))
     job_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("background_job.id"))
     created_at: Mapped[datetime]
@@ -68,7 +74,7 @@ class StatementImport(Base):
         sa.CheckConstraint("source IN ('page', 'inbox', 'command')", name="source_known"),
         sa.CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed_says_why"),
         sa.Index("uq_statement_import_file", "sha256", unique=True,
-                 postgresql_where=sa.text("state IN ('importing', 'imported')")),
+                 postgresql_where=sa.text("state IN ('importing', 'imported') AND refused = 0")),
         sa.Index("ix_statement_import_newest", sa.text("id DESC")),
         sa.Index("ix_statement_import_state", "state", sa.text("id DESC")),
     )  # fmt: skip
@@ -84,6 +90,8 @@ class Statement(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     import_id: Mapped[UUID] = mapped_column(sa.ForeignKey("statement_import.id"))
+    #: its place in the file, from 1
+    place: Mapped[int] = mapped_column(server_default="1")
     bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"))
     currency: Mapped[str]
     #: statement | interim | notification
@@ -91,6 +99,8 @@ class Statement(Base):
     #: the bank's own id of it, and its numbers
     bank_id: Mapped[str | None]
     sequence: Mapped[int | None] = mapped_column(sa.BigInteger)
+    #: of a statement that came on several pages
+    page: Mapped[int | None]
     #: what tells the same statement again: account, id or number, days, balances
     key: Mapped[str]
     first_day: Mapped[date | None]
@@ -117,7 +127,7 @@ class Statement(Base):
         sa.Index("uq_statement_key", "bank_account_id", "key", unique=True, postgresql_where=sa.text("standing")),
         sa.Index("ix_statement_of_day", "bank_account_id", sa.text("last_day DESC"), sa.text("id DESC"),
                  postgresql_where=sa.text("standing")),
-        sa.Index("ix_statement_import", "import_id"),
+        sa.Index("uq_statement_place", "import_id", "place", unique=True),
     )  # fmt: skip
 
 
@@ -137,8 +147,12 @@ class StatementEntry(Base):
     reversal: Mapped[bool] = mapped_column(server_default=sa.false())
     booking_date: Mapped[date]
     value_date: Mapped[date | None]
-    #: what tells the same entry again: the bank's reference, amount, day, and which of several alike
+    #: what tells the same entry again: `fingerprint` and which of several alike
     key: Mapped[str]
+    #: digest of day, amount and the bank's reference; without a reference, of all that is told
+    fingerprint: Mapped[UUID]
+    #: whether the bank gave a reference of its own
+    referenced: Mapped[bool] = mapped_column(server_default=sa.false())
     #: the bank's own reference, and the one of a batch
     bank_reference: Mapped[str | None]
     batch_reference: Mapped[str | None]
@@ -152,6 +166,9 @@ class StatementEntry(Base):
         sa.CheckConstraint("status IN ('booked', 'pending', 'information')", name="status_known"),
         sa.CheckConstraint("number > 0", name="number_positive"),
         sa.Index("uq_statement_entry_number", "statement_id", "number", unique=True),
+        sa.Index("uq_statement_entry_standing", "bank_account_id", "key", unique=True,
+                 postgresql_where=sa.text("standing")),
+        sa.Index("ix_statement_entry_fingerprint", "bank_account_id", "fingerprint"),
         sa.Index("ix_statement_entry_account", "bank_account_id", "booking_date", "id"),
     )  # fmt: skip
 
@@ -191,4 +208,9 @@ class StatementLine(Base):
         sa.Index("uq_statement_line_position", "entry_id", "position", unique=True),
         sa.Index("ix_statement_line_account", "bank_account_id", "booking_date", "id",
                  postgresql_where=sa.text("matchable")),
+        # whether another line says the same
+        sa.Index("ix_statement_line_end_to_end_id", "bank_account_id", "end_to_end_id",
+                 postgresql_where=sa.text("end_to_end_id IS NOT NULL AND matchable")),
+        sa.Index("ix_statement_line_provider_reference", "bank_account_id", "provider_reference",
+                 postgresql_where=sa.text("provider_reference IS NOT NULL AND matchable")),
     )  # fmt: skip

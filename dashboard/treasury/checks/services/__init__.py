@@ -1,0 +1,1 @@
+"""Verbs of daily checks: asking for a run, and writing what it comes to."""

@@ -1,0 +1,50 @@
+"""Nothing lies on suspense longer than it may: each unrecognized receipt is resolved within its time."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from dashboard.database import session, transaction
+from dashboard.ledger.models import Account
+from dashboard.transfers.models import Receipt
+from dashboard.transfers.vocabulary import UNDECIDED
+from dashboard.treasury.checks import ages
+from dashboard.treasury.checks.check import Answer, Check, Finding, Look, money
+from dashboard.treasury.register.models import TreasuryAccount
+
+
+def run(look: Look) -> Answer:
+    answer = Answer()
+    waits = sa.text("receipt.state IN ('open', 'asked', 'kept', 'waiting')")
+    with transaction():
+        answer.looked = session().scalar(sa.select(sa.func.count()).select_from(Receipt).where(waits)) or 0
+        rows = session().execute(
+            sa.select(
+                Receipt.transfer_id, Receipt.currency, Receipt.remaining_minor, Receipt.state, Receipt.booked_at,
+                Receipt.resolve_by, TreasuryAccount.pool,
+            )
+            .join(Account, Account.id == Receipt.suspense_account_id)
+            .outerjoin(TreasuryAccount, TreasuryAccount.bank_account_id == Account.bank_account_id)
+            .where(waits, Receipt.resolve_by < look.at)
+            .order_by(Receipt.resolve_by, Receipt.transfer_id)
+        )  # fmt: skip
+        for row in rows:
+            answer.add(
+                Finding(
+                    cause="resolveTimeOver", pool=row.pool, currency=row.currency, subject_type="receipt",
+                    subject_id=row.transfer_id, subject=f"Receipt {str(row.transfer_id)[:8]}",
+                    found=row.remaining_minor, path=f"/transfers/unrecognized/{row.transfer_id}",
+                    says=f"{money(row.remaining_minor, row.currency)} has lain on suspense for"
+                    f" {ages.in_words(row.booked_at, look.at)}, past its time to be resolved.",
+                    todo="Assign it or return it to its payer; keep it only with a reason and a date.",
+                )
+            )  # fmt: skip
+        look.keep()
+    return answer
+
+
+assert set(UNDECIDED) == {"open", "asked", "kept", "waiting"}
+
+CHECK = Check(
+    "suspenseAge", "Unrecognized money", "No receipt lies on suspense longer than it may take to resolve it.", run
+)

@@ -1,0 +1,55 @@
+"""Signing a day: by another person than the one who prepared it, and only when nothing stands against it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
+from dashboard.audit import services as audit
+from dashboard.database import session
+from dashboard.errors import Conflict, Forbidden, Refused
+from dashboard.treasury.days import readiness
+from dashboard.treasury.days.models import TreasuryDay
+from dashboard.treasury.days.services.opening import check, locked, said
+from dashboard.treasury.vocabulary import DayState
+
+
+def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
+    """Sign the prepared version. What stands against it is looked at once more, after everybody who brings lines.
+
+    Raises Invalid, Forbidden `ownPreparation`, Conflict `notPrepared`, `alreadySigned`, Refused `unknownDay`,
+    `personNeeded`, `notReady` with every blocker in `details`.
+    """
+    by.require(Permission.TREASURY_SIGN)
+    if by.staff_id is None:
+        raise Refused("Only a person signs a day.", code="personNeeded")
+    check(pool, currency, day)
+    version = locked(pool, currency, day)
+    if version.state == DayState.SIGNED:
+        raise Conflict(f"{said(pool, currency, day)} is signed already, by {version.signed_by}.", code="alreadySigned",
+                       details={"version": version.version})  # fmt: skip
+    if version.state != DayState.PREPARED:
+        again = " It was reopened: prepare it anew." if version.version > 1 else " Prepare it first."
+        raise Conflict(f"{said(pool, currency, day)} is not prepared.{again}", code="notPrepared",
+                       details={"version": version.version})  # fmt: skip
+    if version.prepared_by_id == by.staff_id:
+        raise Forbidden("You prepared this day; another person signs it.", code="ownPreparation")
+    steps = [step for step in readiness.steps(pool, currency, day) if not step.done]
+    if steps:
+        said_so = [f"{step.name}: {why}" for step in steps for why in step.blockers]
+        raise Refused(
+            " ".join(["Not signed.", *said_so]), code="notReady",
+            details={"blockers": said_so, "steps": [{"step": s.name, "blockers": s.blockers} for s in steps]},
+        )  # fmt: skip
+    version.state = DayState.SIGNED.value
+    version.signed_at = clock.now()
+    version.signed_by_id, version.signed_by = by.staff_id, by.name
+    session().flush()
+    audit.record(
+        "treasuryDay.signed", by=by, object_type="treasury_day", object_id=version.id,
+        before={"state": DayState.PREPARED.value},
+        after={"state": version.state, "pool": pool, "currency": currency, "day": day, "version": version.version},
+    )  # fmt: skip
+    return version

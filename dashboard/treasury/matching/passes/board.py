@@ -1,0 +1,171 @@
+"""The working tables of a run. They live as long as its transaction.
+
+side_l, side_b   all open rows of ledger and bank: number, identifier, amount, dates, references, party
+left_l, left_b   those that no pass has taken yet, in tables whose names change with every step
+pair             one ledger row and one line; bundle, bundle_l, bundle_b: several rows on a side
+brk              breaks that were found: kind, rows, twin, cause
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+
+#: a reference that stands on more rows than this says nothing of a single one
+MOST_ALIKE = 200
+#: shortest reference that is looked for, in letters and digits
+SHORTEST_KEY = 4
+#: shortest one that is looked for within a text
+SHORTEST_IN_TEXT = 6
+
+_COLUMNS = (
+    "n integer NOT NULL, id uuid NOT NULL, amount bigint NOT NULL, booked date NOT NULL, valued date NOT NULL,"
+    " e2e text, ref text, refs text[], batch text, party text, name text, said text"
+)
+_TABLES = (
+    "side_l",
+    "side_b",
+    "pair",
+    "bundle",
+    "bundle_l",
+    "bundle_b",
+    "brk",
+    "cand",
+    "key_l",
+    "key_b",
+    "odd",
+    "gone",
+    "multi",
+    "grp",
+)
+
+
+def run(statement: str, **values: Any) -> int:
+    """Execute; gives how many rows were touched."""
+    result: Any = session().execute(sa.text(statement), values)
+    return int(result.rowcount)
+
+
+def number(statement: str, **values: Any) -> int:
+    """The one number that a query gives."""
+    return int(session().scalar(sa.text(statement), values) or 0)
+
+
+def same(column: str) -> str:
+    """SQL: letters and digits of a reference in upper case, which is what banks leave of it."""
+    return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
+
+
+class Board:
+    """The tables, and the names of those that hold what is left."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.left_l, self.left_b = "side_l", "side_b"
+
+    def lay_out(self) -> None:
+        """Make the tables, empty."""
+        for table in _TABLES:
+            run(f"DROP TABLE IF EXISTS pg_temp.{table}")
+        for side in ("l", "b"):
+            run(f"CREATE TEMP TABLE side_{side} ({_COLUMNS}) ON COMMIT DROP")
+            run(f"CREATE TEMP TABLE bundle_{side} (g integer, n integer) ON COMMIT DROP")
+        run("CREATE TEMP TABLE pair (ln integer, bn integer, pass text, certain boolean, why text) ON COMMIT DROP")
+        run("CREATE TEMP TABLE bundle (g integer, pass text, certain boolean, why text) ON COMMIT DROP")
+        run("CREATE TEMP TABLE multi (key text, amount bigint) ON COMMIT DROP")
+        run("CREATE TEMP TABLE brk (kind text, ln integer, bn integer, twin uuid, cause text) ON COMMIT DROP")
+
+    def keep_only(self, left_l: str, left_b: str) -> None:
+        """Go on with these queries as what is left."""
+        self.step += 1
+        before = (self.left_l, self.left_b)
+        for side, query in (("l", left_l), ("b", left_b)):
+            name = f"left_{side}_{self.step}"
+            run(f"DROP TABLE IF EXISTS pg_temp.{name}")
+            run(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {query}")
+            run(f"ANALYZE {name}")
+        self.left_l, self.left_b = f"left_l_{self.step}", f"left_b_{self.step}"
+        for name in before:
+            if not name.startswith("side_"):
+                run(f"DROP TABLE IF EXISTS pg_temp.{name}")
+
+    def take_out(self, found: str) -> None:
+        """Go on without the rows of pairs and bundles of this pass."""
+        self.keep_only(
+            f"SELECT w.* FROM {self.left_l} w WHERE NOT EXISTS (SELECT 1 FROM pair p WHERE p.ln = w.n"
+            f" AND p.pass = '{found}') AND NOT EXISTS (SELECT 1 FROM bundle_l u WHERE u.n = w.n)",
+            f"SELECT w.* FROM {self.left_b} w WHERE NOT EXISTS (SELECT 1 FROM pair p WHERE p.bn = w.n"
+            f" AND p.pass = '{found}') AND NOT EXISTS (SELECT 1 FROM bundle_b u WHERE u.n = w.n)",
+        )
+
+    def spread_keys(self, *, shortest: int = SHORTEST_KEY) -> None:
+        """key_l and key_b: each reference of each row that is left, as it is compared, unless too many carry it."""
+        for side, left in (("l", self.left_l), ("b", self.left_b)):
+            run(f"DROP TABLE IF EXISTS pg_temp.key_{side}")
+            run(
+                f"CREATE TEMP TABLE key_{side} ON COMMIT DROP AS"
+                f" SELECT n, key FROM (SELECT DISTINCT w.n, {same('x.ref')} AS key, w.amount FROM {left} w,"
+                " LATERAL (SELECT w.e2e UNION SELECT w.ref UNION SELECT unnest(w.refs)) AS x (ref)"
+                " WHERE x.ref IS NOT NULL) AS k WHERE length(key) >= :shortest AND key <> 'NOTPROVIDED'",
+                shortest=shortest,
+            )
+        run("DROP TABLE IF EXISTS pg_temp.odd")
+        run(
+            "CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT key FROM key_l GROUP BY key HAVING count(*) > :most"
+            " UNION SELECT key FROM key_b GROUP BY key HAVING count(*) > :most",
+            most=MOST_ALIKE,
+        )
+        for side in ("l", "b"):
+            run(f"DELETE FROM key_{side} k USING odd WHERE odd.key = k.key")
+            run(f"ANALYZE key_{side}")
+
+    def candidates(self, query: str, **values: Any) -> int:
+        """Fill `cand` (ln, bn, gap, why, certain) from a query, without what a person has said no to; gives how many.
+
+        Ties are broken by what the rows say, so that the order in which files came decides nothing.
+        """
+        run("DROP TABLE IF EXISTS pg_temp.cand")
+        run(
+            "CREATE TEMP TABLE cand ON COMMIT DROP AS"
+            " SELECT DISTINCT ON (c.ln, c.bn) c.ln, c.bn, c.gap, c.why, c.certain, l.booked AS l_on, b.booked AS b_on,"
+            " coalesce(b.ref, '') || ' ' || coalesce(b.e2e, '') || ' ' || coalesce(b.party, '') || ' '"
+            " || coalesce(b.said, '') AS tie"
+            f" FROM ({query}) AS c JOIN {self.left_l} l ON l.n = c.ln JOIN {self.left_b} b ON b.n = c.bn"
+            " WHERE NOT EXISTS (SELECT 1 FROM refused r WHERE r.transaction_id = l.id AND r.line_id = b.id)"
+            " ORDER BY c.ln, c.bn, c.gap, c.why",
+            **values,
+        )
+        return number("SELECT count(*) FROM cand")
+
+    def pair_up(self, found: str, *, into: str = "pair", only_alone: bool = False) -> int:
+        """Take from `cand` the pairs that are each other's nearest, until none is left; gives how many.
+
+        `only_alone`: just those that have no rival on either side.
+        """
+        if only_alone:
+            run(
+                "DELETE FROM cand c WHERE EXISTS (SELECT 1 FROM cand o WHERE o.ln = c.ln AND o.bn <> c.bn)"
+                " OR EXISTS (SELECT 1 FROM cand o WHERE o.bn = c.bn AND o.ln <> c.ln)"
+            )
+        total = 0
+        order = "gap, l_on, b_on, tie, ln, bn"
+        shape = "kind, ln, bn, cause" if into == "brk" else "ln, bn, pass, certain, why"
+        values = "why, ln, bn, 'unknown'" if into == "brk" else f"ln, bn, '{found}', certain, why"
+        while number("SELECT count(*) FROM (SELECT 1 FROM cand LIMIT 1) AS c"):
+            run("DROP TABLE IF EXISTS pg_temp.gone")
+            run(
+                "CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT ln, bn, certain, why FROM (SELECT c.*,"
+                f" row_number() OVER (PARTITION BY ln ORDER BY {order}) AS of_l,"
+                f" row_number() OVER (PARTITION BY bn ORDER BY {order}) AS of_b FROM cand c) AS c"
+                " WHERE of_l = 1 AND of_b = 1"
+            )
+            total += run(f"INSERT INTO {into} ({shape}) SELECT {values} FROM gone")
+            run("DELETE FROM cand c USING gone g WHERE g.ln = c.ln OR g.bn = c.bn")
+        return total
+
+    def next_bundle(self) -> int:
+        """The first free number of a bundle."""
+        return number("SELECT coalesce(max(g), 0) + 1 FROM bundle")

@@ -1,0 +1,63 @@
+"""Provider or end-to-end reference, amount and currency.
+
+The two references are compared as they are, over all rows at once; what is left (references that a bank wrote in
+another way, several with the same one) is compared by letters and digits, any reference with any.
+"""
+
+from __future__ import annotations
+
+from dashboard.treasury.matching.passes.board import Board, run
+from dashboard.treasury.matching.vocabulary import Pass
+
+_EXACT = {"e2e": "end-to-end reference", "ref": "provider reference"}
+
+
+def find(board: Board, *, days: int) -> None:
+    """Fill `pair`, and leave the rest."""
+    for column, words in _EXACT.items():
+        _exact(board, column, words, days)
+    board.spread_keys()
+    board.candidates(
+        "SELECT k.n AS ln, j.n AS bn, abs(b.booked - l.booked) AS gap, 'reference ' || k.key AS why, true AS certain"
+        f" FROM key_l k JOIN key_b j ON j.key = k.key JOIN {board.left_l} l ON l.n = k.n"
+        f" JOIN {board.left_b} b ON b.n = j.n AND b.amount = l.amount AND abs(b.booked - l.booked) <= :days",
+        days=days,
+    )
+    board.pair_up(Pass.REFERENCE)
+    board.take_out(Pass.REFERENCE)
+
+
+def _exact(board: Board, column: str, words: str, days: int) -> None:
+    """One look at both sides: a reference and amount that stands once on each is a pair. The rest is few."""
+    run("DROP TABLE IF EXISTS pg_temp.grp")
+    run(
+        "CREATE TEMP TABLE grp ON COMMIT DROP AS"
+        " SELECT key, amount, count(ln) AS many_l, count(bn) AS many_b, max(ln) AS ln, max(bn) AS bn,"
+        " abs(max(b_on) - max(l_on)) AS gap FROM ("
+        f"SELECT {column} AS key, amount, n AS ln, NULL::integer AS bn, booked AS l_on, NULL::date AS b_on"
+        f" FROM {board.left_l} WHERE {column} IS NOT NULL"
+        f" UNION ALL SELECT {column}, amount, NULL, n, NULL, booked FROM {board.left_b} WHERE {column} IS NOT NULL"
+        ") AS s GROUP BY key, amount"
+    )
+    one = "many_l = 1 AND many_b = 1 AND gap <= :days"
+    run(
+        "INSERT INTO pair (ln, bn, pass, certain, why)"
+        f" SELECT ln, bn, '{Pass.REFERENCE}', true, '{words} ' || key FROM grp WHERE {one}",
+        days=days,
+    )
+    run("DROP TABLE IF EXISTS pg_temp.odd")
+    run(f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT key, amount FROM grp WHERE NOT ({one})", days=days)
+    run("ANALYZE odd")
+    # more on one side than on the other: what stays over is a duplicate
+    run(
+        "INSERT INTO multi (key, amount) SELECT key, amount FROM grp"
+        " WHERE many_l <> many_b AND many_l > 0 AND many_b > 0"
+    )
+    run("DROP TABLE grp")
+    board.keep_only(
+        *(
+            f"SELECT w.* FROM {left} w WHERE w.{column} IS NULL"
+            f" UNION ALL SELECT w.* FROM {left} w JOIN odd ON odd.key = w.{column} AND odd.amount = w.amount"
+            for left in (board.left_l, board.left_b)
+        )
+    )

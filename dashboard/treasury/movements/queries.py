@@ -1,0 +1,168 @@
+"""Movements as others read them: which are under way, and which references their statement legs carry."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from dashboard.database import session
+from dashboard.errors import NotFound
+from dashboard.ledger.models import BankAccount
+from dashboard.money import Money
+from dashboard.treasury.movements.models import OwnMovement
+from dashboard.treasury.movements.vocabulary import (
+    KIND_LABELS,
+    STATE_LABELS,
+    STATE_ROLES,
+    UNDER_WAY,
+    WAY_LABELS,
+    MovementKind,
+    MovementState,
+    Way,
+)
+from dashboard.treasury.register.models import TreasuryAccount
+
+
+def references_sql() -> str:
+    """SQL that gives `payment_id, reference` for each reference that the statement legs of a movement may carry: ours,
+    and the bank's own where a person told it. To be put in brackets after FROM.
+
+    Both transactions of such a payment are legs of the same movement: the one whose creditor is a settlement account
+    left that bank account, the one whose debtor is one came to that. The payment's `parent_id` is the movement's id.
+    Neither changes what is owed to clients: they are no part of what was posted out for them.
+    """
+    return (
+        "SELECT m.payment_id, r.reference FROM own_movement m"
+        " CROSS JOIN LATERAL unnest(ARRAY[m.reference, m.bank_reference]) AS r (reference)"
+        " WHERE m.payment_id IS NOT NULL AND r.reference IS NOT NULL"
+    )
+
+
+@dataclass(frozen=True)
+class MovementView:
+    """A movement with the names of its two bank accounts and their pools. Amounts in minor units."""
+
+    id: UUID
+    kind: MovementKind
+    way: Way
+    state: MovementState
+    currency: str
+    amount_minor: int
+    reference: str
+    bank_reference: str | None
+    from_id: UUID
+    from_name: str
+    from_number: str
+    from_pool: str | None
+    from_purpose: str | None
+    to_id: UUID
+    to_name: str
+    to_number: str
+    to_pool: str | None
+    to_purpose: str | None
+    created_at: datetime
+    maker_id: UUID
+    maker_name: str
+    approval_id: UUID | None
+    approved_at: datetime | None
+    payment_id: UUID | None
+    file_id: UUID | None
+    sent_at: datetime | None
+    left_on: date | None
+    arrived_on: date | None
+    reversal_id: UUID | None
+    ended_at: datetime | None
+    ended_because: str | None
+    problem: str | None
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def kind_label(self) -> str:
+        return KIND_LABELS[self.kind]
+
+    @property
+    def way_label(self) -> str:
+        return WAY_LABELS[self.way]
+
+    @property
+    def state_label(self) -> str:
+        return STATE_LABELS[self.state]
+
+    @property
+    def state_role(self) -> str:
+        return STATE_ROLES[self.state]
+
+
+_from, _to = aliased(BankAccount), aliased(BankAccount)
+_from_row, _to_row = aliased(TreasuryAccount), aliased(TreasuryAccount)
+
+
+def _query() -> sa.Select[Any]:
+    return (
+        sa.select(
+            OwnMovement, _from.name, _from.number, _from_row.pool, _from_row.purpose,
+            _to.name, _to.number, _to_row.pool, _to_row.purpose,
+        )
+        .join(_from, _from.id == OwnMovement.from_bank_account_id)
+        .join(_to, _to.id == OwnMovement.to_bank_account_id)
+        .outerjoin(_from_row, _from_row.bank_account_id == _from.id)
+        .outerjoin(_to_row, _to_row.bank_account_id == _to.id)
+        .execution_options(populate_existing=True)
+    )  # fmt: skip
+
+
+def _view(row: Any) -> MovementView:
+    m = row[0]
+    return MovementView(
+        id=m.id, kind=MovementKind(m.kind), way=Way(m.way), state=MovementState(m.state), currency=m.currency,
+        amount_minor=m.amount_minor, reference=m.reference, bank_reference=m.bank_reference,
+        from_id=m.from_bank_account_id, from_name=row[1], from_number=row[2], from_pool=row[3], from_purpose=row[4],
+        to_id=m.to_bank_account_id, to_name=row[5], to_number=row[6], to_pool=row[7], to_purpose=row[8],
+        created_at=m.created_at, maker_id=m.maker_id, maker_name=m.maker_name, approval_id=m.approval_id,
+        approved_at=m.approved_at, payment_id=m.payment_id, file_id=m.file_id, sent_at=m.sent_at, left_on=m.left_on,
+        arrived_on=m.arrived_on, reversal_id=m.reversal_id, ended_at=m.ended_at, ended_because=m.ended_because,
+        problem=m.problem,
+    )  # fmt: skip
+
+
+def movement(movement_id: UUID) -> MovementView:
+    """Raises NotFound `movementNotFound`."""
+    row = session().execute(_query().where(OwnMovement.id == movement_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such movement.", code="movementNotFound")
+    return _view(row)
+
+
+def by_ids(movement_ids: Collection[UUID]) -> dict[UUID, MovementView]:
+    """Movements by id, in one query; unknown ones are left out."""
+    rows = session().execute(_query().where(OwnMovement.id.in_(movement_ids)))
+    return {view.id: view for view in map(_view, rows)}
+
+
+def open_movements(pool: str | None = None, currency: str | None = None) -> Sequence[MovementView]:
+    """Movements of which something is still expected (requested, approved, in transit), oldest first; with a pool
+    those of which one side or both belong to it."""
+    query = _query().where(OwnMovement.state.in_([state.value for state in UNDER_WAY])).order_by(OwnMovement.id)
+    if currency is not None:
+        query = query.where(OwnMovement.currency == currency)
+    if pool is not None:
+        query = query.where(sa.or_(_from_row.pool == pool, _to_row.pool == pool))
+    return [_view(row) for row in session().execute(query)]
+
+
+def movement_of(payment_id: UUID) -> UUID | None:
+    """The movement that a payment books, or books back."""
+    return session().scalar(
+        sa.select(OwnMovement.id).where(
+            sa.or_(OwnMovement.payment_id == payment_id, OwnMovement.reversal_id == payment_id)
+        )
+    )

@@ -1,0 +1,1 @@
+"""Reading positions, one file per question."""

@@ -1,0 +1,270 @@
+"""Figures of a pool and currency at the end of a business day, worked out from the books and the statements.
+
+Both sides are of one moment: what clients are owed at the end of the day, and what lay at the banks then. An amount is
+counted once: held money is part of a client's balance, money that a client has been debited for and that lies at the
+bank still is what is sent; movements between own accounts owe nobody anything. A missing statement leaves its figures
+unknown. All amounts are minor units; currencies are never added to one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+from dashboard.ledger.models import Account
+from dashboard.ledger.queries import balances
+from dashboard.ledger.vocabulary import AccountType
+from dashboard.treasury.matching import queries as matching
+from dashboard.treasury.positions.queries import clients, transit
+from dashboard.treasury.positions.queries.clients import Pair, Sums
+from dashboard.treasury.positions.vocabulary import Result
+from dashboard.treasury.register import queries as register
+from dashboard.treasury.register.queries import BankAccountView
+from dashboard.treasury.statements import queries as statements
+from dashboard.treasury.statements.models import Statement
+from dashboard.treasury.vocabulary import Pool, Purpose
+
+
+@dataclass(frozen=True)
+class AccountFigures:
+    """One bank account at the end of the day. None: unknown."""
+
+    bank_account_id: UUID
+    purpose: str
+    designated: bool
+    ledger: int
+    #: what lies on its suspense account, never below nought
+    suspense: int
+    statement: int | None
+    statement_id: UUID | None
+    statement_day: date | None
+    statement_at: datetime | None
+    tie_out: str | None
+    holiday: str | None
+    received: int | None
+    sent: int | None
+    timing: int | None
+    breaks: int | None
+    unexplained: int | None
+    #: where it is not designated: what lies there, and what of it has lain there since the business day before
+    lying: int | None
+    late: int | None
+
+    @property
+    def difference(self) -> int | None:
+        """Bank − ledger."""
+        return None if self.statement is None else self.statement - self.ledger
+
+    @property
+    def explained(self) -> int | None:
+        """What timing and breaks explain of the difference."""
+        return None if self.timing is None or self.breaks is None else self.timing + self.breaks
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A pool and currency at the end of the day."""
+
+    pool: str
+    currency: str
+    day: date
+    client: int
+    negative: int
+    frozen: int
+    unrecognized: int
+    accounts: Sequence[AccountFigures]
+    breaks: int | None
+    breaks_without_owner: int | None
+    breaks_oldest: int | None
+
+    def _sum(self, values: Iterable[int | None]) -> int | None:
+        """Unknown where one of them is, and where there is none."""
+        found = list(values)
+        return None if not found or None in found else sum(one for one in found if one is not None)
+
+    @property
+    def received(self) -> int | None:
+        return self._sum(one.received for one in self.accounts)
+
+    @property
+    def sent(self) -> int | None:
+        return self._sum(one.sent for one in self.accounts)
+
+    @property
+    def requirement(self) -> int:
+        """At least this, where what is in transit is unknown."""
+        return self.client + self.unrecognized + (self.received or 0) + (self.sent or 0)
+
+    @property
+    def resource(self) -> int | None:
+        return self._sum(one.statement for one in self.accounts if one.designated)
+
+    @property
+    def excess(self) -> int | None:
+        if self.resource is None or self.received is None or self.sent is None:
+            return None
+        return self.resource - self.requirement
+
+    @property
+    def unexplained(self) -> int | None:
+        return self._sum(one.unexplained for one in self.accounts)
+
+    @property
+    def lying(self) -> int | None:
+        return self._apart(one.lying for one in self.accounts if not one.designated)
+
+    @property
+    def late(self) -> int | None:
+        return self._apart(one.late for one in self.accounts if not one.designated)
+
+    def _apart(self, values: Iterable[int | None]) -> int | None:
+        """Where every account is designated, nothing lies elsewhere."""
+        found = list(values)
+        return self._sum(found) if found else (0 if self.accounts else None)
+
+    @property
+    def internal(self) -> Result:
+        if self.excess is None:
+            return Result.NO_DATA
+        return Result.PASSED if self.excess >= 0 else Result.FAILED
+
+    @property
+    def segregation(self) -> Result:
+        if self.late is None:
+            return Result.NO_DATA
+        return Result.PASSED if self.late == 0 else Result.FAILED
+
+    @property
+    def external(self) -> Result:
+        if self.unexplained is None or self.breaks is None:
+            return Result.NO_DATA
+        whole = self.breaks == 0 and all(one.unexplained == 0 for one in self.accounts)
+        return Result.PASSED if whole else Result.FAILED
+
+
+def _statement(view: BankAccountView, day: date) -> Statement | None:
+    """The statement that the closing balance of the day stands in."""
+    closing = statements.closing(view.id, day)
+    if closing.minor is None or closing.statement_id is None:
+        return None
+    return session().get(Statement, closing.statement_id, populate_existing=True)
+
+
+def _late(statement: Statement, closing: int, day: date) -> int:
+    """What lay there at the end of the business day before and has not left since: what came first, leaves first."""
+    if statement.last_day < day:
+        return max(closing, 0)
+    flow = transit.flow(statement.bank_account_id, day)
+    return max(0, min(closing, closing - flow.booked - flow.left))
+
+
+def _account(view: BankAccountView, day: date, ledger: dict[UUID, int]) -> AccountFigures:
+    designated = view.designated_on(day)
+    found = _statement(view, day)
+    closing = found.closing_minor if found is not None else None
+    equation = matching.equation(view.id, day) if closing is not None else None
+    matched = equation is not None and equation.ran_at is not None
+    open_sums = transit.open_sums(view.id, day) if matched else None
+    lying = late = None
+    if not designated and found is not None and closing is not None:
+        lying, late = max(closing, 0), _late(found, closing, day)
+    return AccountFigures(
+        bank_account_id=view.id,
+        purpose=view.purpose or Purpose.SETTLEMENT,
+        designated=designated,
+        ledger=-ledger.get(view.settlement_account_id, 0) if view.settlement_account_id else 0,
+        suspense=max(ledger.get(view.suspense_account_id, 0), 0) if view.suspense_account_id else 0,
+        statement=closing,
+        statement_id=found.id if found is not None and closing is not None else None,
+        statement_day=found.last_day if found is not None else None,
+        statement_at=found.created_at if found is not None else None,
+        tie_out=found.tie_out if found is not None else None,
+        holiday=register.not_a_reconciliation_day(view, day),
+        received=open_sums.received if open_sums else None,
+        sent=open_sums.sent if open_sums else None,
+        timing=equation.timing_minor if matched and equation else None,
+        breaks=equation.breaks_minor if matched and equation else None,
+        unexplained=equation.unexplained_minor if matched and equation else None,
+        lying=lying,
+        late=late,
+    )
+
+
+@dataclass(frozen=True)
+class LooseSuspense:
+    """A suspense account whose bank account belongs to no pool: what lies there is counted as e-money."""
+
+    account_id: UUID
+    number: str
+    alias: str | None
+    currency: str
+
+
+def loose_suspense(views: Sequence[BankAccountView]) -> list[LooseSuspense]:
+    """All of them, by currency."""
+    pooled = [view.suspense_account_id for view in views if view.pool and view.suspense_account_id]
+    query = sa.select(Account.id, Account.number, Account.alias, Account.currency).where(
+        Account.type == AccountType.SUSPENSE.value
+    )
+    if pooled:
+        query = query.where(Account.id.not_in(pooled))
+    rows = session().execute(query.order_by(Account.currency, Account.id))
+    return [LooseSuspense(*row) for row in rows]
+
+
+def standing(day: date) -> list[BankAccountView]:
+    """Bank accounts of a pool that were not closed by the day."""
+    return [view for view in register.accounts(include_closed=True) if view.pool and not view.closed_by(day)]
+
+
+def figures(day: date, *, only: Pair | None = None, sums: dict[Pair, Sums] | None = None) -> list[Figures]:
+    """Of every pool and currency in which clients have money or the house has a bank account; or `only` of one."""
+    every = register.accounts(include_closed=True)
+    views = [view for view in every if view.pool and not view.closed_by(day)]
+    known = dict(sums if sums is not None else clients.known(day))
+    loose = loose_suspense(every)
+    ids = {one for view in views for one in (view.settlement_account_id, view.suspense_account_id) if one}
+    ledger = {key: one.posted for key, one in balances.at_end_of({*ids, *(s.account_id for s in loose)}, day).items()}
+    extra: dict[Pair, int] = {}
+    for one in loose:
+        pair = (Pool.E_MONEY.value, one.currency)
+        extra[pair] = extra.get(pair, 0) + max(ledger.get(one.account_id, 0), 0)
+    wanted = {
+        *((view.pool or "", view.currency) for view in views),
+        *(pair for pair, found in known.items() if found.positive or found.negative),
+        *(pair for pair, amount in extra.items() if amount),
+    }
+    if only is not None:
+        wanted = {only}
+    return [
+        _figures(pair, day, [view for view in views if (view.pool, view.currency) == pair],
+                 known.get(pair, clients.NOTHING), extra.get(pair, 0), ledger)
+        for pair in sorted(wanted)
+    ]  # fmt: skip
+
+
+def _figures(
+    pair: Pair, day: date, views: Sequence[BankAccountView], sums: Sums, loose: int, ledger: dict[UUID, int]
+) -> Figures:
+    found = [_account(view, day, ledger) for view in views]
+    counted = None
+    if found and all(one.unexplained is not None for one in found):
+        counted = matching.breaks(*pair, day)
+    return Figures(
+        pool=pair[0],
+        currency=pair[1],
+        day=day,
+        client=sums.positive,
+        negative=sums.negative,
+        frozen=sums.frozen,
+        unrecognized=sum(one.suspense for one in found) + loose,
+        accounts=found,
+        breaks=counted.count if counted else None,
+        breaks_without_owner=counted.without_owner if counted else None,
+        breaks_oldest=counted.oldest_bd if counted else None,
+    )

@@ -1,0 +1,215 @@
+"""The rows behind each figure of a position, whose sum is the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+from dashboard.ledger.models import BankAccount
+from dashboard.ledger.queries import balances
+from dashboard.money import Money
+from dashboard.treasury.positions.models import ClientSum
+from dashboard.treasury.positions.queries import clients, transit
+from dashboard.treasury.positions.queries.figures import AccountFigures, Figures, loose_suspense
+from dashboard.treasury.positions.vocabulary import FIGURE_LABELS, Figure
+from dashboard.treasury.register import queries as register
+from dashboard.treasury.vocabulary import Pool
+
+#: figures that are made of rows without end; the others have few, and are one page
+_PAGED = {Figure.CLIENTS, Figure.NEGATIVE, Figure.FROZEN, Figure.RECEIVED, Figure.SENT}
+#: figures that only sentences say apart from the parts of others
+PARTS: Mapping[Figure, tuple[tuple[Figure, int], ...]] = {
+    Figure.REQUIREMENT: (
+        (Figure.CLIENTS, 1), (Figure.UNRECOGNIZED, 1), (Figure.RECEIVED, 1), (Figure.SENT, 1),
+    ),
+    Figure.EXCESS: ((Figure.RESOURCE, 1), (Figure.REQUIREMENT, -1)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BehindRow:
+    """One row behind a figure. `key` continues the list after it."""
+
+    key: str
+    id: str
+    name: str
+    reference: str | None
+    day: date | None
+    amount: Money | None
+    currency: str
+    url: str | None
+
+
+def paged(figure: Figure) -> bool:
+    """Whether there may be more rows than one page takes."""
+    return figure in _PAGED
+
+
+def total(figure: Figure, figures: Figures) -> int | None:
+    """The figure itself, in minor units; None: unknown."""
+    read: dict[Figure, Callable[[], int | None]] = {
+        Figure.CLIENTS: lambda: figures.client,
+        Figure.NEGATIVE: lambda: figures.negative,
+        Figure.FROZEN: lambda: figures.frozen,
+        Figure.UNRECOGNIZED: lambda: figures.unrecognized,
+        Figure.RECEIVED: lambda: figures.received,
+        Figure.SENT: lambda: figures.sent,
+        Figure.REQUIREMENT: lambda: figures.requirement,
+        Figure.RESOURCE: lambda: figures.resource,
+        Figure.EXCESS: lambda: figures.excess,
+        Figure.LEDGER: lambda: sum(one.ledger for one in figures.accounts),
+        Figure.DIFFERENCE: lambda: _difference(figures),
+        Figure.UNEXPLAINED: lambda: figures.unexplained,
+        Figure.LYING: lambda: figures.lying,
+        Figure.LATE: lambda: figures.late,
+    }
+    return read[figure]()
+
+
+def _difference(figures: Figures) -> int | None:
+    found = [one.difference for one in figures.accounts]
+    return None if not found or None in found else sum(one for one in found if one is not None)
+
+
+def behind(figure: Figure, figures: Figures, *, after: str | None = None, limit: int) -> list[BehindRow]:
+    """The rows in their order, `limit` at most where they are read in pages."""
+    edge = UUID(after) if after else None
+    if figure in {Figure.CLIENTS, Figure.NEGATIVE, Figure.FROZEN}:
+        return _clients(figure, figures, edge, limit)
+    if figure in {Figure.RECEIVED, Figure.SENT}:
+        return _transit(figure, figures, edge, limit)
+    if figure is Figure.UNRECOGNIZED:
+        return _suspense(figures)
+    if figure in PARTS:
+        return _parts(figure, figures)
+    return _accounts(figure, figures)
+
+
+def _clients(figure: Figure, figures: Figures, after: UUID | None, limit: int) -> list[BehindRow]:
+    found = clients.accounts(figure, figures.pool, figures.currency, figures.day, after=after, limit=limit)
+    return [
+        BehindRow(str(one.account_id), str(one.account_id), one.number, "frozen" if one.frozen else None, figures.day,
+                  one.balance, figures.currency, f"/ledger/accounts/{one.account_id}")
+        for one in found
+    ]  # fmt: skip
+
+
+def _transit(figure: Figure, figures: Figures, after: UUID | None, limit: int) -> list[BehindRow]:
+    names = _names(figures)
+    ids = [one.bank_account_id for one in figures.accounts if one.received is not None]
+    found = transit.rows(figure, ids, figures.currency, figures.day, after=after, limit=limit)
+    return [
+        BehindRow(
+            str(one.item_id), str(one.item_id),
+            " · ".join(part for part in (names.get(one.bank_account_id), one.party) if part), one.reference,
+            one.booked_on, one.amount, figures.currency,
+            f"/ledger/payments/{one.payment_id}" if one.payment_id
+            else f"/treasury/reconciliation?account={one.bank_account_id}&day={figures.day.isoformat()}",
+        )
+        for one in found
+    ]  # fmt: skip
+
+
+def _names(figures: Figures) -> dict[UUID, str]:
+    ids = [one.bank_account_id for one in figures.accounts]
+    found = session().scalars(sa.select(BankAccount).where(BankAccount.id.in_(ids)))
+    return {one.id: f"{one.name} …{one.number[-4:]}" for one in found}
+
+
+def _suspense(figures: Figures) -> list[BehindRow]:
+    """Suspense accounts with what lies on each; one below nought counts as nothing."""
+    every = register.accounts(include_closed=True)
+    mine = {one.bank_account_id for one in figures.accounts}
+    found = [(view.suspense_account_id, f"Suspense of {view.said}") for view in every
+             if view.id in mine and view.suspense_account_id]  # fmt: skip
+    if figures.pool == Pool.E_MONEY:
+        found += [(one.account_id, one.alias or f"Suspense {one.number}") for one in loose_suspense(every)
+                  if one.currency == figures.currency]  # fmt: skip
+    stands = balances.at_end_of([account_id for account_id, _ in found], figures.day)
+    return [
+        BehindRow(
+            str(account_id), str(account_id), name,
+            "below nought, counts as nothing" if stands[account_id].posted < 0 else None, figures.day,
+            Money(max(stands[account_id].posted, 0), figures.currency), figures.currency,
+            f"/ledger/accounts/{account_id}?to={figures.day.isoformat()}",
+        )
+        for account_id, name in found
+        if account_id in stands and stands[account_id].posted
+    ]  # fmt: skip
+
+
+def _parts(figure: Figure, figures: Figures) -> list[BehindRow]:
+    found = []
+    for part, sign in PARTS[figure]:
+        value = total(part, figures)
+        found.append(
+            BehindRow(
+                part.value, part.value, ("less " if sign < 0 else "") + FIGURE_LABELS[part], None, figures.day,
+                None if value is None else Money(sign * value, figures.currency), figures.currency,
+                f"/treasury/figures/{part.value}?pool={figures.pool}&currency={figures.currency}"
+                f"&day={figures.day.isoformat()}",
+            )
+        )  # fmt: skip
+    return found
+
+
+_OF_ACCOUNT: dict[Figure, Callable[[AccountFigures], int | None]] = {
+    Figure.RESOURCE: lambda one: one.statement,
+    Figure.LEDGER: lambda one: one.ledger,
+    Figure.DIFFERENCE: lambda one: one.difference,
+    Figure.UNEXPLAINED: lambda one: one.unexplained,
+    Figure.LYING: lambda one: one.lying,
+    Figure.LATE: lambda one: one.late,
+}
+
+
+def _counts(figure: Figure, one: AccountFigures) -> bool:
+    if figure is Figure.RESOURCE:
+        return one.designated
+    if figure in {Figure.LYING, Figure.LATE}:
+        return not one.designated
+    return True
+
+
+def _accounts(figure: Figure, figures: Figures) -> list[BehindRow]:
+    names, read = _names(figures), _OF_ACCOUNT[figure]
+    found: Sequence[AccountFigures] = [one for one in figures.accounts if _counts(figure, one)]
+    settlement = {view.id: view.settlement_account_id for view in register.accounts(include_closed=True)}
+    rows = []
+    for one in found:
+        value = read(one)
+        url = f"/treasury/reconciliation?account={one.bank_account_id}&day={figures.day.isoformat()}"
+        if figure is Figure.RESOURCE and one.statement_id:
+            url = f"/treasury/statements/{one.statement_id}"
+        elif figure is Figure.LEDGER and settlement.get(one.bank_account_id):
+            url = f"/ledger/accounts/{settlement[one.bank_account_id]}?to={figures.day.isoformat()}"
+        rows.append(
+            BehindRow(
+                str(one.bank_account_id), str(one.bank_account_id), names.get(one.bank_account_id, ""),
+                "no statement" if one.statement is None else one.holiday, one.statement_day,
+                None if value is None else Money(value, figures.currency), figures.currency, url,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def count_clients(figures: Figures) -> int:
+    """How many client accounts the pool has with a balance, as added up; nought where that was not done."""
+    return (
+        session().scalar(
+            sa.select(ClientSum.accounts).where(
+                ClientSum.day == figures.day, ClientSum.pool == figures.pool, ClientSum.currency == figures.currency
+            )
+        )
+        or 0
+    )
+
+
+def money(minor: int | None, currency: str) -> Money | None:
+    """None stays unknown."""
+    return None if minor is None else Money(minor, currency)

@@ -1,0 +1,141 @@
+"""What was on its way at the end of a day: at the bank and not booked, or booked out and not gone from the bank.
+
+An item is open as of a day when it was booked by then and nothing matches it, or only something that was booked later.
+Of what was booked out only that counts which a client or the sender of unrecognized money is no longer owed on the
+books: what moves between own accounts, and what the house pays itself, is in no client's balance, and a posting that
+was reversed is back in one. All amounts are minor units and positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+from dashboard.money import Money
+from dashboard.treasury.positions.vocabulary import Figure
+
+_OPEN = (
+    "SELECT o.bank_account_id, o.side, o.item_id, o.amount_minor, o.booking_date FROM open_item o"
+    " WHERE o.bank_account_id = ANY (:ids) AND o.booking_date <= :day"
+    " UNION ALL"
+    " SELECT m.bank_account_id, 'bank', l.line_id, l.amount_minor, l.booking_date FROM recon_match m"
+    " JOIN match_line l ON l.match_id = m.id AND l.live AND l.booking_date <= :day"
+    " WHERE m.bank_account_id = ANY (:ids) AND m.state = 'live' AND m.first_on < m.last_on"
+    " AND m.last_on > :day AND m.first_on <= :day"
+    " UNION ALL"
+    " SELECT m.bank_account_id, 'ledger', t.transaction_id, t.amount_minor, t.booking_date FROM recon_match m"
+    " JOIN match_transaction t ON t.match_id = m.id AND t.live AND t.booking_date <= :day"
+    " WHERE m.bank_account_id = ANY (:ids) AND m.state = 'live' AND m.first_on < m.last_on"
+    " AND m.last_on > :day AND m.first_on <= :day"
+)
+_RECEIVED = "o.side = 'bank' AND o.amount_minor > 0"
+#: ledger rows that left a client or suspense, as long as they were not reversed
+_SENT = (
+    "o.side = 'ledger' AND o.amount_minor < 0 AND EXISTS ("
+    "SELECT 1 FROM ledger_transaction t JOIN account d ON d.id = t.debtor_account_id"
+    " WHERE t.id = o.item_id AND d.type IN ('client', 'suspense')"
+    " AND NOT EXISTS (SELECT 1 FROM payment r WHERE r.reverses_id = t.payment_id AND r.state = 'posted'"
+    "   AND r.booking_date <= :day))"
+)
+
+
+@dataclass(frozen=True)
+class OpenSums:
+    received: int
+    sent: int
+
+
+def open_sums(bank_account_id: UUID, day: date) -> OpenSums:
+    """Of one bank account."""
+    row = (
+        session()
+        .execute(
+            sa.text(
+                f"SELECT coalesce(sum(o.amount_minor) FILTER (WHERE {_RECEIVED}), 0) AS received,"
+                f" coalesce(-sum(o.amount_minor) FILTER (WHERE {_SENT}), 0) AS sent FROM ({_OPEN}) AS o"
+            ),
+            {"ids": [bank_account_id], "day": day},
+        )
+        .one()
+    )
+    return OpenSums(int(row.received), int(row.sent))
+
+
+@dataclass(frozen=True)
+class OpenRow:
+    """One item behind a sum: a line of a bank, or a ledger transaction (with its payment)."""
+
+    item_id: UUID
+    bank_account_id: UUID
+    booked_on: date
+    amount: Money
+    party: str | None
+    reference: str | None
+    payment_id: UUID | None
+
+
+def rows(
+    figure: Figure, bank_account_ids: Sequence[UUID], currency: str, day: date, *, after: UUID | None = None, limit: int
+) -> list[OpenRow]:
+    """Items behind *received* or *sent*, in the order of their identifiers."""
+    if not bank_account_ids:
+        return []
+    received = figure is Figure.RECEIVED
+    found = session().execute(
+        sa.text(
+            "SELECT o.item_id, o.bank_account_id, o.booking_date, abs(o.amount_minor) AS amount,"
+            + (
+                " l.counterparty AS party, coalesce(l.end_to_end_id, l.provider_reference, l.batch_reference)"
+                " AS reference, NULL::uuid AS payment_id"
+                if received
+                else " a.number AS party, t.description AS reference, t.payment_id"
+            )
+            + f" FROM ({_OPEN}) AS o"
+            + (
+                " LEFT JOIN statement_line l ON l.id = o.item_id"
+                if received
+                else " JOIN ledger_transaction t ON t.id = o.item_id JOIN account a ON a.id = t.debtor_account_id"
+            )
+            + f" WHERE {_RECEIVED if received else _SENT}"
+            + (" AND o.item_id > :after" if after else "")
+            + " ORDER BY o.item_id LIMIT :limit"
+        ),
+        {"ids": list(bank_account_ids), "day": day, "limit": limit, **({"after": after} if after else {})},
+    )
+    return [
+        OpenRow(row.item_id, row.bank_account_id, row.booking_date, Money(int(row.amount), currency), row.party,
+                row.reference, row.payment_id)
+        for row in found
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What statements of one day booked: together, and of it what left."""
+
+    booked: int
+    left: int
+
+
+def flow(bank_account_id: UUID, day: date) -> Flow:
+    """Of all standing statements of the account that end on the day."""
+    row = (
+        session()
+        .execute(
+            sa.text(
+                "SELECT coalesce(sum(e.amount_minor), 0) AS booked,"
+                " -coalesce(sum(e.amount_minor) FILTER (WHERE e.amount_minor < 0), 0) AS left"
+                " FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
+                " WHERE s.bank_account_id = :id AND s.last_day = :day AND s.standing AND s.kind = 'statement'"
+                " AND e.status = 'booked' AND e.standing"
+            ),
+            {"id": bank_account_id, "day": day},
+        )
+        .one()
+    )
+    return Flow(int(row.booked), int(row.left))

@@ -1,0 +1,185 @@
+"""The register as others read it: which bank accounts there are, what each is for, on which days it is reconciled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from dashboard import clock
+from dashboard.database import session
+from dashboard.errors import NotFound
+from dashboard.ledger import numbers
+from dashboard.ledger.models import Account, BankAccount
+from dashboard.ledger.vocabulary import AccountType
+from dashboard.treasury.register.models import AccountPool, TreasuryAccount, TreasuryAccountVersion
+from dashboard.treasury.vocabulary import Purpose
+
+#: a day of reconciliation is looked for no farther back than this
+_FARTHEST = 60
+
+
+@dataclass(frozen=True)
+class BankAccountView:
+    """A bank account of the house. One that two people have not put into the register has version 0: no pool, no
+    purpose, no statements expected, and the institution's own calendar."""
+
+    id: UUID
+    provider: str
+    name: str
+    number: str
+    currency: str
+    pool: str | None
+    purpose: str | None
+    designated_from: date | None
+    designated_to: date | None
+    statement_format: str | None
+    #: in the institution's zone, on the calendar day after
+    expected_at: time | None
+    calendar: str
+    closed_on: date | None
+    settlement_account_id: UUID | None
+    suspense_account_id: UUID | None
+    version: int
+    in_transit_account_id: UUID | None = None
+    changed_at: datetime | None = None
+
+    @property
+    def registered(self) -> bool:
+        return self.version > 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed today."""
+        return self.closed_by(clock.calendar().today())
+
+    def closed_by(self, day: date) -> bool:
+        return self.closed_on is not None and self.closed_on <= day
+
+    def designated_on(self, day: date) -> bool:
+        """Whether it was a safeguarding account of its pool on that day, the first and the last day included."""
+        return (
+            self.purpose == Purpose.SAFEGUARDING
+            and self.designated_from is not None
+            and self.designated_from <= day
+            and (self.designated_to is None or day <= self.designated_to)
+            and not self.closed_by(day)
+        )
+
+    @property
+    def said(self) -> str:
+        """Bank Alpha EUR …4410: short, for lists and sentences."""
+        return f"{self.name} {self.currency.upper()} …{self.number[-4:]}"
+
+
+_settlement, _suspense, _transit = aliased(Account), aliased(Account), aliased(Account)
+
+
+def _query() -> sa.Select[Any]:
+    query = sa.select(
+        BankAccount.id, BankAccount.provider, BankAccount.name, BankAccount.number, BankAccount.currency,
+        TreasuryAccount.pool, TreasuryAccount.purpose, TreasuryAccount.designated_from, TreasuryAccount.designated_to,
+        TreasuryAccount.statement_format, TreasuryAccount.expected_at, TreasuryAccount.calendar,
+        TreasuryAccount.closed_on, _settlement.id, _suspense.id, TreasuryAccount.version, _transit.id,
+        TreasuryAccount.changed_at,
+    ).outerjoin(TreasuryAccount, TreasuryAccount.bank_account_id == BankAccount.id)  # fmt: skip
+    for side, type in (
+        (_settlement, AccountType.SETTLEMENT), (_suspense, AccountType.SUSPENSE), (_transit, AccountType.IN_TRANSIT),
+    ):  # fmt: skip
+        query = query.outerjoin(side, sa.and_(side.bank_account_id == BankAccount.id, side.type == type.value))
+    return query.execution_options(populate_existing=True)
+
+
+def _views(query: sa.Select[Any]) -> list[BankAccountView]:
+    home = clock.calendar().country
+    return [
+        BankAccountView(*row[:11], row[11] or home, *row[12:15], row[15] or 0, *row[16:])
+        for row in session().execute(query)
+    ]
+
+
+def accounts(
+    *, currency: str | None = None, provider: str | None = None, pool: str | None = None, include_closed: bool = False
+) -> list[BankAccountView]:
+    """Bank accounts by currency, provider and name; those that are not registered too, unless a pool is asked for."""
+    query = _query().order_by(BankAccount.currency, BankAccount.provider, BankAccount.name, BankAccount.id)
+    if currency is not None:
+        query = query.where(BankAccount.currency == currency)
+    if provider is not None:
+        query = query.where(BankAccount.provider == provider)
+    if pool is not None:
+        query = query.where(TreasuryAccount.pool == pool)
+    return [view for view in _views(query) if include_closed or not view.closed]
+
+
+def account(bank_account_id: UUID) -> BankAccountView:
+    """Raises NotFound `bankAccountNotFound`."""
+    found = _views(_query().where(BankAccount.id == bank_account_id))
+    if not found:
+        raise NotFound("There is no such bank account.", code="bankAccountNotFound")
+    return found[0]
+
+
+def by_number(number: str, currency: str | None = None) -> list[BankAccountView]:
+    """Bank accounts with this IBAN or number of the bank's own, blanks and case aside; closed ones too."""
+    query = _query().where(BankAccount.number == numbers.normalized(number)).order_by(BankAccount.currency)
+    if currency is not None:
+        query = query.where(BankAccount.currency == currency)
+    return _views(query)
+
+
+def pools() -> list[tuple[str, str]]:
+    """Pool and currency of every open safeguarding or settlement account, in order."""
+    return sorted({(view.pool, view.currency) for view in accounts() if view.pool is not None})
+
+
+def safeguarding(pool: str, currency: str, day: date) -> list[BankAccountView]:
+    """The bank accounts that were designated for the pool on that day: what lies there is its resource."""
+    found = accounts(pool=pool, currency=currency, include_closed=True)
+    return [view for view in found if view.designated_on(day)]
+
+
+def not_a_reconciliation_day(view: BankAccountView, day: date) -> str | None:
+    """Why nothing is reconciled on that day, by name: "Saturday", "Independence Day", "Independence Day (PL)" where
+    only the bank keeps it. None on a day of reconciliation."""
+    house = clock.calendar()
+    if not house.is_business_day(day):
+        return house.holiday_name(day) or f"{day:%A}"
+    if view.calendar == house.country:
+        return None
+    bank = clock.BusinessCalendar(view.calendar, house.zone)
+    if not bank.is_business_day(day):
+        return f"{bank.holiday_name(day) or f'{day:%A}'} ({view.calendar})"
+    return None
+
+
+def previous_reconciliation_day(view: BankAccountView, day: date) -> date:
+    """The last day of reconciliation before `day`. Raises LookupError where a calendar has none for two months."""
+    for back in range(1, _FARTHEST + 1):
+        candidate = day - timedelta(days=back)
+        if not_a_reconciliation_day(view, candidate) is None:
+            return candidate
+    raise LookupError(f"no day of reconciliation in the {_FARTHEST} days before {day}")
+
+
+def versions(bank_account_id: UUID) -> Sequence[TreasuryAccountVersion]:
+    """Every version of a register row, newest first."""
+    return (
+        session()
+        .scalars(
+            sa.select(TreasuryAccountVersion)
+            .where(TreasuryAccountVersion.bank_account_id == bank_account_id)
+            .order_by(TreasuryAccountVersion.version.desc())
+        )
+        .all()
+    )
+
+
+def pool_of(account_id: UUID) -> str | None:
+    """The pool that two people gave a client account; None: e-money, as every other."""
+    return session().scalar(sa.select(AccountPool.pool).where(AccountPool.account_id == account_id))

@@ -1,0 +1,272 @@
+"""Statements as others read them. Only what stands counts: of a day the last page, of a telling the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard import clock
+from dashboard.database import session
+from dashboard.errors import NotFound
+from dashboard.treasury import vocabulary as words
+from dashboard.treasury.register import queries as register
+from dashboard.treasury.register.queries import BankAccountView
+from dashboard.treasury.statements.models import (
+    CsvMapping,
+    Statement,
+    StatementEntry,
+    StatementImport,
+    StatementLine,
+)
+from dashboard.treasury.vocabulary import Continuity, StatementKind, TieOut
+
+_table = Statement
+#: of several statements of a day the last one: by number, then by page
+_LAST = (
+    _table.last_day.desc(), sa.func.coalesce(_table.sequence, 0).desc(), sa.func.coalesce(_table.page, 0).desc(),
+    sa.func.coalesce(_table.first_day, _table.last_day).desc(), _table.key.desc(),
+)  # fmt: skip
+
+
+def _standing() -> sa.Select[Statement]:
+    return sa.select(_table).where(_table.standing, _table.kind == StatementKind.STATEMENT.value)
+
+
+def of_day(bank_account_id: UUID, day: date) -> Statement | None:
+    """The statement that ends on that day."""
+    return session().scalar(
+        _standing().where(_table.bank_account_id == bank_account_id, _table.last_day == day).order_by(*_LAST).limit(1)
+    )
+
+
+def latest(bank_account_id: UUID, up_to: date) -> Statement | None:
+    """The last statement that ends on that day or before."""
+    return session().scalar(
+        _standing().where(_table.bank_account_id == bank_account_id, _table.last_day <= up_to).order_by(*_LAST).limit(1)
+    )
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A closing balance as of a day; `minor` None: no data. `as_of` is the day the balance is of."""
+
+    minor: int | None
+    statement_id: UUID | None
+    as_of: date | None
+
+
+def closing(bank_account_id: UUID, day: date) -> Closing:
+    """What lay at the bank at the end of a day: its own statement, or the latest one before where between them there
+    is no day of reconciliation of this bank account. Unknown is None, never zero."""
+    found = latest(bank_account_id, day)
+    if found is None:
+        return Closing(None, None, None)
+    if found.last_day < day:
+        view = register.account(bank_account_id)
+        between = (found.last_day + timedelta(days=count) for count in range(1, (day - found.last_day).days + 1))
+        if any(register.not_a_reconciliation_day(view, each) is None for each in between):
+            return Closing(None, None, None)
+    return Closing(found.closing_minor, found.id, found.last_day)
+
+
+@dataclass(frozen=True)
+class StatementState:
+    """How a bank account stands on a day. `since`: when it became late, or was imported; `holiday` by name."""
+
+    account: BankAccountView
+    state: words.StatementState
+    statement: Statement | None
+    since: datetime | None
+    holiday: str | None
+
+
+def due_at(view: BankAccountView, day: date) -> datetime | None:
+    """When the statement of a day is expected: on the next calendar day, in the institution's zone; in UTC."""
+    if view.expected_at is None:
+        return None
+    return datetime.combine(day + timedelta(days=1), view.expected_at, clock.calendar().zone).astimezone(UTC)
+
+
+def states(day: date) -> list[StatementState]:
+    """Every open bank account that gives statements, in two queries."""
+    views = [
+        view for view in register.accounts(include_closed=True) if view.statement_format and not view.closed_by(day)
+    ]
+    ids = [view.id for view in views]
+    rows = session().scalars(
+        _standing().where(_table.bank_account_id.in_(ids), _table.last_day == day).order_by(*_LAST)
+    )
+    by_account: dict[UUID, Statement] = {}
+    for row in rows:
+        by_account.setdefault(row.bank_account_id, row)
+    return [_state(view, day, by_account.get(view.id)) for view in views]
+
+
+def _state(view: BankAccountView, day: date, statement: Statement | None) -> StatementState:
+    states = words.StatementState
+    holiday = register.not_a_reconciliation_day(view, day)
+    if statement is not None:
+        failed = statement.tie_out == TieOut.FAILED
+        state = states.TIE_OUT_FAILED if failed else states.NO_RECONCILIATION if holiday else states.IMPORTED
+        return StatementState(view, state, statement, statement.created_at, holiday)
+    if holiday is not None:
+        return StatementState(view, states.NO_RECONCILIATION, None, None, holiday)
+    due = due_at(view, day)
+    late = due is not None and due < clock.now()
+    return StatementState(view, states.LATE if late else states.EXPECTED, None, due, None)
+
+
+# --- findings ------------------------------------------------------------------------------------------------------
+
+
+def findings(*, since: date | None = None, limit: int = 1_000) -> Sequence[Statement]:
+    """Standing statements that do not tie out or do not follow the one before, newest day first."""
+    query = _standing().where(
+        sa.or_(_table.tie_out == TieOut.FAILED.value, _table.continuity == Continuity.FAILED.value)
+    )
+    if since is not None:
+        query = query.where(_table.last_day >= since)
+    return session().scalars(query.order_by(_table.last_day.desc(), _table.id.desc()).limit(limit)).all()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Why a statement does not follow: `expected_minor` is what the one before closed with, `missing` the numbers
+    that are not there (at most the first and the last of them)."""
+
+    expected_minor: int | None
+    before: Statement | None
+    missing: tuple[int, int] | None
+
+
+def gap(statement: Statement) -> Gap:
+    """What continuity failed at."""
+    others = _standing().where(
+        _table.bank_account_id == statement.bank_account_id,
+        _table.id != statement.id,
+        _table.last_day <= statement.last_day,
+    )
+    before = session().scalar(
+        others.where(_table.last_day <= (statement.first_day or statement.last_day)).order_by(*_LAST).limit(1)
+    )
+    missing = None
+    if statement.sequence is not None:
+        year = date(statement.last_day.year, 1, 1)
+        number = session().scalar(
+            sa.select(sa.func.max(_table.sequence)).where(
+                _table.standing,
+                _table.kind == StatementKind.STATEMENT.value,
+                _table.bank_account_id == statement.bank_account_id,
+                _table.sequence < statement.sequence,
+                _table.last_day.between(year, date(year.year, 12, 31)),
+            )
+        )
+        if number is not None and number < statement.sequence - 1:
+            missing = (number + 1, statement.sequence - 1)
+    expected = before.closing_minor if before is not None else None
+    differs = expected is not None and statement.opening_minor is not None and expected != statement.opening_minor
+    return Gap(expected if differs else None, before, missing)
+
+
+# --- imports, for their pages --------------------------------------------------------------------------------------
+
+
+def imports(
+    *, state: str | None = None, before: UUID | None = None, after: UUID | None = None, limit: int
+) -> list[StatementImport]:
+    """Newest first. `before`: those older than an import; `after`: those newer than it."""
+    table = StatementImport
+    query = (
+        sa.select(table)
+        .order_by(table.id.asc() if after else table.id.desc())
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    )
+    if state is not None:
+        query = query.where(table.state == state)
+    if before is not None:
+        query = query.where(table.id < before)
+    if after is not None:
+        query = query.where(table.id > after)
+    found = list(session().scalars(query))
+    return found[::-1] if after else found
+
+
+def one_import(import_id: UUID) -> StatementImport:
+    """Raises NotFound."""
+    found = session().get(StatementImport, import_id, populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such import.", code="importNotFound")
+    return found
+
+
+def mapping_of(row: StatementImport) -> CsvMapping | None:
+    return session().get(CsvMapping, row.mapping_id) if row.mapping_id else None
+
+
+def statements_of(import_id: UUID, *, limit: int = 500) -> Sequence[Statement]:
+    """In the order of the file."""
+    return (
+        session()
+        .scalars(
+            sa.select(_table)
+            .where(_table.import_id == import_id)
+            .order_by(_table.place)
+            .limit(limit)
+            .execution_options(populate_existing=True)
+        )
+        .all()
+    )
+
+
+def one(statement_id: UUID) -> Statement:
+    """Raises NotFound."""
+    found = session().get(Statement, statement_id, populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such statement.", code="statementNotFound")
+    return found
+
+
+@dataclass(frozen=True)
+class EntryView:
+    """An entry with its lines in order."""
+
+    entry: StatementEntry
+    lines: Sequence[StatementLine]
+
+
+def entries(statement_id: UUID, *, before: int | None = None, after: int | None = None, limit: int) -> list[EntryView]:
+    """By number; with their lines, in two queries."""
+    table = StatementEntry
+    query = sa.select(table).where(table.statement_id == statement_id).limit(limit)
+    query = query.order_by(table.number.desc() if before is not None else table.number)
+    if before is not None:
+        query = query.where(table.number < before)
+    if after is not None:
+        query = query.where(table.number > after)
+    found = list(session().scalars(query))
+    found = found[::-1] if before is not None else found
+    lines: dict[UUID, list[StatementLine]] = {}
+    rows = sa.select(StatementLine).where(StatementLine.entry_id.in_([each.id for each in found]))
+    for line in session().scalars(rows.order_by(StatementLine.entry_id, StatementLine.position)):
+        lines.setdefault(line.entry_id, []).append(line)
+    return [EntryView(each, lines.get(each.id, ())) for each in found]
+
+
+def exported(statement_id: UUID) -> sa.Executable:
+    """Entries and details as one list, for a file: rows of mappings."""
+    entry, line = StatementEntry, StatementLine
+    return (
+        sa.select(
+            entry.number, line.position, entry.booking_date, entry.value_date, line.amount_minor, line.currency,
+            entry.status, entry.bank_reference, line.end_to_end_id, line.counterparty, line.counterparty_account,
+            line.remittance, entry.code,
+        )
+        .join(line, line.entry_id == entry.id)
+        .where(entry.statement_id == statement_id)
+        .order_by(entry.number, line.position)
+    )  # fmt: skip
