@@ -166,7 +166,7 @@ def test_balances_tie_out_and_follow_one_another(app: Flask, last: date, tmp_pat
 
 
 def test_without_differences_the_bank_holds_what_the_ledger_says(app: Flask, last: date, tmp_path: Path) -> None:
-    [before, _last] = folder.write(tmp_path, last, owner=OWNER)
+    [before, _missed, _last] = folder.write(tmp_path, last, earlier=2, owner=OWNER)
     settlement = {f"{bank.number} {bank.currency}": bank.settlement for bank in bookings.banks()}
     ledger = balances.at_end_of(settlement.values(), before.day)
     for key, statement in read(before.folder).items():
@@ -204,8 +204,13 @@ def _ledger(day: date) -> dict[str, Counter[tuple[int, str]]]:
 
 
 def test_what_differs_is_exactly_what_is_listed(app: Flask, last: date, tmp_path: Path) -> None:
-    day = folder.write(tmp_path, last, owner=OWNER)[-1].folder
-    said, found, ledger = listed(day), read(day), _ledger(last)
+    days = folder.write(tmp_path, last, owner=OWNER)
+    said, found, ledger = listed(days[-1].folder), read(days[-1].folder), _ledger(last)
+    for key, before in read(days[0].folder).items():
+        found[key].lines += before.lines
+        found[key].value_dates += before.value_dates
+    for key, rows in _ledger(days[0].day).items():
+        ledger[key] = ledger.get(key, Counter()) + rows
     assert {each["kind"] for each in said["differences"]} == {kind.value for kind in Kind} and not said["leftOut"]
     differences: Counter[tuple[str, str, int]] = Counter()
     for key, statement in found.items():
@@ -366,6 +371,7 @@ def test_planted_differences_are_the_whole_difference(count: int, seed: int) -> 
     assert told - sum(row.amount for row in rows if not row.opening) == sum(each.effect for each in plot.planted)
     # each kind once, or said to be left out; no payment twice
     assert sorted([*(each.kind for each in plot.planted), *plot.left_out]) == sorted(planting.ALL_KINDS)
+    assert set(planting.ALL_KINDS) | {Kind.MISSING_IN_STATEMENT} == set(Kind)
     touched = [each for planted in plot.planted for each in planted.transactions]
     assert len(touched) == len(set(touched))
     assert all(line.amount for line in plot.lines)

@@ -202,7 +202,7 @@ class Walk:
             return False
         chance = self.random.random()
         if chance < 0.34 or allowed < 2 or self.room[place] < 2_000:
-            if 0.2 < chance < 0.2015 and self._reversed(allowed):
+            if 0.2 < chance < 0.2015 and number < len(self.days) - TOLD_DAYS and self._reversed(allowed):
                 return True
             self._incoming(place)
         elif chance < 0.56:

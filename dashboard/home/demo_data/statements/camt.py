@@ -80,7 +80,7 @@ def _entry(parent: etree._Element, bank: Bank, day: date, number: int, entry: En
     if first.reversal:
         _child(parent, "RvslInd", "true")
     _child(_child(parent, "Sts"), "Cd", "BOOK")
-    _child(_child(parent, "BookgDt"), "Dt", day.isoformat())
+    _child(_child(parent, "BookgDt"), "Dt", (first.booked or day).isoformat())
     _child(_child(parent, "ValDt"), "Dt", first.value_date.isoformat())
     _child(parent, "AcctSvcrRef", entry.batch or first.reference)
     domain = _child(_child(parent, "BkTxCd"), "Domn")

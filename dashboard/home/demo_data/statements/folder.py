@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from dashboard.home.demo_data.chart import BANKS
 from dashboard.home.demo_data.statements import bookings, camt, mt940, planting, telling
 from dashboard.home.demo_data.statements.bookings import Bank
 from dashboard.home.demo_data.statements.planting import Kind, Planted
-from dashboard.home.demo_data.statements.telling import Told
+from dashboard.home.demo_data.statements.telling import Line, Told
 from dashboard.money import Money
 from dashboard.treasury.vocabulary import Pool, StatementFormat
 
@@ -55,9 +55,20 @@ class _Statement:
     left_out: tuple[Kind, ...]
 
 
+@dataclass(frozen=True)
+class _Omission:
+    """A line that a bank does not tell of on `day`, and is missed for on the next one."""
+
+    bank: Bank
+    day: date
+    line: Line
+    planted: Planted
+
+
 def write(out: Path, last: date, *, earlier: int = 1, seed: int = 1, owner: str) -> list[Day]:
-    """Statements of the closed business day `last`, and before it of `earlier` days without differences or of the days
-    since the newest list in `out`. `owner`: the house's name, as the banks write it.
+    """Statements of the closed business day `last`, and before it of `earlier` days that agree with the ledger (but for
+    the one payment that the bank is missed for on the last day), or of the days since the newest list in `out`.
+    `owner`: the house's name, as the banks write it.
 
     Raises Refused `dayNotClosed`, `noBankAccounts`.
     """
@@ -69,18 +80,32 @@ def write(out: Path, last: date, *, earlier: int = 1, seed: int = 1, owner: str)
         raise Refused(f"{last} is no business day that has ended.", code="dayNotClosed")
     followed = _newest_list(out, last)
     # a list of so long ago has no days to lead up to this one
+    balances: dict[str, int] = {}
+    omission = None
     if followed is None or days[0] > followed[0]:
+        omission = _omission(accounts, days, seed) if len(days) > 1 else None
         days = days[-1 - earlier :]
-        balances, planted_on = None, last
     else:
         days = [day for day in days if day > followed[0]]
-        balances, planted_on = followed[1], None
+        balances = followed[1]
+        last = days[0] - timedelta(days=1)
     done = []
     for day in days:
-        made = _statements(accounts, day, balances, seed if day == planted_on else None)
-        balances = {**(balances or {}), **{_key(each.bank): each.told.closing for each in made}}
-        done.append(_put(out / day.isoformat(), day, made, owner, listed=day == planted_on or planted_on is None))
+        made = _statements(accounts, day, balances, omission, seed if day == last else None)
+        balances = {**balances, **{_key(each.bank): each.told.closing for each in made}}
+        done.append(_put(out / day.isoformat(), day, made, owner, listed=day >= last))
     return done
+
+
+def _omission(accounts: Sequence[Bank], days: Sequence[date], seed: int) -> _Omission | None:
+    """What the busiest bank leaves out of its statement of the day before the last one."""
+    bank = _busiest(accounts, {bank.id: len(bookings.booked(bank, days[-1])) for bank in accounts})
+    if bank is None:
+        return None
+    booked = bookings.booked(bank, days[-2])
+    random = Random(f"omission {seed} {days[-2]} {bank.number}")  # noqa: S311 invents, protects nothing
+    found = planting.not_told(telling.lines(booked), booked, random)
+    return _Omission(bank, days[-2], *found) if found else None
 
 
 def _key(bank: Bank) -> str:
@@ -103,10 +128,10 @@ def _newest_list(out: Path, before: date) -> tuple[date, dict[str, int]] | None:
 
 
 def _statements(
-    accounts: Sequence[Bank], day: date, balances: dict[str, int] | None, seed: int | None
+    accounts: Sequence[Bank], day: date, balances: dict[str, int], omission: _Omission | None, seed: int | None
 ) -> list[_Statement]:
     """`balances`: what the statements before ended with; the ledger's own where there are none. `seed` None: nothing
-    is planted."""
+    is planted into this day."""
     booked = {bank.id: bookings.booked(bank, day) for bank in accounts}
     told = {bank.id: telling.lines(booked[bank.id]) for bank in accounts}
     opening = bookings.before(accounts, day)
@@ -115,26 +140,36 @@ def _statements(
     found = []
     for bank in accounts:
         random = Random(f"statements {seed or 0} {day} {bank.number} {bank.currency}")  # noqa: S311 invents, protects nothing
-        plot = planting.plant(bank, day, told[bank.id], booked[bank.id], kinds.get(bank.id, ()), random)
+        lines, start = told[bank.id], opening[bank.id]
+        if omission is not None and omission.bank == bank:
+            lines = [line for line in lines if line != omission.line]
+            # where the statement before is not written, its balance is what it would have been
+            start -= omission.line.amount if omission.day < day else 0
+        plot = planting.plant(bank, day, lines, booked[bank.id], kinds.get(bank.id, ()), random)
+        if omission is not None and omission.bank == bank and seed is not None:
+            plot.planted.insert(0, omission.planted)
         together = (
             telling.an_order(plot.lines, random, without=plot.used) if bank.format == StatementFormat.CAMT else []
         )
         entries = telling.batched(plot.lines, together, f"ORD{day:%y%m%d}{bank.currency.upper()}")
         # what stood at the bank before the ledger began is part of the first balance
-        start = opening[bank.id] + sum(each.amount for each in booked[bank.id] if each.opening)
-        if balances is not None:
-            start = balances.get(_key(bank), start)
+        start += sum(each.amount for each in booked[bank.id] if each.opening)
+        start = balances.get(_key(bank), start)
         found.append(_Statement(bank, Told(day, number, start, entries), tuple(plot.planted), tuple(plot.left_out)))
     return found
 
 
-def _kinds(accounts: Sequence[Bank], lines: dict[Any, int]) -> dict[Any, tuple[Kind, ...]]:
-    """Every kind on the busiest account of e-money with camt files, a fee on one with MT940."""
-    busiest = max(
+def _busiest(accounts: Sequence[Bank], lines: dict[Any, int]) -> Bank | None:
+    return max(
         (bank for bank in accounts if bank.format == StatementFormat.CAMT and bank.pool == Pool.E_MONEY),
         key=lambda bank: lines[bank.id],
         default=None,
     )
+
+
+def _kinds(accounts: Sequence[Bank], lines: dict[Any, int]) -> dict[Any, tuple[Kind, ...]]:
+    """Every kind on the busiest account of e-money with camt files, a fee on one with MT940."""
+    busiest = _busiest(accounts, lines)
     other = next(
         (bank for bank in accounts if bank.format == StatementFormat.MT940 and bank.currency == _FEE_CURRENCY), None
     )
@@ -186,6 +221,7 @@ def _listed(day: date, made: Sequence[_Statement], named: dict[str, str]) -> dic
                 {
                     "number": len(differences) + 1,
                     "kind": planted.kind.value,
+                    "found": planted.found.value,
                     "remedy": planted.remedy.value,
                     "provider": bank.provider,
                     "account": bank.number,

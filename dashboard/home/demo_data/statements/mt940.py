@@ -55,9 +55,9 @@ def _line(bank: Bank, day: date, line: Line) -> list[str]:
     mark = "C" if line.amount >= 0 else "D"
     if line.reversal:
         mark = f"R{'D' if mark == 'C' else 'C'}"
-    value = line.value_date
+    value, booked = line.value_date, line.booked or day
     return [
-        f":61:{value:%y%m%d}{day:%m%d}{mark}{_amount(line.amount, bank.currency)}NTRFNONREF//{line.reference[:16]}",
+        f":61:{value:%y%m%d}{booked:%m%d}{mark}{_amount(line.amount, bank.currency)}NTRFNONREF//{line.reference[:16]}",
         *_wrapped(f":86:{_structured(line)}"),
     ]
 

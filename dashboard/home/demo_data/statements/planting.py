@@ -18,7 +18,8 @@ FEE_MINOR = 450
 CHARGE_MINOR = 250
 #: smallest amount that is made to differ
 _SMALLEST = 1_000
-_WEEK = timedelta(days=7)
+#: farther apart than any pass lets dates be
+_FAR = timedelta(days=21)
 
 
 class Kind(StrEnum):
@@ -55,6 +56,12 @@ class Planted:
     says: str
 
     @property
+    def found(self) -> Kind:
+        """The kind of break that matching makes of it."""
+        # the ledger's side still has time, the bank's line has not
+        return Kind.MISSING_IN_LEDGER if self.kind is Kind.BY_HAND else self.kind
+
+    @property
     def effect(self) -> int:
         """By how much the statement's closing balance moves away from the ledger."""
         return (self.bank_minor or 0) - (self.ledger_minor or 0)
@@ -83,19 +90,24 @@ def plant(
 ) -> Plot:
     """The lines with one difference of each of these kinds, as far as there are payments for them."""
     plot = Plot(bank, day, list(lines), random)
-    known = {booking.transaction for booking in bookings if booking.known and not booking.reversal}
-    amounts = [abs(line.amount) for line in lines]
-    #: a payment by whose amount nothing else could be meant
-    single = {
-        line.transactions
-        for line in lines
-        if amounts.count(abs(line.amount)) == 1 and known.issuperset(line.transactions)
-        and abs(line.amount) >= _SMALLEST
-    }  # fmt: skip
+    single = _single(lines, bookings)
     for kind in kinds:
         if not _PLANTERS[kind](plot, lambda line: line.transactions in single):
             plot.left_out.append(kind)
     return plot
+
+
+def _single(lines: Sequence[Line], bookings: Sequence[Booking]) -> set[tuple[UUID, ...]]:
+    """Payments by whose amount nothing else could be meant, and of which the ledger has a transfer."""
+    known = {booking.transaction for booking in bookings if booking.known and not booking.reversal}
+    amounts = [abs(line.amount) for line in lines]
+    return {
+        line.transactions
+        for line in lines
+        if amounts.count(abs(line.amount)) == 1
+        and known.issuperset(line.transactions)
+        and abs(line.amount) >= _SMALLEST
+    }
 
 
 def _chosen(plot: Plot, may: Choice) -> int | None:
@@ -119,23 +131,6 @@ def _fee(plot: Plot, _may: Choice) -> bool:
         Planted(
             Kind.MISSING_IN_LEDGER, Remedy.ADJUST, -FEE_MINOR, None, (), reference,
             f"The bank took a fee ('{FEE_TEXT}') that nobody has booked.",
-        )
-    )  # fmt: skip
-    return True
-
-
-def _not_told(plot: Plot, may: Choice) -> bool:
-    # one that came the evening before is old enough to be missed; else any
-    place = _chosen(plot, lambda line: may(line) and line.amount > 0 and line.value_date < plot.day)
-    if place is None:
-        place = _chosen(plot, lambda line: may(line) and line.amount > 0)
-    if place is None:
-        return False
-    line = plot.lines.pop(place)
-    plot.planted.append(
-        Planted(
-            Kind.MISSING_IN_STATEMENT, Remedy.ACCEPT, None, line.amount, line.transactions, None,
-            "The ledger has a payment that the bank does not tell of.",
         )
     )  # fmt: skip
     return True
@@ -176,11 +171,11 @@ def _late(plot: Plot, may: Choice) -> bool:
     if place is None:
         return False
     line = plot.lines[place]
-    plot.lines[place] = replace(line, value_date=line.value_date - _WEEK)
+    plot.lines[place] = replace(line, value_date=line.value_date - _FAR, booked=plot.day - _FAR)
     plot.planted.append(
         Planted(
             Kind.WRONG_DATE, Remedy.ACCEPT, line.amount, line.amount, line.transactions, line.reference,
-            "The bank gave the payment a value date of a week before.",
+            "The bank booked the payment with dates of three weeks before.",
         )
     )  # fmt: skip
     return True
@@ -194,7 +189,7 @@ def _nameless(plot: Plot, may: Choice) -> bool:
     reference = f"MAN{plot.day:%y%m%d}{plot.bank.currency.upper()}"
     plot.lines[place] = replace(
         line, reference=reference, end_to_end_id=None, party="Clearing of paper orders", party_account=None,
-        text="Order by letter", value_date=line.value_date - 2 * _WEEK,
+        text="Order by letter", value_date=line.value_date - _FAR,
     )  # fmt: skip
     plot.planted.append(
         Planted(
@@ -207,11 +202,24 @@ def _nameless(plot: Plot, may: Choice) -> bool:
 
 #: in this order, so that the choosy ones come first
 _PLANTERS: dict[Kind, Callable[[Plot, Choice], bool]] = {
-    Kind.MISSING_IN_STATEMENT: _not_told,
     Kind.AMOUNT_DIFFERS: _less,
     Kind.DUPLICATE: _twice,
     Kind.WRONG_DATE: _late,
     Kind.BY_HAND: _nameless,
     Kind.MISSING_IN_LEDGER: _fee,
 }
+#: what is planted within one statement; what a bank never tells is left out of the one before (`not_told`)
 ALL_KINDS = tuple(_PLANTERS)
+
+
+def not_told(lines: Sequence[Line], bookings: Sequence[Booking], random: Random) -> tuple[Line, Planted] | None:
+    """A payment that the statement of the day before leaves out: by the next day it is old enough to be missed."""
+    single = _single(lines, bookings)
+    fitting = [line for line in lines if line.transactions in single and line.amount > 0]
+    if not fitting:
+        return None
+    line = random.choice(fitting)
+    return line, Planted(
+        Kind.MISSING_IN_STATEMENT, Remedy.ACCEPT, None, line.amount, line.transactions, None,
+        "The ledger booked it on the day before, and the bank does not tell of it.",
+    )  # fmt: skip

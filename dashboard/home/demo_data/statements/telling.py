@@ -12,7 +12,7 @@ from dashboard.home.demo_data.statements.bookings import Booking
 
 #: payments of one order that a bank books as one sum
 BATCH = 4
-#: every so many an outgoing payment, the bank carries our name of it in the text only
+#: of so many lines one carries our name of the payment in the text only, and the bank's number is new to us
 _IN_TEXT = 5
 
 
@@ -29,6 +29,8 @@ class Line:
     text: str | None
     reversal: bool = False
     transactions: tuple[UUID, ...] = ()
+    #: the bank's booking date; None: the day of the statement
+    booked: date | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ def lines(bookings: Sequence[Booking]) -> list[Line]:
             booking.party_account, booking.text, booking.reversal, (booking.transaction,),
         )  # fmt: skip
         if line.end_to_end_id and booking.known and len(found) % _IN_TEXT == _IN_TEXT - 1:
-            line = replace(line, end_to_end_id=None, text=f"{line.text or 'Payment'} ref {line.end_to_end_id}")
+            line = replace(
+                line, reference=f"BK{booking.transaction.hex[-12:].upper()}", end_to_end_id=None,
+                text=f"{line.text or 'Payment'} ref {line.end_to_end_id}",
+            )  # fmt: skip
         found.append(line)
     return found
 
