@@ -64,6 +64,10 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.treasury.matching import references as match_references
+from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
+from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
+from dashboard.treasury.movements import queries as own_movements
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -146,8 +150,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     story.learn(TELLERS)
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
-    register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
+    register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS, *MATCHING_KINDS)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *MATCHING_WORK)
+    match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
