@@ -68,6 +68,9 @@ from dashboard.treasury.matching import references as match_references
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
 from dashboard.treasury.movements import queries as own_movements
+from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
+from dashboard.treasury.movements.queries import movement_of
+from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -147,11 +150,15 @@ def create_app(configured: Settings | None = None) -> Flask:
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)
+    parents.learn("own movement", "/treasury/movements/{id}", movement_of)
     story.learn(TELLERS)
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
-    register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS, *MATCHING_KINDS)
-    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *MATCHING_WORK)
+    register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
+    register(*REGISTER_KINDS, *MOVEMENT_KINDS)
+    register(*MATCHING_KINDS)
+    background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
+    background_kinds.register(*MATCHING_WORK)
     match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)
