@@ -71,6 +71,10 @@ from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
 from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
+from dashboard.treasury.matching import references as match_references
+from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
+from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
+from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.queries import movement_of
 from dashboard.treasury.positions.api import position_operations
@@ -183,6 +187,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
     statement_store.install(chosen.instance_path)
     background_kinds.register(*CHECK_WORK)
+    register(*MATCHING_KINDS)
+    background_kinds.register(*MATCHING_WORK)
+    match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
