@@ -64,6 +64,9 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
+from dashboard.treasury.movements.queries import movement_of
+from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
@@ -145,10 +148,12 @@ def create_app(configured: Settings | None = None) -> Flask:
     terms.install(terms.Terms(chosen.fx_quote_seconds, chosen.fx_rate_business_days))
     owners.install(OWNERS)
     parents.install(transfer_of)
+    parents.learn("own movement", "/treasury/movements/{id}", movement_of)
     story.learn(TELLERS)
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
+    register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
     statement_store.install(chosen.instance_path)
     connecting.install(chosen)

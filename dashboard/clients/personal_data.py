@@ -106,6 +106,11 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "one_time_password": {"code_hash": DIGEST, "operation": CODE, "salt": DIGEST},
     "opening_import": {"file_name": HOUSE, "sha256": DIGEST, "created_by": STAFF, "state": CODE, "totals": MONEY},
     "opening_row": {"currency": CODE},
+    "own_movement": {
+        "kind": CODE, "currency": CODE, "way": CODE, "reference": REFERENCE, "bank_reference": REFERENCE,
+        "state": CODE, "maker_name": STAFF, "left_on": MONEY, "arrived_on": MONEY, "ended_because": HOUSE,
+        "problem": HOUSE,
+    },
     "payer_rule": {"currency": CODE, "ended_by": STAFF, "state": CODE, "created_by": STAFF},
     "payment": {
         "parent_type": CODE, "maker_kind": CODE, "value_date": MONEY, "booking_date": MONEY, "state": CODE,
@@ -173,6 +178,10 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "transfer_limit": {"currency": CODE},
     "transfer_status_change": {"from_status": CODE, "by_kind": CODE, "code": CODE, "to_status": CODE, "by_name": STAFF},
     "treasury_account": {
+        "pool": CODE, "purpose": CODE, "designated_from": HOUSE, "designated_to": HOUSE, "statement_format": CODE,
+        "calendar": CODE, "closed_on": HOUSE,
+    },
+    "treasury_account_version": {
         "pool": CODE, "purpose": CODE, "designated_from": HOUSE, "designated_to": HOUSE, "statement_format": CODE,
         "calendar": CODE, "closed_on": HOUSE,
     },

@@ -38,6 +38,8 @@ from dashboard.transfers.services.desk import warning
 from dashboard.transfers.services.exchange import rates
 from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
+from dashboard.treasury.movements import outbox as movement_outbox
+from dashboard.treasury.movements import services as movements
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
@@ -199,6 +201,13 @@ def watch_desk(_settings: Settings) -> dict[str, int]:
         return {"warned": warning.warn_due(by=by), "reopened": warning.reopen_due(by=by)}
 
 
+def send_movements(settings: Settings) -> dict[str, int]:
+    """Let approved movements between own accounts leave, and look for their legs in statements."""
+    figures = movement_outbox.send_due(settings, by=system("own movements"))
+    with transaction():
+        return figures | movements.look(by=system("own movements"))
+
+
 def ask_sumsub(_settings: Settings) -> dict[str, int]:
     """Have Sumsub asked about applicants whose events may be lost, and about what waits for an answer."""
     with transaction():
@@ -225,6 +234,7 @@ JOBS = (
     Job("check-documents", CronTrigger(hour="0,3", minute=25, timezone=UTC), check_documents),
     Job("check-balances", CronTrigger(hour=1, minute=40, timezone=UTC), check_balances),
     Job("purge-clients", CronTrigger(hour=3, minute=20, timezone=UTC), purge_clients),
+    Job("send-movements", CronTrigger(second="*/10", timezone=UTC), send_movements),
     Job("ask-sumsub", CronTrigger(minute="*", timezone=UTC), ask_sumsub),
     Job("compare-sumsub", CronTrigger(hour=3, minute=20, timezone=UTC), compare_sumsub),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),

@@ -67,7 +67,10 @@ def payment(payment_id: UUID) -> Response:
     reversal = queries.get(found.reversed_by_id) if found.reversed_by_id else None
     makers_of = [(one.maker_kind, one.maker_id) for one in (found, reversal) if one is not None]
     transfer_id = parents.claimed_by(found.id)
-    reversible = posted and transfer_id is None and found.reverses_id is None and found.reversed_by_id is None
+    held = parents.held_by(found.id)
+    reversible = (
+        posted and transfer_id is None and held is None and found.reverses_id is None and found.reversed_by_id is None
+    )
     return page_or_fragment(
         "ledger/payment.html",
         "ledger/payment.html",
@@ -84,6 +87,7 @@ def payment(payment_id: UUID) -> Response:
         badges={word: state_badge(word) for change in found.changes for word in (change.from_state, change.to_state)},
         reversal=reversal,
         transfer_id=transfer_id,
+        held=held,
         origin=origin,
         asked_by=named(origin.maker_kind, origin.maker_name) if origin else None,
         may_open_request=actor.may(Permission.APPROVALS_READ),

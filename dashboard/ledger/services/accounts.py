@@ -292,8 +292,11 @@ CHART_OF_CURRENCY = (
 )  # fmt: skip
 
 
-def register_bank_account(*, provider: str, name: str, number: str, currency: str, by: Actor) -> BankAccount:
+def register_bank_account(
+    *, provider: str, name: str, number: str, currency: str, id: UUID | None = None, by: Actor
+) -> BankAccount:
     """Register a bank account of the house and make its chart; the currency's own accounts too if it is the first.
+    `id`: where it was known before the account was.
 
     Raises Invalid, Conflict `bankAccountExists`.
     """
@@ -306,7 +309,7 @@ def register_bank_account(*, provider: str, name: str, number: str, currency: st
     ):
         raise Conflict("This bank account is registered already.", code="bankAccountExists")
     bank = BankAccount(
-        id=new_id(), provider=provider, name=name, number=numbers.normalized(number), currency=currency,
+        id=id or new_id(), provider=provider, name=name, number=numbers.normalized(number), currency=currency,
         created_at=clock.now(),
     )  # fmt: skip
     session().add(bank)

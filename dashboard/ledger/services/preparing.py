@@ -64,7 +64,7 @@ def _account(typed: str, field: str, errors: list[FieldError]) -> UUID | None:
     return None
 
 
-def _money(typed: str, currency: str | None, errors: list[FieldError]) -> Money | None:
+def money_typed(typed: str, currency: str | None, errors: list[FieldError]) -> Money | None:
     """`1250`, `1 250,50` and `1,250.50` are read; nothing is rounded."""
     plain = re.sub(r"\s", "", typed)
     plain = plain.replace(",", "") if "." in plain else plain.replace(",", ".")
@@ -106,7 +106,7 @@ def prepare(
     creditor_id = _account(creditor, "creditorAccountId", errors)
     sides = parties(side for side in (debtor_id, creditor_id) if side is not None)
     currency = next((sides[side].currency for side in (debtor_id, creditor_id) if side is not None), None)
-    money = _money(amount, currency, errors)
+    money = money_typed(amount, currency, errors)
     if debtor_id is None or creditor_id is None:
         raise Invalid(errors)
     payer, payee = sides[debtor_id], sides[creditor_id]

@@ -1,0 +1,66 @@
+"""Both banks told of a movement: its two legs are found in statements by reference, and it is settled."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from dashboard import clock
+from dashboard.access.actor import Actor
+from dashboard.audit import services as audit
+from dashboard.database import session
+from dashboard.treasury.movements.models import OwnMovement
+from dashboard.treasury.movements.vocabulary import MovementState
+
+#: movements that one look takes up
+MOST = 500
+
+
+def leg_sql(side: str, amount: str) -> str:
+    """SQL of the statement line that is a movement's leg on one side: of that bank account and amount, with one of the
+    movement's references among its own or in its text. `m` is the movement; the earliest line counts."""
+    return (
+        "SELECT l.id, l.booking_date, l.value_date, l.entry_id FROM statement_line l"
+        f" WHERE l.bank_account_id = m.{side}_bank_account_id AND l.matchable AND l.amount_minor = {amount}"
+        " AND l.booking_date >= (m.approved_at AT TIME ZONE 'UTC')::date - 31"
+        " AND (l.end_to_end_id IN (m.reference, m.bank_reference)"
+        "   OR l.provider_reference IN (m.reference, m.bank_reference)"
+        "   OR l.bank_references && array_remove(ARRAY[m.reference, m.bank_reference], NULL)"
+        "   OR strpos(upper(coalesce(l.remittance, '')), m.reference) > 0)"
+        " ORDER BY l.booking_date, l.id LIMIT 1"
+    )
+
+
+_LOOK = sa.text(
+    "SELECT m.id, coalesce(m.left_on, o.booking_date) AS left_on, coalesce(m.arrived_on, i.booking_date) AS arrived_on"
+    " FROM own_movement m"
+    f" LEFT JOIN LATERAL ({leg_sql('from', '-m.amount_minor')}) AS o ON true"
+    f" LEFT JOIN LATERAL ({leg_sql('to', 'm.amount_minor')}) AS i ON true"
+    " WHERE m.state = 'sent'"
+    " AND (m.left_on IS NULL AND o.booking_date IS NOT NULL OR m.arrived_on IS NULL AND i.booking_date IS NOT NULL)"
+    " ORDER BY m.id LIMIT :most"
+)
+
+
+def look(*, by: Actor) -> dict[str, int]:
+    """Look for statement legs of movements in transit. Gives how many legs were told, and how many are settled.
+
+    Safe to run several times at once.
+    """
+    told = settled = 0
+    for row in session().execute(_LOOK, {"most": MOST}).all():
+        movement = session().get(OwnMovement, row.id, with_for_update=True, populate_existing=True)
+        if movement is None or movement.state != MovementState.SENT:
+            continue
+        before = (movement.left_on, movement.arrived_on)
+        movement.left_on, movement.arrived_on = before[0] or row.left_on, before[1] or row.arrived_on
+        told += sum(old != new for old, new in zip(before, (movement.left_on, movement.arrived_on), strict=True))
+        if movement.left_on is not None and movement.arrived_on is not None:
+            movement.state, movement.ended_at = MovementState.SETTLED.value, clock.now()
+            settled += 1
+        session().flush()
+        audit.record(
+            "ownMovement.told", by=by, object_type="own_movement", object_id=movement.id,
+            before={"left": before[0], "arrived": before[1]},
+            after={"left": movement.left_on, "arrived": movement.arrived_on, "state": movement.state},
+        )  # fmt: skip
+    return {"told": told, "settled": settled}
