@@ -69,7 +69,8 @@ class TreasuryAccountVersion(Base):
     calendar: Mapped[str]
     closed_on: Mapped[date | None]
     changed_at: Mapped[datetime]
-    approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"))
+    #: None: laid down with the installation
+    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
 
     __table_args__ = (sa.Index("uq_treasury_account_version_approval", "approval_id", unique=True),)
 
