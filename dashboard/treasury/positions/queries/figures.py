@@ -168,7 +168,8 @@ def _account(view: BankAccountView, day: date, ledger: dict[UUID, int]) -> Accou
     found = _statement(view, day)
     closing = found.closing_minor if found is not None else None
     equation = matching.equation(view.id, day) if closing is not None else None
-    matched = equation is not None and equation.ran_at is not None
+    # known as soon as a run has looked at the ledger of the day
+    matched = equation is not None and equation.unexplained_minor is not None
     open_sums = transit.open_sums(view.id, day) if matched else None
     lying = late = None
     if not designated and found is not None and closing is not None:
