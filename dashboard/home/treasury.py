@@ -20,6 +20,7 @@ from dashboard.queues.queries import QueueCount
 from dashboard.treasury.checks import queries as checks
 from dashboard.treasury.checks.check import OUTCOME_LABELS, Outcome
 from dashboard.treasury.checks.models import DailyCheckResult, DailyCheckRun
+from dashboard.treasury.checks.table import TITLES
 from dashboard.treasury.days import readiness
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import TreasuryPosition
@@ -96,12 +97,7 @@ def panel(actor: Actor) -> Panel | None:
     day = last_day() if actor.may(Permission.TREASURY_READ) else None
     if day is None:
         return None
-    run = session().scalar(
-        sa.select(DailyCheckRun)
-        .where(DailyCheckRun.day == day, DailyCheckRun.finished_at.is_not(None))
-        .order_by(DailyCheckRun.id.desc())
-        .limit(1)
-    )
+    run = checks.latest(day=day)
     return Panel(day, _lines(day), run, _checks(run) if run else [])
 
 
@@ -176,21 +172,14 @@ def _missing(day: date, states: Sequence[StatementState]) -> tuple[str, str, str
     broken = [state for state in states if state.state == "tieOutFailed"]
     if broken:
         return "stop", "Tie-out failed", broken[0].account.said
-    late = [due for state in states if state.state == "late" and (due := due_at(state, day))]
+    late = [due for state in states if state.state == "late" and (due := statements.due_at(state.account, day))]
     if late:
         return "unknown", "No data", f"statement late by {span(clock.now() - min(late))}"
     if any(state.state == "late" for state in states):
         return "unknown", "No data", "statement late"
-    dues = [due for state in states if (due := due_at(state, day))]
+    dues = [due for state in states if (due := statements.due_at(state.account, day))]
     zone = clock.calendar().zone
     return "unknown", "No data", f"statement expected {min(dues).astimezone(zone):%H:%M}" if dues else "no statement"
-
-
-def due_at(state: StatementState, day: date) -> datetime | None:
-    """Until when the statement of the day is expected; None where the account gives none."""
-    if state.account.expected_at is None:
-        return None
-    return datetime.combine(day + timedelta(days=1), state.account.expected_at, clock.calendar().zone)
 
 
 def _breaks(position: TreasuryPosition) -> str:
@@ -213,13 +202,14 @@ def _checks(run: DailyCheckRun) -> list[CheckLine]:
         .where(DailyCheckResult.run_id == run.id, DailyCheckResult.outcome != Outcome.PASSED.value)
         .order_by(DailyCheckResult.outcome, DailyCheckResult.check_key)
     )
-    titles = checks.titles()
     return [
         CheckLine(
-            titles.get(row.check_key, row.check_key),
+            TITLES.get(row.check_key, row.check_key),
             "stop" if row.outcome == Outcome.FAILED else "unknown",
             OUTCOME_LABELS[Outcome(row.outcome)],
-            f"/treasury/checks/{run.id}#{row.check_key}",
+            f"/treasury/checks/runs/{run.id}/findings?{urlencode({'check': row.check_key})}"
+            if row.findings
+            else f"/treasury/checks/runs/{run.id}",
         )
         for row in rows
     ]
@@ -256,7 +246,7 @@ def _counted(key: str, items: Sequence[tuple[datetime | None, bool]], oldest: da
 def _awaited(day: date) -> QueueCount:
     """Nobody owns a statement: each that is not here waits for whoever comes first."""
     wanted = [state for state in statements.states(day) if state.state in _WANTED]
-    items = [(due_at(state, day), False) for state in wanted]
+    items = [(statements.due_at(state.account, day), False) for state in wanted]
     passed = [due for due, _mine in items if due is not None and due < clock.now()]
     return _counted(STATEMENTS, items, min(passed, default=None))
 

@@ -275,9 +275,15 @@ def rail(page: str) -> list[tuple[str, str]]:
     ("role", "labels"),
     [
         (Role.OFFICER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Onboarding", "Approvals"]),
-        (Role.TREASURER, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Approvals"]),
-        (Role.AUDITOR, ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Onboarding", "Approvals"]),
-        (Role.ADMIN, ["Home"]),
+        (
+            Role.TREASURER,
+            ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Treasury", "Approvals", "Jobs"],
+        ),
+        (
+            Role.AUDITOR,
+            ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Treasury", "Onboarding", "Approvals", "Jobs"],
+        ),
+        (Role.ADMIN, ["Home", "Jobs"]),
     ],
 )
 def test_the_rail_shows_only_what_the_role_may_open(signed_in: SignIn, role: Role, labels: list[str]) -> None:
