@@ -93,7 +93,7 @@ class House:
             **values,
         )
 
-    def statement(self, closing: int, **said: Any) -> UUID:
+    def statement(self, closing: int | None, **said: Any) -> UUID:
         """A statement of the day that stands."""
         import_id, statement_id = new_id(), new_id()
         self.unguarded(
@@ -105,7 +105,8 @@ class House:
         )  # fmt: skip
         values = {
             "id": statement_id, "import": import_id, "bank": self.bank.id, "day": self.day, "opening": 0,
-            "closing": closing, "booked": closing, "tie": "passed", "continuity": "first", "now": clock.now(), **said,
+            "closing": closing, "booked": closing or 0, "tie": "passed", "continuity": "first", "now": clock.now(),
+            **said,
         }  # fmt: skip
         self.unguarded(
             "statement",
@@ -160,6 +161,7 @@ class Run:
 
 def alerts(state: str = "open") -> list[TreasuryAlert]:
     """Oldest first."""
+    session().expunge_all()
     found = session().scalars(
         sa.select(TreasuryAlert)
         .where(TreasuryAlert.state == state)

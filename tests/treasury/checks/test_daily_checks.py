@@ -203,7 +203,7 @@ def test_a_statement_that_does_not_tie_out_or_go_on_is_found(house: House) -> No
 def test_a_statement_without_balances_is_not_taken_for_whole(house: House) -> None:
     house.registered()
     house.end_day()
-    house.statement(0, opening=None, closing=None, tie="unknown", continuity="unknown")
+    house.statement(None, opening=None, tie="unknown", continuity="unknown")
     run = Run(house)
     assert run.one("statements").cause == "noBalances"
     assert run.results["settlement"].outcome == "notRun"
@@ -264,7 +264,7 @@ def test_events_that_nobody_processed_are_found_by_name(house: House, forgetting
     unprocessed_events.learn("verification events", source)
     found = Run(house).one("unprocessedEvents")
     assert (found.subject_id, found.cause, found.path) == (event, "unprocessed", f"/onboarding/events/{event}")
-    assert found.says == "One of the verification events, 2 h 0 min old, was not processed."
+    assert found.says.startswith("One of the verification events, ") and found.says.endswith("was not processed.")
     assert clock.now() - asked[0] >= timedelta(minutes=15)
 
 
