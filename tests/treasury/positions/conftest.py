@@ -74,9 +74,12 @@ class House:
         with transaction():
             return accounts.open_account(type=type, currency=currency, by=system()).id
 
-    def move(self, debtor: UUID, creditor: UUID, amount: int, currency: str = "eur") -> UUID:
+    def move(
+        self, debtor: UUID, creditor: UUID, amount: int, currency: str = "eur", *,
+        parent: ParentType = ParentType.TRANSFER,
+    ) -> UUID:  # fmt: skip
         """Posts at once; gives the ledger transaction."""
-        order = Order(ParentType.TRANSFER, new_id(), [Leg(debtor, creditor, amount, currency)])
+        order = Order(parent, new_id(), [Leg(debtor, creditor, amount, currency)])
         with transaction():
             payments.pay(order, by=system())
         return self.transaction_of(order.id)
@@ -129,8 +132,7 @@ class House:
         with transaction() as current:
             imported = StatementImport(
                 id=new_id(), file_name=f"test-{self._imports}.xml", sha256=new_id().hex * 2, size=1, format="camt.053",
-                source="page", state="imported", created_at=moment, created_by_kind="system", created_by="test",
-                finished_at=moment,
+                source="page", state="preview", created_at=moment, created_by_kind="system", created_by="test",
             )  # fmt: skip
             current.add(imported)
             current.flush()
@@ -138,7 +140,7 @@ class House:
                 id=new_id(), import_id=imported.id, bank_account_id=bank.id, currency=bank.currency, kind="statement",
                 key=f"test-{self._imports}", first_day=day, last_day=day, opening_minor=opening,
                 closing_minor=opening + sum(amounts), booked_minor=sum(amounts), entries=len(amounts),
-                tie_out=tie_out, continuity="first", standing=True, created_at=moment,
+                tie_out=tie_out, continuity="first", standing=False, created_at=moment,
             )  # fmt: skip
             current.add(statement)
             current.flush()
@@ -148,18 +150,28 @@ class House:
                 entry = StatementEntry(
                     id=new_id(), statement_id=statement.id, bank_account_id=bank.id, number=number,
                     currency=bank.currency, amount_minor=amount, status="booked", booking_date=day, value_date=day,
-                    key=f"test-{self._lines}", standing=True,
+                    key=f"test-{self._lines}", fingerprint=new_id(), standing=False,
                 )  # fmt: skip
                 current.add(entry)
                 current.flush()
                 line = StatementLine(
                     id=new_id(), entry_id=entry.id, bank_account_id=bank.id, position=0, currency=bank.currency,
                     amount_minor=amount, booking_date=day, value_date=day, end_to_end_id=f"E2E-{self._lines}",
-                    counterparty="Jonas Petrauskas", matchable=True,
+                    counterparty="Jonas Petrauskas", matchable=False,
                 )  # fmt: skip
                 current.add(line)
                 current.flush()
                 lines.append(line.id)
+            current.flush()
+            imported.state, imported.finished_at = "imported", moment
+            current.flush()
+            for table, column in (("statement", "standing"), ("statement_entry", "standing")):
+                owner = "import_id = :id" if table == "statement" else "statement_id = :statement"
+                current.execute(
+                    sa.text(f"UPDATE {table} SET {column} = true WHERE {owner}"),
+                    {"id": imported.id} if table == "statement" else {"statement": statement.id},
+                )
+            current.execute(sa.text("UPDATE statement_line SET matchable = true WHERE id = ANY (:ids)"), {"ids": lines})
         return lines
 
     def match(self, bank: BankAccountView, line: UUID, transaction_id: UUID) -> None:
@@ -222,6 +234,15 @@ class House:
                     asked_at=moment, by_kind="system", by_name="test", finished_at=moment,
                 )
             )  # fmt: skip
+
+    def covered(self, bank: BankAccountView, client: UUID, amount: int) -> date:
+        """A day on which a client got so much, the bank says so too, and all of it is matched; ends it."""
+        paid = self.receive(bank, client, amount)
+        day = self.end_day()
+        (line,) = self.statement(bank, day, 0, [amount])
+        self.match(bank, line, paid)
+        self.sweep(bank, day)
+        return day
 
     # positions
 

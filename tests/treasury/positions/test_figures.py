@@ -9,7 +9,7 @@ import pytest
 from dashboard.access.actor import system
 from dashboard.database import session, transaction
 from dashboard.ledger.services import payments
-from dashboard.ledger.vocabulary import AccountType
+from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.treasury.positions.queries import clients, rows
 from dashboard.treasury.positions.vocabulary import Figure, Result
 from tests.treasury.positions.conftest import House
@@ -120,7 +120,6 @@ def _reverse(house: House, transaction_id: object) -> None:
     from dashboard.database import new_id
     from dashboard.ledger.models import LedgerTransaction
     from dashboard.ledger.moving import Leg, Order
-    from dashboard.ledger.vocabulary import ParentType
 
     row = session().scalars(sa.select(LedgerTransaction).where(LedgerTransaction.id == transaction_id)).one()
     order = Order(
@@ -260,7 +259,7 @@ def test_suspense_of_a_bank_account_without_a_pool_is_counted_as_e_money(house: 
 def test_a_suspense_account_below_nought_makes_nothing_less(house: House) -> None:
     bank, client = house.bank(), house.client()
     assert bank.suspense_account_id
-    house.move(bank.suspense_account_id, client, 5_00)
+    house.move(bank.suspense_account_id, client, 5_00, parent=ParentType.ADJUSTING_PAYMENT)
     found = house.figures(house.end_day())
     assert (found.client, found.unrecognized, found.requirement) == (5_00, 0, 5_00)
 
