@@ -69,11 +69,12 @@ from dashboard.treasury.movements.queries import movement_of
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
+from dashboard.treasury.statements.pages import statements
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health)
+PAGES = (home, clients, events, pulling, reviews, transfers, statements, ledger, queues, approvals, staff, health)
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,

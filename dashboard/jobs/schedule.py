@@ -40,6 +40,7 @@ from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
 from dashboard.treasury.movements import outbox as movement_outbox
 from dashboard.treasury.movements import services as movements
+from dashboard.treasury.statements import inbox
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
@@ -194,6 +195,11 @@ def load_rates(settings: Settings) -> dict[str, int]:
     return {"done": looked.done, "failed": looked.failed}
 
 
+def import_statements(settings: Settings) -> dict[str, int]:
+    """Take in what banks laid into the folder `statements` of the data directory."""
+    return inbox.look(settings.instance_path, by=system("statements"))
+
+
 def watch_desk(_settings: Settings) -> dict[str, int]:
     """Raise what has waited for half of its time on the desk, and open again what was kept until today."""
     by = system("desk's clocks")
@@ -229,6 +235,7 @@ JOBS = (
     Job("finish-incoming", CronTrigger(minute="*", timezone=UTC), finish_incoming),
     Job("sweep", CronTrigger(minute=7, timezone=UTC), sweep),
     Job("load-rates", CronTrigger(minute="*/5", timezone=UTC), load_rates),
+    Job("import-statements", CronTrigger(minute="*", timezone=UTC), import_statements),
     Job("watch-desk", CronTrigger(minute="*/5", timezone=UTC), watch_desk),
     Job("sweep-documents", CronTrigger(minute=37, timezone=UTC), sweep_documents),
     Job("check-documents", CronTrigger(hour="0,3", minute=25, timezone=UTC), check_documents),
