@@ -86,13 +86,14 @@ from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
+from dashboard.treasury.statements.pages import statements
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
-    home, clients, events, pulling, reviews, transfers, ledger, checks, jobs, queues, approvals, staff, health,
-    treasury,
+    home, clients, events, pulling, reviews, transfers, ledger, treasury, statements, checks, jobs, queues, approvals,
+    staff, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, check_operations, transfer_operations, onboarding_operations,
