@@ -161,12 +161,13 @@ class Run:
 
 def alerts(state: str = "open") -> list[TreasuryAlert]:
     """Oldest first."""
-    session().expunge_all()
     found = session().scalars(
         sa.select(TreasuryAlert)
         .where(TreasuryAlert.state == state)
         .order_by(TreasuryAlert.id)
         .execution_options(populate_existing=True)
     ).all()  # fmt: skip
+    # as they are now, whatever comes later
+    session().expunge_all()
     session().commit()
     return list(found)

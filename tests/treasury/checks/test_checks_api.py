@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -86,7 +87,7 @@ def test_findings_come_in_order_and_by_pages_with_exact_amounts(app: Flask, call
     run(app)
     first = caller.call("GET", f"{PATH}/details", query_string={"pageSize": 2}).json
     assert [one["subject"] for one in first["items"]] == ["Account 0", "Account 1"]
-    assert first["items"][0]["expected"] == 1.0 and first["items"][0]["found"] == 1.01
+    assert [first["items"][0][name] for name in ("expected", "found")] == [Decimal("1.00"), Decimal("1.01")]
     assert set(first["items"][0]) == {
         "findingId", "check", "cause", "pool", "currency", "subjectType", "subjectId", "subject", "says", "toDo",
         "expected", "found",

@@ -128,8 +128,8 @@ def test_findings_are_filtered_and_exported_as_seen(
     csv = treasurer.get(f"{base}/export/csv?currency=gbp").get_data(as_text=True)
     assert "Off in pounds." in csv and "by a cent." not in csv and "Currency: GBP" in csv and "0.02" in csv
     book = openpyxl.load_workbook(BytesIO(treasurer.get(f"{base}/export/xlsx").data))
-    cells = [cell for row in book.active.iter_rows() for cell in row]
-    assert [cell.data_type for cell in cells if cell.value in {"=1+1", "'=1+1"}] == ["s"]
+    cells = [cell for row in book.worksheets[1].iter_rows() for cell in row]
+    assert [cell.data_type for cell in cells if cell.value == "=1+1"] == ["s"]
     assert page(treasurer, f"{base}?check=nothing", 422)
     assert page(treasurer, f"{base}?cursor=bad", 400)
     assert page(treasurer, f"{base}/export/pdf", 422)
