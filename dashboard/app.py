@@ -65,8 +65,10 @@ from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
 from dashboard.treasury.matching import references as match_references
+from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
+from dashboard.treasury.matching.pages import reconciliation
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.queries import movement_of
@@ -75,8 +77,13 @@ from dashboard.web import api, api_docs, assets, failures, frame, headers, limit
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health)
-OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
+PAGES = (
+    home, clients, events, pulling, reviews, transfers, ledger, reconciliation, queues, approvals, staff, health,
+)  # fmt: skip
+OPERATIONS = (
+    client_operations, ledger_operations, transfer_operations, matching_operations, onboarding_operations,
+    sumsub_operations,
+)  # fmt: skip
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
     demo_commands,

@@ -16,7 +16,7 @@ CREATE FUNCTION treasury_account_guard() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.bank_account_id <> OLD.bank_account_id
-       OR NEW.version <> CASE TG_OP WHEN 'UPDATE' THEN OLD.version + 1 ELSE 1 END THEN
+       OR NEW.version <> (CASE TG_OP WHEN 'UPDATE' THEN OLD.version + 1 ELSE 1 END) THEN
         RAISE EXCEPTION 'versions of a register row count up'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_account_versions_count_up';
     END IF;
