@@ -42,3 +42,17 @@ def of_day(day: date) -> Sequence[TreasuryDay]:
         )
         .all()
     )
+
+
+def in_period(pool: str, currency: str, first: date, last: date) -> Sequence[TreasuryDay]:
+    """Every version of the days from the first to the last, in order."""
+    return (
+        session()
+        .scalars(
+            sa.select(TreasuryDay)
+            .where(TreasuryDay.pool == pool, TreasuryDay.currency == currency, TreasuryDay.day.between(first, last))
+            .order_by(TreasuryDay.day, TreasuryDay.version)
+            .execution_options(populate_existing=True)
+        )
+        .all()
+    )
