@@ -102,7 +102,8 @@ def test_before_anything_is_registered_the_page_says_what_to_do(house: House, si
     [
         ("/treasury?tab=magic", 422), ("/treasury?day=yesterday", 422), ("/treasury?day=1999-01-01", 404),
         ("/treasury?tab=trend&period=12", 422), ("/treasury/figures/luck?pool=eMoney&currency=eur", 404),
-        ("/treasury/figures/clients?pool=piggy&currency=eur", 422), ("/treasury/figures/clients?pool=eMoney&currency=E", 422),
+        ("/treasury/figures/clients?pool=piggy&currency=eur", 422),
+        ("/treasury/figures/clients?pool=eMoney&currency=E", 422),
         ("/treasury/figures/clients?pool=eMoney&currency=eur&cursor=bent", 400), ("/treasury/export?format=doc", 422),
         ("/treasury/safeguarding/months?month=March", 422),
         ("/treasury/safeguarding/evidence/00000000-0000-0000-0000-000000000000", 404),

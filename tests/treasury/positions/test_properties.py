@@ -1,4 +1,4 @@
-"""Whatever moves: the requirement less the resource is made of the rows behind each number, and each row counts once."""
+"""Whatever moves: the requirement less the resource is made of the rows behind each number, each counted once."""
 
 from __future__ import annotations
 
