@@ -71,6 +71,10 @@ from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
 from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
+from dashboard.treasury.matching import references as match_references
+from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
+from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
+from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.queries import movement_of
 from dashboard.treasury.positions.api import position_operations
@@ -82,13 +86,14 @@ from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
+from dashboard.treasury.statements.pages import statements
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
-    home, clients, events, pulling, reviews, transfers, ledger, checks, jobs, queues, approvals, staff, health,
-    treasury,
+    home, clients, events, pulling, reviews, transfers, ledger, treasury, statements, checks, jobs, queues, approvals,
+    staff, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, check_operations, transfer_operations, onboarding_operations,
@@ -183,6 +188,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
     statement_store.install(chosen.instance_path)
     background_kinds.register(*CHECK_WORK)
+    register(*MATCHING_KINDS)
+    background_kinds.register(*MATCHING_WORK)
+    match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
@@ -212,4 +220,5 @@ def create_app(configured: Settings | None = None) -> Flask:
     idempotency.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
+    app.jinja_env.globals["treasury_places"] = navigation.treasury_places
     return app

@@ -34,6 +34,8 @@ from dashboard.settings import ROOT, Settings, load
 DEMO_CLIENTS = 2000
 DEMO_SEED = 1
 DEMO_PASSWORD = "demo-password-1"  # noqa: S105  (printed on purpose)
+#: below INSTANCE_PATH, and beside the inbox: a person imports these
+DEMO_STATEMENTS = "demo-statements"
 DEMO_SIGN_INS = ("officer", "senior.officer", "treasurer", "senior.treasurer", "admin", "auditor")
 
 STOP_SECONDS = 15.0
@@ -103,12 +105,13 @@ class Supervisor:
                 self._start_database()
                 self._migrate()
                 signed_up = self._load_demo()
+                statements = self._demo_statements(signed_up)
                 self._spawn(self.web)
                 self._wait_until_ready()
                 # After the web: both import the same modules, and the web is what somebody waits for.
                 self._spawn(self.scheduler)
                 self._start_sandbox(signed_up)
-                self._welcome(signed_up)
+                self._welcome(signed_up, statements)
                 self._watch()
             except _Stopped:
                 pass
@@ -161,6 +164,27 @@ class Supervisor:
             self._command("loading demo data", "demo", "load", "--clients", str(DEMO_CLIENTS), "--seed", str(DEMO_SEED))
         email = f"{DEMO_SIGN_INS[0]}@demo.example"
         return self._ask("SELECT count(*) FROM staff_member WHERE email = %s", email) not in {None, "0"}
+
+    def _demo_statements(self, signed_up: bool) -> Path | None:
+        """The folder with what the demo's banks tell of the last business day that ended; None without demo data.
+
+        They are something to try the product with: where they cannot be written, the house starts without them.
+        """
+        settings = self.settings
+        if not signed_up or not settings.demo:
+            return None
+        day = self._ask("SELECT max(day) FROM business_day WHERE state = 'closed'")
+        if day in {None, "None"}:
+            return None
+        out = settings.instance_path / DEMO_STATEMENTS
+        folder = out / str(day)
+        if not folder.is_dir():
+            try:
+                self._command("writing demo statements", "demo", "statements", "--out", str(out))
+            except _CannotStart as error:
+                _say(f"countinghouse: {error}; there are no demo statements")
+                return None
+        return folder
 
     def _start_sandbox(self, signed_up: bool) -> None:
         """The demo's transfers end by themselves; a taken port is said, and the house does without the simulator."""
@@ -236,13 +260,15 @@ class Supervisor:
                 raise _CannotStart(f"the web was not ready after {READY_SECONDS:.0f} seconds ({answer} from /readyz)")
             time.sleep(TICK_SECONDS / 2)
 
-    def _welcome(self, signed_up: bool) -> None:
+    def _welcome(self, signed_up: bool, statements: Path | None) -> None:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         lines = ["", f"  Countinghouse   http://{host}:{self.settings.port}"]
         if signed_up:
             lines += ["", "  Demo sign-ins   " + f"{DEMO_SIGN_INS[0]}@demo.example"]
             lines += [f"                  {name}@demo.example" for name in DEMO_SIGN_INS[1:]]
             lines += [f"  Password        {DEMO_PASSWORD}"]
+        if statements is not None:
+            lines += ["", f"  Bank statements of {statements.name}, to import and match:", f"  {statements}"]
         lines += ["", "  Ctrl-C stops everything", ""]
         _say("\n".join(lines))
 

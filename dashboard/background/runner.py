@@ -82,6 +82,21 @@ class Run:
         if canceled:
             raise Canceled
 
+    def say(self, *, done: int, total: int | None = None, checkpoint: Mapping[str, Any]) -> None:
+        """Progress of work that is one transaction, told beside it and seen at once; `keep` still ends the work.
+
+        Raises LeaseLost, Canceled, Stopping, which the work lets pass.
+        """
+        self.done, self.total = done, total if total is not None else self.total
+        if self.lost.is_set():
+            raise LeaseLost
+        if self.stop.is_set():
+            raise Stopping
+        with db.engine.begin() as connection:
+            canceled = services.tell(connection, self.claimed, done=done, total=self.total, checkpoint=checkpoint)
+        if canceled:
+            raise Canceled
+
 
 def _beat(app: Flask, run: Run, over: threading.Event) -> None:
     """Keep the lease while the work is in a long statement. A database that does not answer is asked again."""

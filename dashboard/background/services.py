@@ -183,6 +183,21 @@ def report(claimed: Claim, *, done: int, total: int | None, checkpoint: Mapping[
     return bool(row.cancel_asked)
 
 
+def tell(
+    connection: sa.Connection, claimed: Claim, *, done: int, total: int | None, checkpoint: Mapping[str, Any]
+) -> bool:
+    """The same in a transaction beside the work's own, for work that must be one transaction. Raises LeaseLost."""
+    row = connection.execute(
+        sa.update(BackgroundJob)
+        .where(*_held(claimed))
+        .values(done=done, total=total, result=dict(checkpoint))
+        .returning(BackgroundJob.cancel_asked)
+    ).first()
+    if row is None:
+        raise LeaseLost
+    return bool(row.cancel_asked)
+
+
 def beat(connection: sa.Connection, claimed: Claim) -> bool:
     """Lengthen the lease; False once it is another's."""
     now = sa.func.clock_timestamp()

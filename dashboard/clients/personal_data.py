@@ -46,6 +46,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "balance_check": {"scope": CODE, "by_kind": CODE, "by_name": STAFF},
     "balance_finding": {"state": CODE},
     "bank_account": {"currency": CODE, "number": HOUSE, "name": HOUSE, "provider": HOUSE},
+    "break_event": {"kind": CODE, "by_kind": CODE, "by_name": STAFF, "detail": MONEY},
     "business_day": {"state": CODE, "day": HOUSE},
     "calendar_day": {"name": HOUSE, "country": CODE, "day": HOUSE},
     "client": {"type": CODE, "partner": HOUSE, "status": CODE, "status_before_block": CODE},
@@ -118,7 +119,13 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "ledger_file_import": {"sha256": DIGEST, "file_name": HOUSE},
     "ledger_transaction": {"state": CODE, "booking_date": MONEY, "value_date": MONEY, "currency": CODE},
     "legal_hold": {"placed_by_name": STAFF, "code": CODE},
+    "match_line": {"booking_date": MONEY},
+    "match_place": {"swept_on": HOUSE},
+    "match_rule_set": {"rules": HOUSE, "created_by": STAFF},
+    "match_run": {"day": HOUSE, "state": CODE, "by_kind": CODE, "by_name": STAFF, "figures": MONEY},
+    "match_transaction": {"booking_date": MONEY},
     "one_time_password": {"code_hash": DIGEST, "operation": CODE, "salt": DIGEST},
+    "open_item": {"side": CODE, "booking_date": MONEY},
     "opening_import": {"file_name": HOUSE, "sha256": DIGEST, "created_by": STAFF, "state": CODE, "totals": MONEY},
     "opening_row": {"currency": CODE},
     "own_movement": {
@@ -153,6 +160,14 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "rate_limit": {"key": DIGEST},
     "receipt": {"state": CODE, "cause": CODE, "keep_until": HOUSE, "currency": CODE},
     "receipt_event": {"kind": CODE, "by_name": STAFF, "by_kind": CODE},
+    "recon_break": {
+        "currency": CODE, "kind": CODE, "cause": CODE, "bank_on": MONEY, "ledger_on": MONEY, "since": MONEY,
+        "state": CODE, "resolution": CODE,
+    },
+    "recon_match": {
+        "currency": CODE, "state": CODE, "found_by": CODE, "why": REFERENCE, "first_on": MONEY, "last_on": MONEY,
+        "made_by_kind": CODE, "made_by": STAFF, "decided_by": STAFF, "undone_by": STAFF, "undone_because": HOUSE,
+    },
     "recipient": {"account_format": CODE, "created_by_kind": CODE},
     "screening": {"list_name": HOUSE, "list_version": HOUSE, "result": CODE, "by_kind": CODE, "by_name": STAFF},
     "sign_in_failure": {"email_hash": DIGEST},
@@ -166,7 +181,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     },
     "statement_entry": {
         "currency": CODE, "status": CODE, "booking_date": MONEY, "value_date": MONEY, "key": REFERENCE,
-        "bank_reference": REFERENCE, "batch_reference": REFERENCE, "code": CODE, "text": STATEMENT,
+        "bank_reference": REFERENCE, "batch_reference": REFERENCE, "code": CODE,
     },
     "statement_import": {
         "file_name": HOUSE, "sha256": DIGEST, "format": CODE, "source": CODE, "state": CODE, "reason": HOUSE,
@@ -175,7 +190,6 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "statement_line": {
         "currency": CODE, "booking_date": MONEY, "value_date": MONEY, "end_to_end_id": REFERENCE,
         "provider_reference": REFERENCE, "batch_reference": REFERENCE, "bank_references": REFERENCE,
-        "counterparty": STATEMENT, "counterparty_account": STATEMENT, "remittance": STATEMENT,
     },
     "submission": {"last_error": HOUSE, "provider": HOUSE, "state": CODE},
     "sumsub_applicant": {"applicant_id": APPLICANT, "level": HOUSE, "state": CODE},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import request
 
 from dashboard.access.permissions import Permission
@@ -16,8 +18,10 @@ ENTRIES = (
     ("Transfers", "/transfers", Permission.TRANSFERS_READ, "held-transfers"),
     ("Unrecognized", "/transfers/unrecognized", Permission.TRANSFERS_READ, "unrecognized"),
     ("Ledger", "/ledger/accounts", Permission.LEDGER_READ, None),
+    ("Treasury", "/treasury", Permission.TREASURY_READ, "breaks"),
     ("Onboarding", "/onboarding/events", Permission.EVENTS_READ, "verification"),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
+    ("Jobs", "/jobs", Permission.JOBS_READ, None),
 )
 #: what stands beside each other under Onboarding: label, path, permission, the queue or list that is counted
 PLACES = (
@@ -27,20 +31,45 @@ PLACES = (
     ("Periodic reviews", "/onboarding/reviews", Permission.CLIENTS_READ_RESTRICTED, "client-reviews"),
     ("Deletion requests", "/clients/deletions", Permission.CLIENTS_ERASE, "deletion-requests"),
 )
+#: the same under Treasury; the list of a place and the pages of its rows are one place
+TREASURY = (
+    ("Position", "/treasury", Permission.TREASURY_READ, None),
+    ("Statements", "/treasury/statements", Permission.TREASURY_READ, None),
+    ("Reconciliation", "/treasury/reconciliation", Permission.TREASURY_READ, None),
+    ("Breaks", "/treasury/breaks", Permission.TREASURY_READ, "breaks"),
+    ("Checks", "/treasury/checks", Permission.TREASURY_READ, None),
+    ("Safeguarding", "/treasury/safeguarding", Permission.TREASURY_READ, None),
+    ("Days", "/treasury/days", Permission.TREASURY_READ, None),
+    ("Movements", "/treasury/movements", Permission.TREASURY_READ, None),
+    ("Accounts", "/treasury/accounts", Permission.TREASURY_READ, None),
+)
 
 
-def onboarding_places() -> list[NavEntry]:
-    """The pages of onboarding for the signed-in person, with what waits in each: two queries, each counted no further
-    than the rail counts."""
+def _places(places: Sequence[tuple[str, str, Permission, str | None]], root: str | None) -> list[NavEntry]:
+    """Those that the signed-in person may open, with what waits in each: two queries, each counted no further than the
+    rail counts. `root`: the place that is current only on its own page."""
     actor = sessions.staff_actor()
     if actor is None:
         return []
-    shown = [place for place in PLACES if actor.may(place[2])]
+    shown = [place for place in places if actor.may(place[2])]
     counts = overview.waiting(actor, [figure for *_, figure in shown if figure])
     return [
-        NavEntry(label, path, request.path == path, counts.get(figure) if figure else None)
+        NavEntry(
+            label, path, request.path == path or (path != root and request.path.startswith(path + "/")),
+            counts.get(figure) if figure else None,
+        )
         for label, path, _, figure in shown
-    ]
+    ]  # fmt: skip
+
+
+def onboarding_places() -> list[NavEntry]:
+    """The pages of onboarding beside each other."""
+    return _places(PLACES, "/onboarding/events")
+
+
+def treasury_places() -> list[NavEntry]:
+    """The pages of treasury beside each other."""
+    return _places(TREASURY, "/treasury")
 
 
 def _current(path: str) -> bool:

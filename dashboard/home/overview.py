@@ -16,6 +16,7 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.calendar import calendar
 from dashboard.database import session
+from dashboard.home import treasury
 from dashboard.home.handed_over import held
 from dashboard.home.worklist import QUEUES
 from dashboard.onboarding.pulling import queries as differences
@@ -31,7 +32,7 @@ APPROVALS = "approvals"
 #: counted beside the queues on the pages of onboarding
 DIFFERENCES = "differences"
 #: the queues that the rail counts
-RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized", "verification")
+RAIL_QUEUES = ("client-review", "held-transfers", "unrecognized", "verification", "breaks")
 #: the rail counts no further: beyond it the exact figure changes nothing for anybody
 RAIL_LIMIT = 1000
 
@@ -76,6 +77,12 @@ class Figures:
         return sum(count.unassigned or 0 for count in self._known)
 
     @property
+    def to_take(self) -> bool:
+        """Whether anything waits that a person takes: statements and days are nobody's."""
+        taken = [line.count for line in self.lines if line.count is not None and line.key not in treasury.LABELS]
+        return any(count.mine or count.unassigned for count in taken)
+
+    @property
     def next_at(self) -> datetime | None:
         """The earliest due time that has not passed."""
         return min((count.upcoming_at for count in self._known if count.upcoming_at is not None), default=None)
@@ -90,7 +97,7 @@ class Due:
     request: ApprovalRequest | None
 
 
-def _or_unknown(count: Callable[[], Answer]) -> Answer | None:
+def or_unknown(count: Callable[[], Answer]) -> Answer | None:
     """The figure, or None where the database did not give it: one failure takes away no more than itself."""
     try:
         return count()
@@ -105,25 +112,31 @@ def queues_of(actor: Actor) -> tuple[str, ...]:
     return tuple(key for key, queue in QUEUES.items() if queue.worked_by(actor))
 
 
-def _by_urgency(line: Line) -> tuple[int, bool, float, str]:
+def _by_urgency(line: Line) -> tuple[int, int, bool, float, str]:
+    """What treasury must do first of all stands first, whatever else waits."""
+    place = treasury.FIRST.index(line.key) if line.key in treasury.FIRST else len(treasury.FIRST)
     if line.count is None:
-        return 0, True, 0.0, line.label
+        return place, 0, True, 0.0, line.label
     next_due = line.count.next_due_at
-    return -line.count.late, next_due is None, next_due.timestamp() if next_due else 0.0, line.label
+    return place, -line.count.late, next_due is None, next_due.timestamp() if next_due else 0.0, line.label
 
 
 def figures(actor: Actor) -> Figures:
-    """All queues of this role, late first, then by what is due next."""
+    """All queues of this role: treasury's own first, then late ones, then by what is due next."""
     if "figures" in g:
         kept: Figures = g.figures
         return kept
     lines = []
     own = queues_of(actor)
     if own:
-        counted = _or_unknown(lambda: queries.counts(own, actor=actor, calendar=calendar(), held=held()))
+        counted = or_unknown(lambda: queries.counts(own, actor=actor, calendar=calendar(), held=held()))
         lines = [Line(key, QUEUES[key].label, counted[key] if counted else None) for key in own]
+    days = [key for key, permission in treasury.PERMISSIONS.items() if actor.may(permission)]
+    if days:
+        waiting_for = or_unknown(lambda: treasury.counts(actor))
+        lines += [Line(key, treasury.LABELS[key], waiting_for[key] if waiting_for else None) for key in days]
     if approvals.may_decide_anything(actor):
-        lines.append(Line(APPROVALS, "Approvals for me", _or_unknown(lambda: approvals.count_for(actor, calendar()))))
+        lines.append(Line(APPROVALS, "Approvals for me", or_unknown(lambda: approvals.count_for(actor, calendar()))))
     g.figures = Figures(sorted(lines, key=_by_urgency))
     return g.figures  # type: ignore[no-any-return]
 
@@ -138,9 +151,9 @@ def rail_counts(actor: Actor) -> dict[str, int | None]:
                 counted[line.key] = line.count.total if line.key == APPROVALS else line.count.everybody
         if kept is None:
             shown = [queue for queue in queues_of(actor) if queue in RAIL_QUEUES]
-            counted |= _or_unknown(lambda: queries.waiting_in(shown, actor=actor, at_most=RAIL_LIMIT)) or {}
+            counted |= or_unknown(lambda: queries.waiting_in(shown, actor=actor, at_most=RAIL_LIMIT)) or {}
             if approvals.may_decide_anything(actor):
-                waiting = _or_unknown(lambda: approvals.count_for(actor, calendar()))
+                waiting = or_unknown(lambda: approvals.count_for(actor, calendar()))
                 counted[APPROVALS] = waiting.total if waiting else 0
         g.rail_counts = counted
     return g.rail_counts  # type: ignore[no-any-return]
@@ -152,10 +165,10 @@ def waiting(actor: Actor, queues: Sequence[str]) -> dict[str, int | None]:
     known = rail_counts(actor)
     own = queues_of(actor)
     missing = [queue for queue in queues if queue in own and queue not in known]
-    more = _or_unknown(lambda: queries.waiting_in(missing, actor=actor, at_most=RAIL_LIMIT)) or {}
+    more = or_unknown(lambda: queries.waiting_in(missing, actor=actor, at_most=RAIL_LIMIT)) or {}
     found: dict[str, int | None] = {queue: known[queue] for queue in queues if queue in known}
     if DIFFERENCES in queues:
-        found[DIFFERENCES] = _or_unknown(lambda: differences.open_count(RAIL_LIMIT))
+        found[DIFFERENCES] = or_unknown(lambda: differences.open_count(RAIL_LIMIT))
     return found | more
 
 

@@ -14,7 +14,7 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries as clients
-from dashboard.home import finding, overview, worklist
+from dashboard.home import finding, overview, treasury, worklist
 from dashboard.home.overview import APPROVALS, Due, Line
 from dashboard.settings import Settings
 
@@ -41,6 +41,8 @@ def queue_url(key: str, **filters: Any) -> str:
     """The list behind a figure of a queue."""
     if key == APPROVALS:
         return url_for("approvals.index", view="me", **filters)
+    if key in treasury.LABELS:
+        return treasury.url(key)
     page = worklist.QUEUES[key].page
     if page is not None and not filters:
         return page
@@ -116,6 +118,9 @@ def show() -> str:
         yours=_due_rows(overview.first_due(actor)) if counted.lines else [],
         asked=asked,
         asked_count=asked_count,
+        panel=overview.or_unknown(lambda: treasury.panel(actor)),
+        may_read_treasury=actor.may(Permission.TREASURY_READ),
+        panel_first=actor.may(Permission.TREASURY_WRITE),
         role_label=ROLES[Role(actor.role)].label,
         may_read_clients=actor.may(Permission.CLIENTS_READ),
         may_read_approvals=actor.may(Permission.APPROVALS_READ),

@@ -34,6 +34,10 @@ from dashboard.transfers.badges import check_label, money_of
 from dashboard.transfers.models import IncomingRequest, Transfer
 from dashboard.transfers.queries import history, transfers
 from dashboard.transfers.vocabulary import Cause
+from dashboard.treasury.matching.models import ReconBreak
+from dashboard.treasury.matching.vocabulary import BREAK_LABELS, CAUSE_LABELS, BreakKind
+from dashboard.treasury.matching.vocabulary import Cause as BreakCause
+from dashboard.treasury.register import queries as register
 
 
 class Queue(NamedTuple):
@@ -80,6 +84,10 @@ QUEUES = {
         "Incoming requests", "Incoming request", "Everything that the providers told is processed.",
         Permission.TRANSFERS_ASSIGN,
     ),
+    "breaks": Queue(
+        "Breaks", "Break", "Ledger and statements agree, as far as they were compared.", Permission.TREASURY_WRITE,
+        "/treasury/breaks",
+    ),
 }  # fmt: skip
 #: about what Sumsub told, which may be of nobody here
 EVENTS, APPLICANTS = "sumsub_event", "sumsub_applicant"
@@ -88,6 +96,8 @@ DOCUMENTS = "client_document"
 TRANSFERS, RECEIPTS, REQUESTS = "transfer", "receipt", "incomingRequest"
 DELETIONS = "deletion_request"
 REVIEWS = frozenset({"client-reviews", "overdue-reviews"})
+#: about what a bank says otherwise
+BREAKS = "breaks"
 #: about what Sumsub says otherwise
 DIFFERENCES = pulling.OBJECT
 UNCONFIRMED = pulling.UNCONFIRMED
@@ -179,6 +189,8 @@ def url_of(item: QueueItem) -> str:
     """Where an item is worked on."""
     if item.queue in REVIEWS:
         return f"/clients/{item.client_id}/review"
+    if item.queue == BREAKS:
+        return f"/treasury/breaks/{item.object_id}"
     if item.object_type == RECEIPTS:
         return f"/transfers/unrecognized/{item.object_id}"
     if item.object_type == TRANSFERS:
@@ -247,6 +259,22 @@ def _requests(ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
     }
 
 
+def _breaks(ids: Sequence[UUID]) -> dict[UUID, tuple[str, str, str]]:
+    """Of breaks: which bank account, what and how much, and what is likely behind it."""
+    if not ids:
+        return {}
+    accounts = {view.id: view.said for view in register.accounts(include_closed=True)}
+    stored = session().scalars(sa.select(ReconBreak).where(ReconBreak.id.in_(ids)))
+    return {
+        each.id: (
+            accounts.get(each.bank_account_id, "A bank account"),
+            f"{BREAK_LABELS[BreakKind(each.kind)]}, {Money(each.difference_minor, each.currency)}",
+            CAUSE_LABELS[BreakCause(each.cause)],
+        )
+        for each in stored
+    }
+
+
 def _about_transfer(item: QueueItem, transfer: Transfer, client: str) -> tuple[str, str]:
     """Whom it is about, and how much from or to whom."""
     amount, other = str(money_of(transfer)), transfer.counterparty_name or "a party without a name"
@@ -264,7 +292,7 @@ def _asked(request: Asked | None) -> str | None:
 def rows(
     items: Sequence[QueueItem], *, actor: Actor, note: str | None = None, with_blocks: bool = True
 ) -> list[WorkRow]:
-    """Rows for this reader, in at most fourteen queries. `note` is said in each; `with_blocks` says which block."""
+    """Rows for this reader, in at most sixteen queries. `note` is said in each; `with_blocks` says which block."""
     known = clients.by_ids([item.client_id for item in items if item.client_id is not None])
     flags = _flags([item.client_id for item in items if item.cause == "flags" and item.client_id is not None], actor)
     about_blocks = [item.object_id for item in items if with_blocks and item.object_type == "client_block"]
@@ -282,6 +310,7 @@ def rows(
     about_differences = differences.differences_by_id(
         [item.object_id for item in items if item.object_type == DIFFERENCES]
     )
+    about_breaks = _breaks([item.object_id for item in items if item.queue == BREAKS])
     found = []
     for item in items:
         client = known.get(item.client_id) if item.client_id else None
@@ -306,6 +335,8 @@ def rows(
         if item.object_id in about_requests:
             about, detail = about_requests[item.object_id]
         why = _why(item, flags, doubts)
+        if item.object_id in about_breaks:
+            about, detail, why = about_breaks[item.object_id]
         if item.object_id in about_documents and item.cause == "expires" and paper.expires_on:
             why = f"Expires {paper.expires_on.day} {paper.expires_on:%b %Y}"
         found.append(

@@ -44,6 +44,7 @@ from dashboard.treasury.checks.services import asking as checks
 from dashboard.treasury.movements import outbox as movement_outbox
 from dashboard.treasury.movements import services as movements
 from dashboard.treasury.positions import jobs as positions
+from dashboard.treasury.statements import inbox
 from dashboard.web.logs import log
 
 #: incoming requests that one run takes up
@@ -201,6 +202,11 @@ def load_rates(settings: Settings) -> dict[str, int]:
     return {"done": looked.done, "failed": looked.failed}
 
 
+def import_statements(settings: Settings) -> dict[str, int]:
+    """Take in what banks laid into the folder `statements` of the data directory."""
+    return inbox.look(settings.instance_path, by=system("statements"))
+
+
 def watch_desk(_settings: Settings) -> dict[str, int]:
     """Raise what has waited for half of its time on the desk, and open again what was kept until today."""
     by = system("desk's clocks")
@@ -282,6 +288,8 @@ JOBS = (
         "Sweep", "Ends sessions that are over; forgets spent limits, old keys and refused webhooks."),
     Job("load-rates", Often("*/5"), load_rates,
         "Load rates", "Takes reference rates from the folder of the data directory."),
+    Job("import-statements", Often("*"), import_statements,
+        "Import statements", "Takes in what banks laid into the folder of statements."),
     Job("watch-desk", Often("*/5"), watch_desk,
         "Watch the desk", "Warns of unrecognized money that waits too long; opens again what was kept until today."),
     Job("sweep-documents", Often("37"), sweep_documents,

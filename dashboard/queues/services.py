@@ -48,6 +48,23 @@ def open_item(
     )
 
 
+def open_items(queue: str, items: Sequence[tuple[UUID, str]], *, object_type: str, due_at: datetime) -> None:
+    """Put many into a queue at once: object and cause of each, all due at the same time. What is open stays as it is."""
+    if not items:
+        return
+    moment = clock.now()
+    session().execute(
+        postgresql.insert(QueueItem).on_conflict_do_nothing(),
+        [
+            {
+                "id": new_id(), "queue": queue, "cause": cause, "object_type": object_type, "object_id": object_id,
+                "restricted": False, "opened_at": moment, "due_at": due_at,
+            }
+            for object_id, cause in items
+        ],
+    )  # fmt: skip
+
+
 def close_items(queue: str, *, object_id: UUID, by: Actor, cause: str | None = None) -> None:
     """The work is done, or has gone; nothing happens where there is none."""
     query = sa.update(QueueItem).where(

@@ -555,6 +555,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("match_id IS NOT NULL"),
     )
     op.create_index(
+        "ix_recon_break_order",
+        "recon_break",
+        [sa.literal_column("(difference_minor >= 0)"), sa.literal_column("(- abs(difference_minor))"), "since", "id"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'resolved'"),
+    )
+    op.create_index(
         "ix_recon_break_unresolved",
         "recon_break",
         ["bank_account_id", "since", "id"],

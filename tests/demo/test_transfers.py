@@ -26,7 +26,7 @@ def loaded(databases: Databases, configured: Settings) -> Iterator[Settings]:
     """Settings of a database that was filled once, with its desk."""
     app_url, owner_url = databases.clone("countinghouse_demo_transfers")
     chosen = replace(configured, database_url=app_url, migration_database_url=owner_url)
-    loading.load(owner_url, chosen, clients=150, transactions=1_500, seed=1)
+    loading.load(owner_url, chosen, clients=150, transactions=8_000, seed=1)
     app = create_app(chosen)
     with app.app_context():
         assert unrecognized.tell(1) >= 15

@@ -82,7 +82,8 @@ def test_who_does_not_review_has_no_queue(signed_in: SignIn, officer: Actor, rol
     browser = signed_in(role)
     assert browser.get("/queues/activation").status_code == 403
     assert browser.post(f"/queues/items/{item.id}/take").status_code == 403
-    assert browser.post("/queues/next").status_code == 403
+    # treasurers have the queue of breaks, and nothing waits in it
+    assert browser.post("/queues/next").status_code == (303 if role is Role.TREASURER else 403)
 
 
 def test_empty_and_filtered_empty_say_different_things(signed_in: SignIn, officer: Actor) -> None:

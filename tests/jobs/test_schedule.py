@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from apscheduler.triggers.cron import CronTrigger
 from flask import Flask
 
 from dashboard import clock
@@ -21,18 +21,22 @@ from dashboard.clients import queries
 from dashboard.clients import services as clients
 from dashboard.clients.profile import Document, IndividualProfile
 from dashboard.database import session, transaction
-from dashboard.jobs import schedule
+from dashboard.jobs import clockwork, schedule
 from dashboard.jobs.__main__ import database_ready
+from dashboard.jobs.clockwork import Clock
+from dashboard.jobs.times import Daily, Often
 from dashboard.settings import ROOT
 from dashboard.staff.models import SignInFailure, StaffSession
 from tests.conftest import People, open_session
+from tests.jobs.running import run
 
 JOBS = {job.name: job for job in schedule.JOBS}
 
 
-def test_the_table_says_what_runs_when() -> None:
-    after = datetime(2026, 3, 13, 8, 42, 30, tzinfo=UTC)
-    due = {name: job.when.get_next_fire_time(None, after) for name, job in JOBS.items()}
+def test_the_table_says_what_runs_when(app: Flask) -> None:
+    after, zone = datetime(2026, 3, 13, 8, 42, 30, tzinfo=UTC), ZoneInfo("Europe/Vilnius")
+    due = {name: job.when.trigger(zone).get_next_fire_time(None, after) for name, job in JOBS.items()}
+    # two hours from UTC, in March
     assert due == {
         "expire-approvals": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "expire-transfers": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
@@ -42,29 +46,40 @@ def test_the_table_says_what_runs_when() -> None:
         "ask-sumsub": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "sweep": datetime(2026, 3, 13, 9, 7, tzinfo=UTC),
         "sweep-documents": datetime(2026, 3, 13, 9, 37, tzinfo=UTC),
-        "check-documents": datetime(2026, 3, 14, 0, 25, tzinfo=UTC),
-        "check-balances": datetime(2026, 3, 14, 1, 40, tzinfo=UTC),
-        "compare-sumsub": datetime(2026, 3, 14, 3, 20, tzinfo=UTC),
-        "purge-clients": datetime(2026, 3, 14, 3, 20, tzinfo=UTC),
-        "check-clients": datetime(2026, 3, 14, 4, 10, tzinfo=UTC),
-        "review-clients": datetime(2026, 3, 14, 4, 40, tzinfo=UTC),
+        "end-of-day": datetime(2026, 3, 13, 22, 10, tzinfo=UTC),
+        "check-documents": datetime(2026, 3, 13, 22, 25, tzinfo=UTC),
+        "check-balances": datetime(2026, 3, 13, 23, 40, tzinfo=UTC),
+        "forget-runs": datetime(2026, 3, 14, 2, 5, tzinfo=UTC),
+        "purge-clients": datetime(2026, 3, 14, 2, 20, tzinfo=UTC),
+        "compare-sumsub": datetime(2026, 3, 14, 2, 30, tzinfo=UTC),
+        "check-clients": datetime(2026, 3, 14, 3, 10, tzinfo=UTC),
+        "review-clients": datetime(2026, 3, 14, 3, 40, tzinfo=UTC),
+        # a Friday; the next business day is a Monday
+        "daily-checks": datetime(2026, 3, 16, 6, 45, tzinfo=UTC),
     }
 
 
-def test_no_job_runs_beside_itself_and_missed_runs_become_one(app: Flask) -> None:
-    scheduler = schedule.scheduler_for(app)
+def test_no_daily_job_lies_in_an_hour_that_a_clock_change_skips_or_doubles() -> None:
+    for job in JOBS.values():
+        if isinstance(job.when, Daily):
+            assert not 2 <= job.when.at.hour < 4, job.name
+
+
+def test_each_job_is_woken_and_no_thread_runs_it_beside_itself(app: Flask) -> None:
+    scheduler = Clock(app).scheduler()
     scheduler.start(paused=True)
     try:
         jobs = scheduler.get_jobs()
         assert {job.id for job in jobs} == set(JOBS)
-        assert {(job.max_instances, job.coalesce) for job in jobs} == {(1, True)}
+        # however late it is woken, it looks at what is due
+        assert {(job.max_instances, job.coalesce, job.misfire_grace_time) for job in jobs} == {(1, True, None)}
     finally:
         scheduler.shutdown()
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_each_job_runs_on_an_empty_database(committed: Flask, name: str) -> None:
-    assert schedule.run(JOBS[name], committed)
+    assert run(JOBS[name], committed)
 
 
 def test_requests_whose_time_is_over_are_closed(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +88,7 @@ def test_requests_whose_time_is_over_are_closed(committed: Flask, monkeypatch: p
         client = clients.create(IndividualProfile(first_name="A", last_name="B", risk_level=1), by=officer)
         asked = clients.ask_to_activate(client.id, reason="papers seen", by=officer)
     monkeypatch.setattr(clock, "now", lambda: asked.expires_at)
-    assert schedule.run(JOBS["expire-approvals"], committed)
+    assert run(JOBS["expire-approvals"], committed)
     state = sa.select(ApprovalRequest.state).where(ApprovalRequest.id == asked.id)
     assert session().scalar(state) == "expired"
 
@@ -95,7 +110,7 @@ def test_the_sweep_ends_what_is_over_and_leaves_what_is_not(committed: Flask) ->
                 " ('new', 1, now() + interval '1 minute')"
             )
         )
-    assert schedule.run(JOBS["sweep"], committed)
+    assert run(JOBS["sweep"], committed)
     session().expire_all()
     assert (fresh.ended_at, idle.ended_at is None, old.ended_at is None) == (None, False, False)
     assert list(session().scalars(sa.select(SignInFailure.email_hash))) == ["new"]
@@ -114,7 +129,7 @@ def test_a_document_that_expired_over_night_is_flagged(committed: Flask, monkeyp
         )  # fmt: skip
     tomorrow = clock.now() + timedelta(days=2)
     monkeypatch.setattr(clock, "now", lambda: tomorrow)
-    assert schedule.run(JOBS["check-clients"], committed)
+    assert run(JOBS["check-clients"], committed)
     assert [flag.code for flag in queries.flags_of(client.id)] == ["documentExpired"]
 
 
@@ -122,17 +137,17 @@ def test_a_job_that_fails_is_logged_without_its_words_and_ends_nothing(
     committed: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[tuple[str, dict[str, object]]] = []
-    monkeypatch.setattr(schedule.log, "error", lambda event, **words: logged.append((event, words)))
+    monkeypatch.setattr(clockwork.log, "error", lambda event, **words: logged.append((event, words)))
 
     def fail(_settings: object) -> dict[str, int]:
         with transaction():
             session().execute(sa.text("SELECT * FROM no_such_table"))
         return {}
 
-    broken = schedule.Job("broken", CronTrigger(minute="*", timezone=UTC), fail)
-    assert not schedule.run(broken, committed)
+    broken = schedule.Job("broken", Often("*"), fail, "Broken", "Fails.")
+    assert not run(broken, committed)
     assert logged == [("job failed", {"job": "broken", "error": "ProgrammingError"})]
-    assert schedule.run(JOBS["sweep"], committed)
+    assert run(JOBS["sweep"], committed)
 
 
 def test_a_database_that_does_not_answer_is_waited_for(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

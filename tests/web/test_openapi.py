@@ -70,6 +70,9 @@ OPERATIONS = {
     ("POST", "/internal/BackgroundJob/AccountBalanceCheckJob"): "Start the balance check job",
     ("POST", "/internal/DailyAccountBalance"): "Snapshot the balances of a day",
     ("POST", "/internal/DailyAccountBalance/recalculate"): "Rebuild daily balances of a period",
+    ("GET", "/internal/DailyCheck"): "Results of daily checks",
+    ("POST", "/internal/DailyCheck"): "Run the daily checks of a day",
+    ("GET", "/internal/DailyCheck/details"): "Findings behind a daily check",
     ("POST", "/internal/Payments"): "Create a payment with a single transaction and move the money at once",
     ("POST", "/internal/Payments/draft"): "Create a payment in draft state; no money moves",
     ("POST", "/internal/Payments/{paymentId}/pend"): "Pend a payment; hold funds of withdrawals",
@@ -144,7 +147,17 @@ ADDITIONS = {
     ("GET", "/internal/BackgroundJob/{jobId}"),
 }
 #: examples of these name accounts, payments and transfers that are not here
-OF_OTHERS = ("ncomingRequest", "ccount", "ayment", "ransfer", "ocument", "ecipient", "eference", "onfirmation")
+OF_OTHERS = (
+    "ncomingRequest",
+    "DailyCheck",
+    "ccount",
+    "ayment",
+    "ransfer",
+    "ocument",
+    "ecipient",
+    "eference",
+    "onfirmation",
+)
 #: signed by whom they come from, for nobody with a token
 SIGNED = {("POST", "/integration/sumsub-webhooks/update-state")}
 ENVELOPED = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 from random import Random
 
 from dashboard.clients.vocabulary import ClientType, Scope, Status
+from dashboard.home.demo_data.chart import pool_of
 from dashboard.home.demo_data.histories import CORE, Story
 from dashboard.home.demo_data.holdings import CURRENCIES, FROZEN_CREDITS, FROZEN_DEBITS, PROVIDERS, Holdings
 from dashboard.home.demo_data.rows import identifier, moment
 from dashboard.ledger import numbers
 from dashboard.ledger.vocabulary import AccountStatus, AccountType
 from dashboard.money import Money
+from dashboard.treasury.vocabulary import Pool
 
 MOST = 3
 #: numbers below belong to the house's own accounts
@@ -61,6 +63,9 @@ def write(story: Story, holdings: Holdings, number: int) -> None:
             random.random() < 0.02, AccountStatus.CLOSED.value if closing else AccountStatus.OPEN.value,
             PROVIDERS[provider], None, False, moment(opened), moment(closing) if closing else None,
         )  # fmt: skip
+        # without a row an account's money is e-money
+        if (pool := pool_of(currency)) is not Pool.E_MONEY:
+            story.sheets.add("account_pool", account, pool.value, moment(opened))
         _tell(story, account, opened, closing, currency, limit, PROVIDERS[provider])
         holdings.put(
             account,

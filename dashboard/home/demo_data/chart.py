@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 
 from schwifty import IBAN
@@ -15,12 +16,26 @@ from dashboard.ledger import numbers
 from dashboard.ledger.services.accounts import CHART_OF_BANK_ACCOUNT, CHART_OF_CURRENCY
 from dashboard.ledger.vocabulary import AccountStatus, AccountType
 from dashboard.money import Money
+from dashboard.treasury.vocabulary import Pool, Purpose, StatementFormat
 
 #: provider, name of its accounts, country and bank of their numbers
 BANKS = {
     "sandbox": ("Sandbox safeguarding", "LT", "10000"),
     "bank-alpha": ("Bank Alpha safeguarding", "LT", "70440"),
 }
+#: the house's own money at the same banks: name and number of the account
+OWN_FUNDS = {
+    "sandbox": ("Sandbox own funds", 9_000_001),
+    "bank-alpha": ("Bank Alpha own funds", 9_000_002),
+}
+OWN_CURRENCY = "eur"
+#: how each provider's statements come, and until when on the morning after
+STATEMENTS = {
+    "sandbox": (StatementFormat.MT940, "08:15"),
+    "bank-alpha": (StatementFormat.CAMT, "07:30"),
+}
+#: dollars of clients are held for payments, all other money is e-money
+POOLS = {"usd": Pool.PAYMENT_SERVICES}
 COMMAND = Colleague("", "command line", "system", kind="system")
 
 
@@ -34,6 +49,13 @@ class Chart:
     standard: dict[tuple[str, str], str]
     #: every system account with its currency
     all: tuple[tuple[str, str], ...]
+    #: settlement accounts of the house's own money, by provider
+    own_funds: dict[str, str]
+
+
+def pool_of(currency: str) -> Pool:
+    """The pool that client money of a currency belongs to."""
+    return POOLS.get(currency, Pool.E_MONEY)
 
 
 def write(sheets: Sheets, plan: Plan, days: Days) -> Chart:
@@ -46,14 +68,21 @@ def write(sheets: Sheets, plan: Plan, days: Days) -> Chart:
             number = IBAN.generate(country, bank_code=bank, account_code=str(1_000_001 + order * 100 + len(writer.all)))
             bank_id = identifier(writer.tick(), random)
             sheets.add("bank_account", bank_id, provider, name, str(number), currency, moment(writer.at))
-            for type in CHART_OF_BANK_ACCOUNT:
-                account = writer.account(type, currency, f"{name} {currency.upper()}", provider, bank_id)
-                if type is AccountType.SETTLEMENT:
-                    writer.settlement[provider, currency] = account
+            writer.register(bank_id, provider, Purpose.SAFEGUARDING, pool_of(currency))
+            writer.settlement[provider, currency] = writer.chart_of(bank_id, provider, name, currency)
             for type in CHART_OF_CURRENCY:
                 if (type.value, currency) not in writer.standard:
                     writer.standard[type.value, currency] = writer.account(type, currency, None, None, None)
-    return Chart(writer.settlement, writer.standard, tuple(writer.all))
+    # after all others: transfers use a provider's first account of a currency
+    own = {}
+    for provider, (name, code) in OWN_FUNDS.items():
+        _name, country, bank = BANKS[provider]
+        bank_id = identifier(writer.tick(), random)
+        sheets.add("bank_account", bank_id, provider, name, str(IBAN.generate(country, bank_code=bank,
+                   account_code=str(code))), OWN_CURRENCY, moment(writer.at))  # fmt: skip
+        writer.register(bank_id, provider, Purpose.OWN_FUNDS, None)
+        own[provider] = writer.chart_of(bank_id, provider, name, OWN_CURRENCY)
+    return Chart(writer.settlement, writer.standard, tuple(writer.all), own)
 
 
 class _Writer:
@@ -66,6 +95,23 @@ class _Writer:
     def tick(self) -> int:
         self.at += 1
         return self.at
+
+    def register(self, bank_id: str, provider: str, purpose: Purpose, pool: Pool | None) -> None:
+        """What treasury knows of a bank account."""
+        format, expected = STATEMENTS[provider]
+        since = datetime.fromtimestamp(self.at / 1000, UTC).date() if purpose is Purpose.SAFEGUARDING else None
+        self.sheets.add(
+            "treasury_account", bank_id, pool.value if pool else None, purpose.value, since, format.value, expected,
+            "LT", moment(self.at),
+        )  # fmt: skip
+
+    def chart_of(self, bank_id: str, provider: str, name: str, currency: str) -> str:
+        """The accounts that a bank account brings about; gives the one that mirrors it."""
+        found = {
+            type: self.account(type, currency, f"{name} {currency.upper()}", provider, bank_id)
+            for type in CHART_OF_BANK_ACCOUNT
+        }
+        return found[AccountType.SETTLEMENT]
 
     def account(
         self, type: AccountType, currency: str, alias: str | None, provider: str | None, bank_id: str | None

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.home.demo_data.booking import NOTHING, Leg, Pen
 from dashboard.home.demo_data.business_days import BusinessDay
-from dashboard.home.demo_data.chart import Chart
+from dashboard.home.demo_data.chart import OWN_CURRENCY, Chart
 from dashboard.home.demo_data.holdings import CURRENCIES, FROZEN_CREDITS, FROZEN_DEBITS, PROVIDERS, Holdings
 from dashboard.home.demo_data.rows import Parcel
 from dashboard.ledger.vocabulary import SLOTS, AccountType, ParentType
@@ -29,6 +29,8 @@ LIVE_DAYS = 2
 #: share of the transactions that may be opening balances
 _OPENINGS = 0.3
 _OPENING_LEGS = 500
+#: own money of the house at each of its own accounts, where there are transactions enough to tell of it
+_OWN_FUNDS, _WITH_OWN_FUNDS = 7_500_000, 500
 _BALANCES_AT_ONCE = 50_000
 _MINUTE, _HOUR = 60_000, 3_600_000
 #: an account that closes rests from before the day on which it does
@@ -200,7 +202,7 @@ class Walk:
             return False
         chance = self.random.random()
         if chance < 0.34 or allowed < 2 or self.room[place] < 2_000:
-            if 0.2 < chance < 0.2015 and self._reversed(allowed):
+            if 0.2 < chance < 0.2015 and number < len(self.days) - TOLD_DAYS and self._reversed(allowed):
                 return True
             self._incoming(place)
         elif chance < 0.56:
@@ -338,6 +340,9 @@ class Walk:
         else:
             self._incoming(place)
             return
+        # whichever way round: exchanges that even one another out leave the house no position to cover at the bank
+        if self.room[other] > 0 and self._worth(place) > self._worth(other):
+            place, other = other, place
         from_, to = holdings.currencies[place], holdings.currencies[other]
         sold, bought = CURRENCIES[from_], CURRENCIES[to]
         amount = int(self.room[place] * (0.1 + 0.5 * self.random.random()))
@@ -352,6 +357,11 @@ class Walk:
             (self._positions[to], holdings.id(other), bought, given, words),
         ]
         self._posted(legs, [(place, -amount), (other, given)])
+
+    def _worth(self, place: int) -> int:
+        """What the house holds through exchanges of an account's currency, in thousandths of a euro cent."""
+        currency = self.holdings.currencies[place]
+        return self.house[self._positions[currency]] * 1_000_000 // _RATES[CURRENCIES[currency]]
 
     def _reversed(self, allowed: int) -> bool:
         """An earlier payment was a mistake: its mirror, if its accounts still have the money and are not at rest."""
@@ -399,6 +409,11 @@ class Walk:
                 for row in self._settlements
                 if row[order] in banks
             )
+        # one shard tells what the house itself brought in
+        if self.shard == 0 and self.left >= _WITH_OWN_FUNDS:
+            owner = self.chart.standard[AccountType.OWN_FUNDS.value, OWN_CURRENCY]
+            legs.append([(bank, owner, OWN_CURRENCY, _OWN_FUNDS, "Capital paid in")
+                         for bank in self.chart.own_funds.values()])  # fmt: skip
         self._book_openings([leg for group in legs for leg in group])
 
     def _book_openings(self, legs: list[Leg]) -> None:

@@ -37,8 +37,10 @@ COLUMNS = {
     "queue_item": "id queue cause object_type object_id client_id restricted opened_at due_at assignee_id",
     "account_owner": "owner_id debits_frozen credits_frozen blocked_amounts closed",
     "bank_account": "id provider name number currency created_at",
+    "treasury_account": "bank_account_id pool purpose designated_from statement_format expected_at calendar changed_at",
     "account": "id owner_id type number currency alias display_order hidden status provider bank_account_id standard"
     " created_at closed_at",
+    "account_pool": "account_id pool since",
     "business_day": "day state opened_at closed_at snapshot_at",
     "payment": "id parent_type parent_id purpose state state_reason reverses_id created_at posted_at booking_date"
     " value_date maker_kind maker_id",

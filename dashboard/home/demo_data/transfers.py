@@ -191,7 +191,8 @@ class _Writer:
     def _incoming(self, payment: _Payment, leg: dict[str, Any]) -> None:
         client, other = str(leg["creditor_owner"]), self._other(str(leg["creditor_owner"]))
         created = milliseconds(payment.created)
-        reference = f"{leg['debtor_provider'][:4].upper()}{created:013d}{self.random.randrange(10**4):04d}"
+        # sixteen characters, as many as a reference of a bank may have in an MT940
+        reference = f"{leg['debtor_provider'][0].upper()}{created:011X}{self.random.randrange(10**4):04d}"
         provider = Colleague("", leg["debtor_provider"], "system", kind="system")
         self._add(
             payment, leg, Kind.INCOMING, Status.COMPLETED, None, client=client, account=leg["creditor"],

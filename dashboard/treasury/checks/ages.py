@@ -25,11 +25,6 @@ def too_old(since: datetime, now: datetime) -> bool:
     return clock.calendar().due_after(since, business_days()) < now
 
 
-def earliest(now: datetime) -> datetime:
-    """Nothing after this moment can be too old: a bound that a query can use an index with."""
-    return now - timedelta(days=business_days()) + timedelta(days=1)
-
-
 def event() -> timedelta:
     """After how long a notification that was not processed is too old."""
     return timedelta(minutes=_periods["minutes"])

@@ -15,7 +15,8 @@ from dashboard.treasury.register.models import TreasuryAccount
 
 def run(look: Look) -> Answer:
     answer = Answer()
-    waits = sa.text("receipt.state IN ('open', 'asked', 'kept', 'waiting')")
+    # in the words of the partial index, which a bound value would hide
+    waits = sa.text(f"receipt.state IN ({', '.join(repr(state.value) for state in UNDECIDED)})")
     with transaction():
         answer.looked = session().scalar(sa.select(sa.func.count()).select_from(Receipt).where(waits)) or 0
         rows = session().execute(
@@ -42,8 +43,6 @@ def run(look: Look) -> Answer:
         look.keep()
     return answer
 
-
-assert set(UNDECIDED) == {"open", "asked", "kept", "waiting"}
 
 CHECK = Check(
     "suspenseAge", "Unrecognized money", "No receipt lies on suspense longer than it may take to resolve it.", run

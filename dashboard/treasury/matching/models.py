@@ -275,6 +275,9 @@ class ReconBreak(Base):
                      "transaction_id IS NOT NULL AND (state <> 'resolved' OR resolution = 'accepted')")),
         sa.Index("ix_recon_break_unresolved", "bank_account_id", "since", "id",
                  postgresql_where=sa.text("state <> 'resolved'")),
+        # minus amounts first, then larger ones, then older ones
+        sa.Index("ix_recon_break_order", sa.text("(difference_minor >= 0)"), sa.text("(- abs(difference_minor))"),
+                 "since", "id", postgresql_where=sa.text("state <> 'resolved'")),
         sa.Index("ix_recon_break_accepted", "bank_account_id", "since", "id",
                  postgresql_where=sa.text("resolution = 'accepted'")),
         sa.Index("ix_recon_break_account", "bank_account_id", sa.text("id DESC")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,15 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from dashboard import clock
-from dashboard.access.actor import Actor
+from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
+from dashboard.approvals import services as approvals
 from dashboard.database import session, transaction
 from dashboard.ledger.services import accounts
-from dashboard.treasury.register.models import TreasuryAccount
+from dashboard.staff import services as staff
+from dashboard.staff.models import StaffMember
+from dashboard.treasury.register.services import changing
+from dashboard.treasury.register.services.entries import Entry
 from dashboard.treasury.statements.models import Statement, StatementEntry, StatementImport, StatementLine
 from dashboard.treasury.statements.services import importing
 from dashboard.treasury.statements.services.staging import Staging
@@ -27,21 +29,27 @@ IBAN = "NL91ABNA0417164300"
 OTHER = "DE89370400440532013000"
 
 
-def bank_account(number: str = IBAN, currency: str = "eur", *, form: str = "camt", calendar: str = "LT") -> UUID:
-    """A safeguarding account in the register."""
-    from dashboard.access.actor import system
+def _member(role: Role) -> Actor:
+    email = f"{role.value}@register.example"
+    known = session().scalar(sa.select(StaffMember).where(StaffMember.email == email))
+    if known is None:
+        known = staff.create_member(
+            email=email, role=role, password="correct-horse-battery", name=role.value, by=system()
+        )
+    return staff.actor_of(known)
 
+
+def bank_account(
+    number: str = IBAN, currency: str = "eur", *, form: str = "camt", calendar: str = "LT", pool: str = "eMoney"
+) -> UUID:
+    """A safeguarding account in the register, as two people put it there."""
+    entry = Entry(pool, "safeguarding", date(2000, 1, 1), None, form, time(7, 30), calendar, None)
     with transaction():
         bank = accounts.register_bank_account(
             provider="bank-beta", name="Bank Beta", number=number, currency=currency, by=system()
         )
-        session().add(
-            TreasuryAccount(
-                bank_account_id=bank.id, pool="eMoney", purpose="safeguarding", designated_from=date(2000, 1, 1),
-                statement_format=form, expected_at=time(7, 30), calendar=calendar, version=1, changed_at=clock.now(),
-            )
-        )  # fmt: skip
-        session().flush()
+        asked = changing.ask_to_change(bank.id, entry=entry, reason="a test", by=_member(Role.TREASURER))
+        approvals.decide(asked.id, approve=True, reason=None, by=_member(Role.SENIOR_TREASURER))
         return bank.id
 
 
@@ -101,6 +109,3 @@ def entries() -> list[StatementEntry]:
 def lines(*, matchable: bool = True) -> list[StatementLine]:
     query = sa.select(StatementLine).where(StatementLine.matchable.is_(matchable)).order_by(StatementLine.id)
     return list(session().scalars(query.execution_options(populate_existing=True)))
-
-
-Made = Callable[..., str]

@@ -61,7 +61,8 @@ def camt(
     document = f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.{kind}.001.{version}">{message}</Document>'
     if wrapped:
         document = (
-            '<b:BizMsgEnvlp xmlns:b="urn:swift:xsd:envelope"><h:AppHdr xmlns:h="urn:iso:std:iso:20022:tech:xsd:head.001.001.02">'
+            '<b:BizMsgEnvlp xmlns:b="urn:swift:xsd:envelope">'
+            '<h:AppHdr xmlns:h="urn:iso:std:iso:20022:tech:xsd:head.001.001.02">'
             f"<h:BizMsgIdr>X</h:BizMsgIdr></h:AppHdr>{document}</b:BizMsgEnvlp>"
         )
     return f'<?xml version="1.0" encoding="{encoding}"?>\n{document}'.encode(encoding)

@@ -146,7 +146,11 @@ class _Reader:
         elif name == "Ntry":
             yield from self._before(element)
             self.number += 1
-            yield self._entry(element)
+            try:
+                yield self._entry(element)
+            except (AttributeError, TypeError):
+                # branches where texts belong
+                yield Refused(self._where(), "The entry is not built as ISO 20022 says.")
             self.details, self.count = [], 0
             _drop(element)
         elif name == "Bal":
@@ -163,6 +167,9 @@ class _Reader:
             _drop(element)
         elif name == "GrpHdr":
             self.message_id = cleaned(_tree(element).get("MsgId"), 140)
+
+    def _where(self) -> str:
+        return f"statement {self.place}, entry {self.number}"
 
     def _begin(self, account: etree._Element) -> None:
         parent = account.getparent()
@@ -235,11 +242,14 @@ class _Reader:
             entry = entry.getparent()
         above = _first(entry, "CdtDbtInd") if entry is not None else None
         _, currency = _money(_first(entry, "Amt") if entry is not None else None)
-        self.details.append(_detail(_tree(element), above == "CRDT", currency))
+        try:
+            self.details.append(_detail(_tree(element), above == "CRDT", currency))
+        except (AttributeError, TypeError):
+            self.details.append(Detail())
 
     def _entry(self, element: etree._Element) -> Entry | Refused:
         said = _tree(element)
-        where = f"statement {self.place}, entry {self.number}"
+        where = self._where()
         servicer = reference(said.get("AcctSvcrRef"))
         known = servicer or reference(said.get("NtryRef"))
         amount, currency = _money(said.get("Amt"))
@@ -249,9 +259,9 @@ class _Reader:
         if direction not in {"CRDT", "DBIT"}:
             return Refused(where, "The entry says neither credit nor debit.", known)
         status = said.get("Sts")
-        word = (status.get("Cd") or "" if isinstance(status, dict) else status or "BOOK").strip().upper()
+        word = (_text(status.get("Cd") if isinstance(status, dict) else status) or "BOOK").strip().upper()
         codes = said.get("BkTxCd") or {}
-        batch = _down(said, "NtryDtls", "Btch") or {}
+        batch = _down(said, "NtryDtls", "Btch")
         bank = codes.get("Prtry") if isinstance(codes, dict) else None
         family = [_down(codes, "Domn", "Cd"), _down(codes, "Domn", "Fmly", "Cd"),
                   _down(codes, "Domn", "Fmly", "SubFmlyCd")]  # fmt: skip
@@ -269,8 +279,10 @@ class _Reader:
             reversal=said.get("RvslInd") in {"true", "1"},
             bank_reference=known,
             certain=servicer is not None,
-            batch_reference=reference(batch.get("PmtInfId")) or reference(batch.get("MsgId")) if batch else None,
-            code=cleaned("/".join(each for each in family if each) or own, 40),
+            batch_reference=reference(batch.get("PmtInfId")) or reference(batch.get("MsgId"))
+            if isinstance(batch, dict)
+            else None,
+            code=cleaned("/".join(each for each in family if isinstance(each, str)) or own, 40),
             text=text,
             details=tuple(details),
         )

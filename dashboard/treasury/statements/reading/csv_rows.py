@@ -115,12 +115,12 @@ class Rules:
         if not self.named:
             for name, said in self.columns.items():
                 if not said.isdigit() or not 1 <= int(said) <= MOST_COLUMNS:
-                    errors.append(FieldError(_camel(name), "Write the number of the column, from 1.", "number"))
+                    errors.append(FieldError(camel(name), "Write the number of the column, from 1.", "number"))
         if errors:
             raise Invalid(errors)
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 

@@ -106,20 +106,20 @@ class End:
 Item = Head | Entry | Refused | End
 
 
-def cleaned(said: str | None, longest: int = LONGEST_TEXT) -> str | None:
-    """Blanks made one, characters that no table holds left out; None where nothing remains."""
-    if said is None:
+def cleaned(said: object, longest: int = LONGEST_TEXT) -> str | None:
+    """Blanks made one, characters that no table holds left out; None where nothing remains, or where it is no text."""
+    if not isinstance(said, str):
         return None
     text = " ".join(said.replace("\x00", " ").split())
     return text[:longest] or None
 
 
-def reference(said: str | None) -> str | None:
+def reference(said: object) -> str | None:
     """A reference as it is compared; None for the words that banks write instead of one."""
     text = cleaned(said, LONGEST_REFERENCE)
     return None if text is None or text.upper() in NOTHING else text
 
 
-def account_number(said: str | None) -> str | None:
-    text = "".join((said or "").split()).upper()
+def account_number(said: object) -> str | None:
+    text = "".join(said.split()).upper() if isinstance(said, str) else ""
     return text[:64] or None

@@ -106,7 +106,7 @@ class Staging:
                 if taken >= CHUNK:
                     over = False
                     break
-        except (ValueError, ArithmeticError, RecursionError, etree.LxmlError) as error:
+        except (ValueError, ArithmeticError, RecursionError, LookupError, etree.LxmlError) as error:
             # whatever a file does to its reader, the next one is read
             raise Unreadable(f"The file could not be read ({type(error).__name__}).") from None
         self._write(row)

@@ -99,7 +99,10 @@ _CONTINUITY = sa.text(
             WHEN NOT EXISTS (SELECT FROM own t WHERE t.id <> s.id AND (
                 (t.last_day <= s.first_day AND t.first_day < s.first_day)
                 OR ((t.first_day, t.last_day) = (s.first_day, s.last_day)
-                    AND (t.number, t.page, t.key) < (s.number, s.page, s.key)))) THEN 'first'
+                    AND (t.number, t.page, t.key) < (s.number, s.page, s.key)
+                    -- it begins a chain of its own
+                    AND NOT EXISTS (SELECT FROM own u WHERE u.id <> t.id AND u.closing_minor = t.opening_minor
+                                    AND u.last_day <= t.last_day)))) THEN 'first'
             WHEN b.nearest IS NOT NULL AND NOT EXISTS (
                 SELECT FROM own t WHERE t.id <> s.id AND t.last_day >= b.nearest AND t.last_day <= s.first_day
                   AND t.closing_minor IS NOT NULL) THEN 'unknown'

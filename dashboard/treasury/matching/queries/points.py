@@ -1,0 +1,164 @@
+"""What is open as of the end of a business day: what is open now, and what was matched with something later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.database import session
+from dashboard.ledger.queries import balances
+from dashboard.treasury.matching.models import MatchPlace, MatchRun
+from dashboard.treasury.matching.vocabulary import RunState
+from dashboard.treasury.register import queries as register
+from dashboard.treasury.register.queries import BankAccountView
+from dashboard.treasury.statements.models import Statement
+
+#: side, identifier, amount and booking date of every row that is open as of the end of :day
+OPEN_ON = """
+SELECT o.side, o.item_id, o.amount_minor, o.booking_date FROM open_item o
+WHERE o.bank_account_id = :bank AND o.booking_date <= :day
+UNION ALL
+SELECT 'bank', l.line_id, l.amount_minor, l.booking_date FROM recon_match m JOIN match_line l ON l.match_id = m.id
+WHERE m.bank_account_id = :bank AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day
+  AND m.first_on <= :day AND l.booking_date <= :day
+UNION ALL
+SELECT 'ledger', t.transaction_id, t.amount_minor, t.booking_date
+FROM recon_match m JOIN match_transaction t ON t.match_id = m.id
+WHERE m.bank_account_id = :bank AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day
+  AND m.first_on <= :day AND t.booking_date <= :day
+"""
+
+_SUMS = sa.text(
+    "SELECT coalesce(sum(amount_minor) FILTER (WHERE side = 'bank' AND amount_minor > 0), 0),"
+    " coalesce(-sum(amount_minor) FILTER (WHERE side = 'bank' AND amount_minor < 0), 0),"
+    " coalesce(sum(amount_minor) FILTER (WHERE side = 'ledger' AND amount_minor > 0), 0),"
+    " coalesce(-sum(amount_minor) FILTER (WHERE side = 'ledger' AND amount_minor < 0), 0)"
+    f" FROM ({OPEN_ON}) AS o"
+)
+_BREAKS = sa.text(
+    "SELECT coalesce(sum(part), 0), coalesce(sum(part) FILTER (WHERE accepted), 0),"
+    " count(*) FILTER (WHERE NOT accepted)"
+    " FROM (SELECT CASE WHEN bank_on <= :day THEN bank_minor ELSE 0 END"
+    "  - CASE WHEN ledger_on <= :day THEN ledger_minor ELSE 0 END AS part, resolution IS NOT NULL AS accepted"
+    "  FROM recon_break WHERE bank_account_id = :bank AND since <= :day AND state <> 'resolved'"
+    "  UNION ALL SELECT CASE WHEN bank_on <= :day THEN bank_minor ELSE 0 END"
+    "  - CASE WHEN ledger_on <= :day THEN ledger_minor ELSE 0 END, true"
+    "  FROM recon_break WHERE bank_account_id = :bank AND since <= :day AND resolution = 'accepted') AS b"
+)
+
+
+@dataclass(frozen=True)
+class OpenItems:
+    """Sums of what is open as of the end of a day, positive, in minor units. `seen`: a run has looked at the ledger of
+    that day; without one its ledger side is not known, and both sums of it are None."""
+
+    bank_account_id: UUID
+    day: date
+    bank_in_minor: int
+    bank_out_minor: int
+    ledger_in_minor: int | None
+    ledger_out_minor: int | None
+    seen: bool
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Ledger + timing + breaks = statement, and what none of them explains. Minor units as the bank sees them.
+
+    None is not known: no run yet, or no statement. `accepted_minor` is the part of the breaks that people let stand.
+    """
+
+    bank_account_id: UUID
+    day: date
+    ledger_minor: int | None
+    timing_minor: int | None
+    breaks_minor: int | None
+    accepted_minor: int | None
+    breaks_open: int
+    statement_minor: int | None
+    unexplained_minor: int | None
+    statement_id: UUID | None
+    statement_day: date | None
+    ran_at: datetime | None
+
+
+def open_items(bank_account_id: UUID, day: date) -> OpenItems:
+    """Unmatched credits and debits of both sides as of the end of that day."""
+    swept = session().scalar(sa.select(MatchPlace.swept_on).where(MatchPlace.bank_account_id == bank_account_id))
+    sums = session().execute(_SUMS, {"bank": bank_account_id, "day": day}).one()
+    seen = swept is not None and swept >= day
+    return OpenItems(
+        bank_account_id, day, int(sums[0]), int(sums[1]), int(sums[2]) if seen else None,
+        int(sums[3]) if seen else None, seen,
+    )  # fmt: skip
+
+
+def statement_for(view: BankAccountView, day: date) -> Statement | None:
+    """The standing statement whose closing balance is that of the end of `day`: of that day, or the latest before it
+    when nothing is reconciled between them."""
+    found = session().scalar(
+        sa.select(Statement)
+        .where(
+            Statement.bank_account_id == view.id, Statement.standing.is_(True), Statement.kind == "statement",
+            Statement.last_day <= day,
+        )
+        .order_by(Statement.last_day.desc(), Statement.id.desc())
+        .limit(1)
+    )  # fmt: skip
+    if found is None or found.last_day == day:
+        return found
+    if register.not_a_reconciliation_day(view, day) is None:
+        return None
+    return found if register.previous_reconciliation_day(view, day) <= found.last_day else None
+
+
+def last_run(bank_account_id: UUID, day: date, *, dry: bool = False) -> MatchRun | None:
+    """The newest finished run of a day."""
+    return session().scalar(
+        sa.select(MatchRun)
+        .where(
+            MatchRun.bank_account_id == bank_account_id, MatchRun.day == day, MatchRun.dry.is_(dry),
+            MatchRun.state == RunState.FINISHED.value,
+        )
+        .order_by(MatchRun.id.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )  # fmt: skip
+
+
+def equation(bank_account_id: UUID, day: date) -> Equation:
+    """How the ledger of a bank account comes to its statement as of the end of a day. Raises NotFound."""
+    view = register.account(bank_account_id)
+    ledger = None
+    if view.settlement_account_id is not None:
+        found = balances.at_end_of([view.settlement_account_id], day).get(view.settlement_account_id)
+        ledger = -found.posted if found is not None else None
+    statement = statement_for(view, day)
+    closing = statement.closing_minor if statement is not None else None
+    items = open_items(bank_account_id, day)
+    told = session().execute(_BREAKS, {"bank": bank_account_id, "day": day}).one()
+    run = last_run(bank_account_id, day)
+    timing = breaks = accepted = None
+    if items.seen:
+        assert items.ledger_in_minor is not None and items.ledger_out_minor is not None
+        breaks, accepted = int(told[0]), int(told[1])
+        bank_open = items.bank_in_minor - items.bank_out_minor
+        timing = bank_open - (items.ledger_in_minor - items.ledger_out_minor) - breaks
+    known = closing is not None and ledger is not None and timing is not None and breaks is not None
+    return Equation(
+        bank_account_id=bank_account_id,
+        day=day,
+        ledger_minor=ledger,
+        timing_minor=timing,
+        breaks_minor=breaks,
+        accepted_minor=accepted,
+        breaks_open=int(told[2]),
+        statement_minor=closing,
+        unexplained_minor=closing - ledger - timing - breaks if known else None,  # type: ignore[operator]
+        statement_id=statement.id if statement is not None else None,
+        statement_day=statement.last_day if statement is not None else None,
+        ran_at=run.finished_at if run is not None else None,
+    )

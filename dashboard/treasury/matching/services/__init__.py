@@ -1,0 +1,1 @@
+"""Verbs of matching: runs, matches by hand and their undoing, breaks, rules."""
