@@ -72,8 +72,10 @@ from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
 from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
 from dashboard.treasury.matching import references as match_references
+from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
+from dashboard.treasury.matching.pages import reconciliation
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.queries import movement_of
@@ -92,12 +94,12 @@ from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
-    home, clients, events, pulling, reviews, transfers, ledger, treasury, statements, checks, jobs, queues, approvals,
-    staff, health,
+    home, clients, events, pulling, reviews, transfers, ledger, treasury, statements, reconciliation, checks, jobs,
+    queues, approvals, staff, health,
 )  # fmt: skip
 OPERATIONS = (
-    client_operations, ledger_operations, check_operations, transfer_operations, onboarding_operations,
-    sumsub_operations, position_operations,
+    client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
+    onboarding_operations, sumsub_operations, position_operations,
 )  # fmt: skip
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,

@@ -49,7 +49,7 @@ def open_item(
 
 
 def open_items(queue: str, items: Sequence[tuple[UUID, str]], *, object_type: str, due_at: datetime) -> None:
-    """Put many into a queue at once: object and cause of each, all due at the same time. What is open stays as it is."""
+    """Put many into a queue at once: object and cause of each, all due then. What is open already stays as it is."""
     if not items:
         return
     moment = clock.now()

@@ -127,3 +127,17 @@ def last_ended() -> BusinessDay | None:
 def business_day(day: date) -> BusinessDay | None:
     """The business day of the ledger; None where there was none."""
     return session().get(BusinessDay, day)
+
+
+def in_period(pool: str, currency: str, first: date, last: date) -> Sequence[TreasuryDay]:
+    """Every version of the days from the first to the last, in order."""
+    return (
+        session()
+        .scalars(
+            sa.select(TreasuryDay)
+            .where(TreasuryDay.pool == pool, TreasuryDay.currency == currency, TreasuryDay.day.between(first, last))
+            .order_by(TreasuryDay.day, TreasuryDay.version)
+            .execution_options(populate_existing=True)
+        )
+        .all()
+    )

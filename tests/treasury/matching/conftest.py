@@ -23,7 +23,6 @@ from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.treasury.matching import references
 from dashboard.treasury.matching.models import MatchRun, ReconBreak, ReconMatch
 from dashboard.treasury.matching.services import runs
-from dashboard.treasury.register.models import TreasuryAccount
 from dashboard.treasury.statements.models import Statement, StatementEntry, StatementImport, StatementLine
 from tests.conftest import People
 
@@ -54,13 +53,9 @@ class Desk:
                 provider="bank-test", name="Bank Test", number=f"TEST{uuid4().hex[:12].upper()}", currency=currency,
                 by=system(),
             )  # fmt: skip
-            session().add(
-                TreasuryAccount(
-                    bank_account_id=bank.id, pool="eMoney", purpose="safeguarding", designated_from=date(2020, 1, 1),
-                    calendar=clock.calendar().country, changed_at=clock.now(),
-                )  # fmt: skip
+            session().execute(
+                sa.text("CREATE TEMP TABLE IF NOT EXISTS told_reference (payment_id uuid, reference text)")
             )
-            session().execute(sa.text("CREATE TEMP TABLE IF NOT EXISTS told_reference (payment_id uuid, reference text)"))
         self.bank_id: UUID = bank.id
         self.settlement = self._account(AccountType.SETTLEMENT)
         self.suspense = self._account(AccountType.SUSPENSE)
@@ -119,11 +114,21 @@ class Desk:
                 current.flush()
                 current.add(
                     StatementLine(
-                        id=line_id, entry_id=entry.id, bank_account_id=self.bank_id, position=0,
-                        currency=self.currency, amount_minor=line.amount, booking_date=line.booked or on,
-                        value_date=line.booked or on, end_to_end_id=line.e2e, provider_reference=line.ref,
-                        batch_reference=line.batch, bank_references=list(line.refs), counterparty=line.party,
-                        counterparty_account=line.account, remittance=line.text,
+                        id=line_id,
+                        entry_id=entry.id,
+                        bank_account_id=self.bank_id,
+                        position=0,
+                        currency=self.currency,
+                        amount_minor=line.amount,
+                        booking_date=line.booked or on,
+                        value_date=line.booked or on,
+                        end_to_end_id=line.e2e,
+                        provider_reference=line.ref,
+                        batch_reference=line.batch,
+                        bank_references=list(line.refs),
+                        counterparty=line.party,
+                        counterparty_account=line.account,
+                        remittance=line.text,
                     )  # fmt: skip
                 )
                 current.flush()
@@ -133,7 +138,11 @@ class Desk:
             current.flush()
             for table in (StatementEntry, StatementLine):
                 column = "standing" if table is StatementEntry else "matchable"
-                key = StatementEntry.statement_id == statement.id if table is StatementEntry else StatementLine.id.in_(ids)
+                key = (
+                    StatementEntry.statement_id == statement.id
+                    if table is StatementEntry
+                    else StatementLine.id.in_(ids)
+                )
                 current.execute(
                     sa.update(table).where(key).values({column: True}).execution_options(synchronize_session=False)
                 )

@@ -9,10 +9,8 @@ from dashboard.treasury.matching.vocabulary import Pass
 def find(board: Board, *, days: int) -> None:
     """Fill bundles, and leave the rest: the reference must agree, and the sum to the last minor unit."""
     board.spread_keys()
-    for many, one, left_many, left_one in (
-        ("l", "b", board.left_l, board.left_b),
-        ("b", "l", board.left_b, board.left_l),
-    ):
+    for many, one in (("l", "b"), ("b", "l")):
+        left_many, left_one = (board.left_l, board.left_b) if many == "l" else (board.left_b, board.left_l)
         run("DROP TABLE IF EXISTS pg_temp.odd")
         run(
             "CREATE TEMP TABLE odd ON COMMIT DROP AS"

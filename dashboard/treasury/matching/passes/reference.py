@@ -24,6 +24,14 @@ def find(board: Board, *, days: int) -> None:
         days=days,
     )
     board.pair_up(Pass.REFERENCE)
+    for side, other, left in (("b", "l", board.left_b), ("l", "b", board.left_l)):
+        # rows that share a reference with the other side and found nobody there
+        run(
+            f"INSERT INTO multi (key, amount) SELECT DISTINCT x.key, w.amount FROM {left} w"
+            f" JOIN key_{side} k ON k.n = w.n JOIN key_{other} o ON o.key = k.key"
+            " CROSS JOIN LATERAL (VALUES (w.e2e), (w.ref)) AS x (key) WHERE x.key IS NOT NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM pair p WHERE p.{side}n = w.n)"
+        )
     board.take_out(Pass.REFERENCE)
 
 
