@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
 from dashboard import clock
+from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
 from dashboard.errors import NotFound
 from dashboard.ledger import numbers
@@ -183,3 +184,64 @@ def versions(bank_account_id: UUID) -> Sequence[TreasuryAccountVersion]:
 def pool_of(account_id: UUID) -> str | None:
     """The pool that two people gave a client account; None: e-money, as every other."""
     return session().scalar(sa.select(AccountPool.pool).where(AccountPool.account_id == account_id))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One version of a register row, with who asked and who approved it; None where it came with the installation."""
+
+    version: TreasuryAccountVersion
+    request: ApprovalRequest | None
+
+
+def history(bank_account_id: UUID) -> list[Change]:
+    """Every version with its request, newest first, in one query."""
+    rows = session().execute(
+        sa.select(TreasuryAccountVersion, ApprovalRequest)
+        .outerjoin(ApprovalRequest, ApprovalRequest.id == TreasuryAccountVersion.approval_id)
+        .where(TreasuryAccountVersion.bank_account_id == bank_account_id)
+        .order_by(TreasuryAccountVersion.version.desc())
+    )
+    return [Change(*row) for row in rows]
+
+
+def waiting(*kinds: str) -> dict[UUID, ApprovalRequest]:
+    """Open requests of these kinds, by what they are about."""
+    found = session().scalars(
+        sa.select(ApprovalRequest).where(
+            ApprovalRequest.kind.in_(kinds),
+            ApprovalRequest.state == "requested",
+            ApprovalRequest.expires_at > clock.now(),
+        )
+    )
+    return {request.object_id: request for request in found}
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A client account that two people put into a pool."""
+
+    account_id: UUID
+    number: str
+    currency: str
+    pool: str
+    since: datetime
+    maker_name: str | None
+    decider_name: str | None
+
+
+def pooled(*, limit: int, after: UUID | None = None) -> list[Pooled]:
+    """Client accounts that people said a pool of, in order of their ids; from `after` on."""
+    query = (
+        sa.select(
+            Account.id, Account.number, Account.currency, AccountPool.pool, AccountPool.since,
+            ApprovalRequest.maker_name, ApprovalRequest.decider_name,
+        )
+        .join(AccountPool, AccountPool.account_id == Account.id)
+        .outerjoin(ApprovalRequest, ApprovalRequest.id == AccountPool.approval_id)
+        .order_by(AccountPool.account_id)
+        .limit(limit)
+    )  # fmt: skip
+    if after is not None:
+        query = query.where(AccountPool.account_id > after)
+    return [Pooled(*row) for row in session().execute(query)]

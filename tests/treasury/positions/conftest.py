@@ -207,7 +207,7 @@ class House:
             )
 
     def sweep(self, bank: BankAccountView, day: date) -> None:
-        """What a run leaves behind that matched nothing: ledger rows up to the day are open, unless they are matched."""
+        """What a run leaves behind that matched nothing: ledger rows up to the day are open, unless matched."""
         assert bank.settlement_account_id
         moment = clock.now()
         with transaction() as current:

@@ -42,9 +42,16 @@ def test_preparing_adds_up_every_balance_and_freezes_the_figures(house: House) -
     day = house.covered(bank, client, 100_00)
     row = stored(prepare(house, day))
     assert row.frozen_at is not None
-    assert (row.client_minor, row.requirement_minor, row.resource_minor, row.excess_minor) == (100_00, 100_00, 100_00, 0)
+    assert (row.client_minor, row.requirement_minor, row.resource_minor, row.excess_minor) == (
+        100_00,
+        100_00,
+        100_00,
+        0,
+    )
     assert session().scalar(sa.select(ClientSum.accounts).where(ClientSum.day == day, ClientSum.pool == "eMoney")) == 1
-    accounts = session().scalars(sa.select(PositionAccount).where(PositionAccount.treasury_day_id == row.treasury_day_id))
+    accounts = session().scalars(
+        sa.select(PositionAccount).where(PositionAccount.treasury_day_id == row.treasury_day_id)
+    )
     assert [(one.ledger_minor, one.statement_minor, one.unexplained_minor) for one in accounts] == [(100_00, 100_00, 0)]
 
 
@@ -113,7 +120,14 @@ def test_a_shortfall_is_signed_only_after_somebody_said_what_was_done(house: Hou
 )  # fmt: skip
 def test_what_was_done_is_refused_by_field_and_nothing_is_kept(house: House, change: dict, field: str) -> None:  # type: ignore[type-arg]
     day = house.end_day()
-    asked = {"pool": "eMoney", "currency": "eur", "kind": "other", "says": "Asked the bank.", "amount_minor": 1, **change}
+    asked = {
+        "pool": "eMoney",
+        "currency": "eur",
+        "kind": "other",
+        "says": "Asked the bank.",
+        "amount_minor": 1,
+        **change,
+    }
     with pytest.raises(Invalid) as refused, transaction():
         acting.say(
             asked["pool"], asked["currency"], day, asked["kind"], says=asked["says"],

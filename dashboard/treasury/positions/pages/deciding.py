@@ -35,8 +35,8 @@ def named_day() -> date:
     return day
 
 
-def _back(day: date, **more: str) -> Any:
-    return go(url_for("treasury.summary", day=day.isoformat(), **more))
+def _back(day: date, opened: str | None = None) -> Any:
+    return go(url_for("treasury.summary", day=day.isoformat(), open=opened))
 
 
 def sentence_of(error: DomainError) -> str:
@@ -68,7 +68,7 @@ def prepare() -> Any:
         flash(f"{pool_label(pool)} {currency.upper()}: {sentence_of(refusal)}", "stop")
     else:
         flash(f"{pool_label(pool)} {currency.upper()} of {in_words(day)} is prepared. Another person signs it.", "ok")
-    return _back(day, open=f"{pool}-{currency}")
+    return _back(day, f"{pool}-{currency}")
 
 
 @treasury.post("/sign")
@@ -85,7 +85,7 @@ def sign() -> Any:
         flash(f"{pool_label(pool)} {currency.upper()}: {sentence_of(refusal)}", "stop")
     else:
         flash(f"{pool_label(pool)} {currency.upper()} of {in_words(day)} is signed. Its evidence is packed.", "ok")
-    return _back(day, open=f"{pool}-{currency}")
+    return _back(day, f"{pool}-{currency}")
 
 
 @treasury.post("/reopen")
@@ -102,7 +102,7 @@ def reopen() -> Any:
     else:
         flash(f"{pool_label(pool)} {currency.upper()} of {in_words(day)} is open again, version {version.version}.",
               "info")  # fmt: skip
-    return _back(day, open=f"{pool}-{currency}")
+    return _back(day, f"{pool}-{currency}")
 
 
 def amount_of(text: str | None, currency: str) -> int | None:

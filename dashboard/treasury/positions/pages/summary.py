@@ -139,11 +139,15 @@ def summary() -> Response:
     elif tab == "now":
         context["now"] = list(live.now().values())
     lines = _lines(positions, day) if day else []
+    named = day.isoformat() if day and request.args.get("day") else None
     tabs = [
-        {"label": label, "current": key == tab,
-         "url": url_for("treasury.summary", **({"tab": key} if key != "position" else {}), **_shown_day(day))}
+        {
+            "label": label,
+            "current": key == tab,
+            "url": url_for("treasury.summary", tab=key if key != "position" else None, day=named),
+        }
         for key, label in TABS
-    ]  # fmt: skip
+    ]
     return make_response(
         render_template(
             "treasury/positions/summary.html",
@@ -170,11 +174,6 @@ def summary() -> Response:
             **context,
         )
     )  # fmt: skip
-
-
-def _shown_day(day: date | None) -> dict[str, str]:
-    asked = request.args.get("day")
-    return {"day": day.isoformat()} if asked and day else {}
 
 
 def _projections(positions: Sequence[Position], day: date) -> list[tuple[Position, list[projection.Projected]]]:

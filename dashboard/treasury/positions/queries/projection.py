@@ -46,7 +46,7 @@ class Projected:
 
 
 _PENDING = sa.text(
-    "SELECT coalesce(p.pool, 'eMoney') AS pool, t.currency, t.value_date, count(*) AS count,"
+    "SELECT coalesce(p.pool, 'eMoney') AS pool, t.currency, t.value_date, count(*) AS items_,"
     " sum(t.amount_minor) AS amount FROM ledger_transaction t"
     " JOIN account d ON d.id = t.debtor_account_id AND d.type = 'client'"
     " JOIN account c ON c.id = t.creditor_account_id AND c.type = 'settlement'"
@@ -75,7 +75,7 @@ def pending(days: Sequence[date]) -> dict[Pair, list[Item]]:
         if day is not None:
             amount = int(row.amount)
             found.setdefault((row.pool, row.currency), []).append(
-                Item(day, "Held withdrawals", row.count, -amount, -amount,
+                Item(day, "Held withdrawals", row.items_, -amount, -amount,
                      f"/ledger/transactions?state=pending&currency={row.currency}")
             )  # fmt: skip
     return found

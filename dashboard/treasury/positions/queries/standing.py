@@ -106,7 +106,8 @@ _CHANGED = sa.text(
 
 def changed_at() -> datetime | None:
     """When something that positions are made of changed last: an import, a run, a match, a break, the register."""
-    return session().scalar(_CHANGED)
+    found: datetime | None = session().scalar(_CHANGED)
+    return found
 
 
 def of_day(day: date) -> list[Position]:

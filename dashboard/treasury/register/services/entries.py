@@ -9,6 +9,7 @@ from typing import Any
 from dashboard import clock
 from dashboard.errors import FieldError, Invalid
 from dashboard.transfers.services.calendars import known_country
+from dashboard.treasury.register.models import TreasuryAccountVersion
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS, Pool, Purpose, StatementFormat
 
@@ -64,6 +65,11 @@ def entry_of(payload: dict[str, Any]) -> Entry:
         calendar=payload["calendar"],
         closed_on=_day(payload["closedOn"]),
     )
+
+
+def entry_in(version: TreasuryAccountVersion) -> Entry:
+    """What a version of the register says."""
+    return Entry(**{field.name: getattr(version, field.name) for field in fields(Entry)})
 
 
 def standing(view: BankAccountView) -> Entry | None:
