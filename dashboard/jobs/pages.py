@@ -277,8 +277,8 @@ def _log(job: Job | None) -> Response:
         "jobs/log.html", "jobs/_log.html", status=400 if context["cursor_problem"] else 200, job=job, base=base,
         setting=setting, states=STATES, state=values.get("state", ""), who=_who,
         next=times.following(job.when.trigger(zone), clock.now()) if job and not _paused(setting) else None,
-        export=url_for(".export", form="csv", job=job.name if job else None, **values),
-        export_xlsx=url_for(".export", form="xlsx", job=job.name if job else None, **values),
+        export=url_for(".export", form="csv", job=job.name if job else None, state=values.get("state")),
+        export_xlsx=url_for(".export", form="xlsx", job=job.name if job else None, state=values.get("state")),
         may_operate=current_actor().may(Permission.JOBS_OPERATE), **context,
     )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from dashboard.database import session, transaction
@@ -37,7 +39,7 @@ def run(look: Look) -> Answer:
     return answer
 
 
-def _says(row: sa.Row[tuple[object, ...]]) -> str:
+def _says(row: Any) -> str:
     if row.cause == "noBalance":
         return "The account has no balance row, so nothing guards it."
     if row.cause == "notGuarded":

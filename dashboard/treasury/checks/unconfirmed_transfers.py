@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from dashboard.database import session, transaction
@@ -53,7 +55,7 @@ def run(look: Look) -> Answer:
     return answer
 
 
-def _finding(row: sa.Row[tuple[object, ...]], *, cause: str, says: str, todo: str) -> Finding:
+def _finding(row: Any, *, cause: str, says: str, todo: str) -> Finding:
     return Finding(
         cause=cause, currency=row.currency, subject_type="transfer", subject_id=row.id,
         subject=f"Transfer {str(row.id)[:8]}", found=row.amount_minor, path=f"/transfers/{row.id}",

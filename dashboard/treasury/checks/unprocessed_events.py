@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,12 +18,15 @@ from dashboard.treasury.checks import ages
 from dashboard.treasury.checks.check import Answer, Check, Finding, Look
 
 
-class Waiting(NamedTuple):
+class Waiting(Protocol):
     """An event that came and was not processed. `path`: the page that shows it."""
 
-    id: UUID
-    received_at: datetime
-    path: str
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def path(self) -> str: ...
 
 
 #: events received before a moment and not processed, oldest first

@@ -22,13 +22,13 @@ from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.ledger.models import Account, BalanceCheck
 from dashboard.ledger.services import days
 from dashboard.money import Money
+from dashboard.onboarding.sumsub.queries import Unprocessed
 from dashboard.treasury.alerts import services as alerting
 from dashboard.treasury.checks import queries, settlement, table, unprocessed_events
 from dashboard.treasury.checks.check import MOST_FINDINGS, Answer, Check, Finding, Look
 from dashboard.treasury.checks.models import DailyCheckResult, DailyCheckRun
 from dashboard.treasury.checks.services import asking
 from dashboard.treasury.checks.settlement import Explained
-from dashboard.treasury.checks.unprocessed_events import Waiting
 from tests.conftest import People
 from tests.treasury.checks.house import BY, House, Run, alerts
 
@@ -259,7 +259,7 @@ def test_events_that_nobody_processed_are_found_by_name(house: House, forgetting
 
     def source(before):  # type: ignore[no-untyped-def]
         asked.append(before)
-        return [Waiting(event, clock.now() - timedelta(hours=2), f"/onboarding/events/{event}")]
+        return [Unprocessed(event, clock.now() - timedelta(hours=2), f"/onboarding/events/{event}")]
 
     unprocessed_events.learn("verification events", source)
     found = Run(house).one("unprocessedEvents")
