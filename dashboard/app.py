@@ -65,13 +65,16 @@ from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
+from dashboard.treasury.movements.pages import treasury_register
 from dashboard.treasury.movements.queries import movement_of
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
-PAGES = (home, clients, events, pulling, reviews, transfers, ledger, queues, approvals, staff, health)
+PAGES = (
+    home, clients, events, pulling, reviews, transfers, ledger, treasury_register, queues, approvals, staff, health,
+)  # fmt: skip
 OPERATIONS = (client_operations, ledger_operations, transfer_operations, onboarding_operations, sumsub_operations)
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
