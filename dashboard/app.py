@@ -78,6 +78,7 @@ from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
 from dashboard.treasury.matching.pages import reconciliation
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
+from dashboard.treasury.movements.pages import treasury_register
 from dashboard.treasury.movements.queries import movement_of
 from dashboard.treasury.positions.api import position_operations
 from dashboard.treasury.positions.approvals import KINDS as POSITION_KINDS
@@ -94,8 +95,8 @@ from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
-    home, clients, events, pulling, reviews, transfers, ledger, treasury, statements, reconciliation, checks, jobs,
-    queues, approvals, staff, health,
+    home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
+    checks, jobs, queues, approvals, staff, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -28,6 +28,9 @@ from dashboard.treasury.movements.vocabulary import (
 )
 from dashboard.treasury.register.models import TreasuryAccount
 
+#: rows that a stream reads at once
+PART = 1_000
+
 
 def references_sql() -> str:
     """SQL that gives `payment_id, reference` for each reference that the statement legs of a movement may carry: ours,
@@ -41,6 +44,21 @@ def references_sql() -> str:
         "SELECT m.payment_id, r.reference FROM own_movement m"
         " CROSS JOIN LATERAL unnest(ARRAY[m.reference, m.bank_reference]) AS r (reference)"
         " WHERE m.payment_id IS NOT NULL AND r.reference IS NOT NULL"
+    )
+
+
+def leg_sql(side: str, amount: str) -> str:
+    """SQL of the statement line that is a movement's leg on one side: of that bank account and amount, with one of the
+    movement's references among its own or in its text. `m` is the movement; the earliest line counts."""
+    return (
+        "SELECT l.id, l.booking_date, l.value_date, l.entry_id FROM statement_line l"
+        f" WHERE l.bank_account_id = m.{side}_bank_account_id AND l.matchable AND l.amount_minor = {amount}"
+        " AND l.booking_date >= (m.approved_at AT TIME ZONE 'UTC')::date - 31"
+        " AND (l.end_to_end_id IN (m.reference, m.bank_reference)"
+        "   OR l.provider_reference IN (m.reference, m.bank_reference)"
+        "   OR l.bank_references && array_remove(ARRAY[m.reference, m.bank_reference], NULL)"
+        "   OR strpos(upper(coalesce(l.remittance, '')), m.reference) > 0)"
+        " ORDER BY l.booking_date, l.id LIMIT 1"
     )
 
 
@@ -166,3 +184,79 @@ def movement_of(payment_id: UUID) -> UUID | None:
             sa.or_(OwnMovement.payment_id == payment_id, OwnMovement.reversal_id == payment_id)
         )
     )
+
+
+@dataclass(frozen=True)
+class MovementFilter:
+    """Which movements a list shows. `account`: one side or the other."""
+
+    state: str | None = None
+    kind: str | None = None
+    currency: str | None = None
+    account: UUID | None = None
+
+
+def find(
+    chosen: MovementFilter, *, size: int, after: UUID | None = None, backwards: bool = False
+) -> Sequence[MovementView]:
+    """Movements, newest first; one more than `size`, where there is. `after`: the row at the edge; `backwards` gives
+    those before it."""
+    query = _query()
+    if chosen.state is not None:
+        query = query.where(OwnMovement.state == chosen.state)
+    if chosen.kind is not None:
+        query = query.where(OwnMovement.kind == chosen.kind)
+    if chosen.currency is not None:
+        query = query.where(OwnMovement.currency == chosen.currency)
+    if chosen.account is not None:
+        query = query.where(
+            sa.or_(OwnMovement.from_bank_account_id == chosen.account, OwnMovement.to_bank_account_id == chosen.account)
+        )
+    if after is not None:
+        query = query.where(OwnMovement.id > after if backwards else OwnMovement.id < after)
+    order = OwnMovement.id.asc() if backwards else OwnMovement.id.desc()
+    found = [_view(row) for row in session().execute(query.order_by(order).limit(size + 1))]
+    return found[::-1] if backwards else found
+
+
+def stream(chosen: MovementFilter) -> Iterator[MovementView]:
+    """Every movement of the list, read part by part."""
+    after: UUID | None = None
+    while True:
+        rows = find(chosen, size=PART, after=after)
+        yield from rows[:PART]
+        if len(rows) <= PART:
+            return
+        after = rows[PART - 1].id
+
+
+def any_movement() -> bool:
+    """Whether there ever was one."""
+    return session().scalar(sa.select(OwnMovement.id).limit(1)) is not None
+
+
+@dataclass(frozen=True)
+class BankLeg:
+    """A line of a statement that is a leg of a movement."""
+
+    bank_account_id: UUID
+    booked_on: date
+    amount_minor: int
+    entry_id: UUID
+
+
+def bank_legs(movement_id: UUID) -> dict[str, BankLeg]:
+    """The statement lines of a movement by side, `from` and `to`, as far as the banks have told of them."""
+    found = {}
+    for side, amount in (("from", "-m.amount_minor"), ("to", "m.amount_minor")):
+        row = session().execute(
+            sa.text(
+                f"SELECT m.{side}_bank_account_id AS account, l.booking_date, {amount} AS minor, l.entry_id"
+                f" FROM own_movement m CROSS JOIN LATERAL ({leg_sql(side, amount)}) AS l"
+                " WHERE m.id = :id AND m.payment_id IS NOT NULL"
+            ),
+            {"id": movement_id},
+        ).one_or_none()  # fmt: skip
+        if row is not None:
+            found[side] = BankLeg(row.account, row.booking_date, row.minor, row.entry_id)
+    return found

@@ -9,25 +9,11 @@ from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.treasury.movements.models import OwnMovement
+from dashboard.treasury.movements.queries import leg_sql
 from dashboard.treasury.movements.vocabulary import MovementState
 
 #: movements that one look takes up
 MOST = 500
-
-
-def leg_sql(side: str, amount: str) -> str:
-    """SQL of the statement line that is a movement's leg on one side: of that bank account and amount, with one of the
-    movement's references among its own or in its text. `m` is the movement; the earliest line counts."""
-    return (
-        "SELECT l.id, l.booking_date, l.value_date, l.entry_id FROM statement_line l"
-        f" WHERE l.bank_account_id = m.{side}_bank_account_id AND l.matchable AND l.amount_minor = {amount}"
-        " AND l.booking_date >= (m.approved_at AT TIME ZONE 'UTC')::date - 31"
-        " AND (l.end_to_end_id IN (m.reference, m.bank_reference)"
-        "   OR l.provider_reference IN (m.reference, m.bank_reference)"
-        "   OR l.bank_references && array_remove(ARRAY[m.reference, m.bank_reference], NULL)"
-        "   OR strpos(upper(coalesce(l.remittance, '')), m.reference) > 0)"
-        " ORDER BY l.booking_date, l.id LIMIT 1"
-    )
 
 
 _LOOK = sa.text(

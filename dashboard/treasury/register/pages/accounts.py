@@ -160,7 +160,7 @@ def account(bank_account_id: UUID) -> str:
     actor = current_actor()
     changes = queries.history(view.id)
     turns = []
-    for change, older in zip(changes, [*changes[1:], None], strict=True):
+    for change, older in zip(changes, [*changes[1:], None], strict=False):
         before = entries.entry_in(older.version) if older else None
         turns.append((change, entries.difference(before, entries.entry_in(change.version))))
     return render_template(
