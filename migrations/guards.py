@@ -76,6 +76,24 @@ def grant(privileges: str, tables: Iterable[str]) -> None:
     )
 
 
+def let_lay_out_tables() -> None:
+    """Temporary tables for the application's role, where the login may give that; else an operator does
+    (docs/operations.md)."""
+    op.execute(
+        f"""
+        DO $$
+        BEGIN
+            IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{APPLICATION_ROLE}') THEN
+                EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO {APPLICATION_ROLE}', current_database());
+            END IF;
+        EXCEPTION
+            WHEN insufficient_privilege THEN
+                RAISE NOTICE 'TEMPORARY could not be granted to {APPLICATION_ROLE}; grant it by hand';
+        END $$
+        """
+    )
+
+
 def let_purge_pass(*tables: str) -> None:
     """Guards of these tables step aside while `purge_client` empties them (ADR 0023), and for nobody else.
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from migrations.guards import append_only, grant, let_purge_pass, never_deleted, personal
+from migrations.guards import append_only, grant, let_lay_out_tables, let_purge_pass, never_deleted, personal
 
 revision = "0014"
 down_revision = "0013"
@@ -632,5 +632,7 @@ def upgrade() -> None:
         " version)",
         ("recon_break",),
     )
+    # a run lays out what is open on both sides
+    let_lay_out_tables()
     _personal()
     let_purge_pass("break_event", "statement_entry", "statement_line")
