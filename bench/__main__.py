@@ -1,8 +1,8 @@
 """Runs every benchmark on an embedded server in a temporary folder and prints tables.
 
 Without options all parts, in this order, in about half an hour on a machine that does nothing else. BENCH_POSTINGS,
-BENCH_CLIENTS and BENCH_TRANSFERS make the larger databases and runs smaller; --quick sets them for a try of a few
-minutes, whose figures say little.
+BENCH_CLIENTS, BENCH_MATCHING and BENCH_TRANSFERS make the larger databases and runs smaller; --quick sets them for a
+try of a few minutes, whose figures say little.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ PARTS = {
     "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
     "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
+    "matching": ("matching", "a million ledger rows matched with a bank's lines, beside the plain join of them"),
     "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),
 }
-QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200"}
+QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200", "BENCH_MATCHING": "20000"}
 
 
 def main() -> None:

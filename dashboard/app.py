@@ -38,6 +38,7 @@ from dashboard.ledger.approvals import KINDS as LEDGER_KINDS
 from dashboard.ledger.commands import ledger_commands
 from dashboard.ledger.jobs import KINDS as LEDGER_WORK
 from dashboard.ledger.pages import ledger
+from dashboard.ledger.services import adjusting
 from dashboard.migrate import commands as database_commands
 from dashboard.onboarding.api import onboarding_operations
 from dashboard.onboarding.pulling.jobs import KINDS as PULLING_WORK
@@ -76,6 +77,7 @@ from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
 from dashboard.treasury.matching.pages import reconciliation
+from dashboard.treasury.matching.services import booking
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.pages import treasury_register
@@ -193,6 +195,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     background_kinds.register(*CHECK_WORK)
     register(*MATCHING_KINDS)
     background_kinds.register(*MATCHING_WORK)
+    adjusting.learn("matching", booking.follow)
     match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)

@@ -119,6 +119,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "ledger_file_import": {"sha256": DIGEST, "file_name": HOUSE},
     "ledger_transaction": {"state": CODE, "booking_date": MONEY, "value_date": MONEY, "currency": CODE},
     "legal_hold": {"placed_by_name": STAFF, "code": CODE},
+    "match_booking": {"lines": HOUSE, "transactions": HOUSE, "booked_as": CODE},
     "match_line": {"booking_date": MONEY},
     "match_place": {"swept_on": HOUSE},
     "match_rule_set": {"rules": HOUSE, "created_by": STAFF},

@@ -583,6 +583,33 @@ def upgrade() -> None:
         postgresql_where=sa.text("transaction_id IS NOT NULL AND (state <> 'resolved' OR resolution = 'accepted')"),
     )
     op.create_table(
+        "match_booking",
+        sa.Column("payment_id", sa.UUID(), nullable=False),
+        sa.Column("bank_account_id", sa.UUID(), nullable=False),
+        sa.Column("break_id", sa.UUID(), nullable=True),
+        sa.Column("lines", postgresql.ARRAY(sa.UUID()), nullable=False),
+        sa.Column("transactions", postgresql.ARRAY(sa.UUID()), nullable=False),
+        sa.Column("booked_as", sa.Text(), nullable=False),
+        sa.Column("approval_id", sa.UUID(), nullable=False),
+        sa.CheckConstraint(
+            "booked_as IN ('fee', 'interest', 'suspense')", name=op.f("ck_match_booking_booked_as_known")
+        ),
+        sa.ForeignKeyConstraint(["approval_id"], ["approval_request.id"], name=op.f("fk_match_booking_approval_id")),
+        sa.ForeignKeyConstraint(
+            ["bank_account_id"], ["bank_account.id"], name=op.f("fk_match_booking_bank_account_id")
+        ),
+        sa.ForeignKeyConstraint(["break_id"], ["recon_break.id"], name=op.f("fk_match_booking_break_id")),
+        sa.PrimaryKeyConstraint("payment_id", name=op.f("pk_match_booking")),
+    )
+    op.create_index("ix_match_booking_account", "match_booking", ["bank_account_id", "payment_id"], unique=False)
+    op.create_index(
+        "ix_match_booking_break",
+        "match_booking",
+        ["break_id"],
+        unique=False,
+        postgresql_where=sa.text("break_id IS NOT NULL"),
+    )
+    op.create_table(
         "break_event",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("break_id", sa.UUID(), nullable=False),
@@ -616,9 +643,13 @@ def upgrade() -> None:
     )
     append_only("match_rule_set")
     append_only("break_event")
+    append_only("match_booking")
     for table in ("match_place", "match_run", "recon_match", "match_line", "match_transaction", "recon_break"):
         never_deleted(table)
-    grant("SELECT, INSERT", ("match_rule_set", "break_event", "match_line", "match_transaction", "open_item"))
+    grant(
+        "SELECT, INSERT",
+        ("match_rule_set", "break_event", "match_booking", "match_line", "match_transaction", "open_item"),
+    )
     grant("SELECT, INSERT, UPDATE", ("match_place",))
     grant("SELECT, INSERT, UPDATE (state, job_id, finished_at, figures)", ("match_run",))
     grant(

@@ -224,6 +224,18 @@ def years_of_money(fill: Filler, client_id: UUID, tag: str = "1") -> Life:
     fill.row("payment_state_change", payment_id=payment, from_state="draft", to_state="posted", by_kind="token")
     fill.row("ledger_transaction", payment_id=payment, debtor_account_id=account, currency="eur", state="posted",
              posted_at=LONG_AGO, booking_date="2000-01-01", value_date="2000-01-01")  # fmt: skip
+    row = fill.connection.execute(
+        "SELECT id FROM ledger_transaction WHERE payment_id = %s", [payment]
+    ).fetchone()  # fmt: skip
+    assert row is not None
+    match, entry, line, difference = (new_id() for _ in range(4))
+    fill.row("statement_entry", id=entry, currency="eur", status="booked", standing=True)
+    fill.row("statement_line", id=line, entry_id=entry, currency="eur", amount_minor=1, matchable=True)
+    fill.row("match_line", match_id=match, position=1, line_id=line, live=True)
+    fill.row("match_transaction", match_id=match, position=1, transaction_id=row[0], live=True)
+    fill.row("recon_break", id=difference, currency="eur", kind="missingInLedger", state="open", line_id=line,
+             bank_minor=1, bank_on="2000-01-01", cause="unknown")  # fmt: skip
+    fill.row("break_event", break_id=difference, kind="note", by_kind="staff")
     common = {"client_id": client_id, "account_id": account, "currency": "eur", "parent_type": "transfer",
               "payment_id": payment, "maker_kind": "token"}  # fmt: skip
     fill.row("transfer", id=transfer, kind="incoming", status="completed", **common)

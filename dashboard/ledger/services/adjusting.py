@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,6 +25,16 @@ from dashboard.ledger.vocabulary import ParentType, PaymentState
 from dashboard.money import Money
 
 ADJUST = "ledger.adjust"
+#: what else happens in the transaction that makes an approved adjusting payment, by name; knows the payment by its id
+Follower = Callable[[UUID, Actor], None]
+_followers: dict[str, Follower] = {}
+
+
+def learn(name: str, follower: Follower) -> None:
+    """Called by app.py: a higher domain that asks for adjusting payments does its part with them."""
+    _followers[name] = follower
+
+
 REVERSE = "ledger.reverse"
 NO_REASON = "Asked by API, without a reason."
 
@@ -210,8 +220,11 @@ def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
 
 
 def execute(request: ApprovalRequest, by: Actor) -> None:
-    """The verb behind an approved adjusting payment. Raises what `payments.pay` raises."""
+    """The verb behind an approved adjusting payment. Raises what `payments.pay` raises, and what those who asked for it
+    refuse."""
     payments.pay(order_of(request), by=by)
+    for follower in _followers.values():
+        follower(request.object_id, by)
 
 
 def ask_to_reverse(payment_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:

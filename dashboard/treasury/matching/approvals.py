@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
-from dashboard.treasury.matching.services import booking, breaks, rules
-from dashboard.treasury.matching.vocabulary import ACCEPT, BOOK, RULES
+from dashboard.treasury.matching.services import breaks, rules
+from dashboard.treasury.matching.vocabulary import ACCEPT, RULES
 
 KINDS = (
     Kind(
@@ -27,17 +27,6 @@ KINDS = (
         done="Accepted the break",
         noun="Acceptance",
         details=breaks.details,
-        closed_without=breaks.dropped,
-    ),
-    Kind(
-        key=BOOK,
-        label="Book what is left of a break:",
-        permission=Permission.PAYMENTS_ADJUST,
-        fingerprint=booking.fingerprint,
-        execute=booking.execute,
-        done="Booked what was left of a break:",
-        noun="Booking",
-        details=booking.details,
         closed_without=breaks.dropped,
     ),
 )

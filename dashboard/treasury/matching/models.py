@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.database import Base, new_id
@@ -283,6 +284,27 @@ class ReconBreak(Base):
         sa.Index("ix_recon_break_account", "bank_account_id", sa.text("id DESC")),
         sa.Index("ix_recon_break_match", "match_id", postgresql_where=sa.text("match_id IS NOT NULL")),
     )  # fmt: skip
+
+
+class MatchBooking(Base):
+    """An adjusting payment that was asked for to book what is left between rows; approved, it is matched with them.
+    Never changed."""
+
+    __tablename__ = "match_booking"
+
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"))
+    break_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("recon_break.id"))
+    lines: Mapped[list[UUID]] = mapped_column(postgresql.ARRAY(postgresql.UUID(as_uuid=True)))
+    transactions: Mapped[list[UUID]] = mapped_column(postgresql.ARRAY(postgresql.UUID(as_uuid=True)))
+    booked_as: Mapped[str]
+    approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint("booked_as IN ('fee', 'interest', 'suspense')", name="booked_as_known"),
+        sa.Index("ix_match_booking_account", "bank_account_id", "payment_id"),
+        sa.Index("ix_match_booking_break", "break_id", postgresql_where=sa.text("break_id IS NOT NULL")),
+    )
 
 
 class BreakEvent(Base):

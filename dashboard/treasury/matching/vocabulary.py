@@ -9,7 +9,6 @@ MATCH = "treasury.match"
 #: kinds of approval
 RULES = "treasury.matchRules"
 ACCEPT = "treasury.acceptBreak"
-BOOK = "treasury.bookBreak"
 #: queue of breaks
 QUEUE = "breaks"
 

@@ -20,13 +20,13 @@ from dashboard.staff import queries as staff
 from dashboard.treasury.matching.forms import BookForm, ReasonForm
 from dashboard.treasury.matching.pages.blueprint import reconciliation
 from dashboard.treasury.matching.pages.breaks import badge_of
-from dashboard.treasury.matching.queries import break_rows, items, matches
+from dashboard.treasury.matching.queries import bookings, break_rows, items, matches
 from dashboard.treasury.matching.queries.break_rows import BreakView
 from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.services import booking
 from dashboard.treasury.matching.services import breaks as services
 from dashboard.treasury.matching.services.booking import BookedAs
-from dashboard.treasury.matching.vocabulary import ACCEPT, BOOK, BREAK_SAYS, EVENT_LABELS, BreakKind
+from dashboard.treasury.matching.vocabulary import ACCEPT, BREAK_SAYS, EVENT_LABELS, BreakKind
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 
@@ -38,7 +38,7 @@ def _context(view: BreakView) -> dict[str, Any]:
         lines={line for line in (row.line_id, row.twin_id) if line is not None},
         transactions={other for other in (row.transaction_id, row.twin_id) if other is not None},
     )
-    waiting = approvals.live(ACCEPT, row.id) or approvals.live(BOOK, row.id)
+    waiting = approvals.live(ACCEPT, row.id) or bookings.request_of(row.id)
     open_now = row.state != "resolved"
     may = actor.may(Permission.TREASURY_WRITE)
     people = staff.names([view.owner_id] if view.owner_id else [])
@@ -48,7 +48,7 @@ def _context(view: BreakView) -> dict[str, Any]:
         "money": lambda minor: Money(minor, row.currency),
         "ledger": [one for one in found if one.side == "ledger"],
         "bank": [one for one in found if one.side == "bank"],
-        "badge": badge_of(view),
+        "state_badge": badge_of(view),
         "says": BREAK_SAYS[BreakKind(row.kind)],
         "history": break_rows.history(row.id),
         "events": {key.value: label for key, label in EVENT_LABELS.items()},

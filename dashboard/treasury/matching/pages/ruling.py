@@ -38,7 +38,7 @@ def _answer(values: dict[str, str], errors: dict[str, str], *, status: int, prob
         **{f"place.{key}": str(place) for key, (place, _) in steps.items()},
         **{f"days.{key}": str(step.days) for key, (_, step) in steps.items()},
         **{f"certain.{key}": "yes" if step.certain else "" for key, (_, step) in steps.items()},
-        **{f"acceptAlone.{currency}": str(Money(minor, currency).amount) for currency, minor in now.accept_alone.items()},
+        **{f"acceptAlone.{one}": str(Money(minor, one).amount) for one, minor in now.accept_alone.items()},
     }  # fmt: skip
     waiting = approvals.live(RULES, standing.id)
     return page_or_fragment(

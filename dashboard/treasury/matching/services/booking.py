@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
-from dashboard.approvals import services as approvals
-from dashboard.approvals.kinds import Detail, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import new_id, session
-from dashboard.errors import Invalid, Refused
-from dashboard.ledger.models import Account
+from dashboard.errors import Conflict, Invalid, Refused
+from dashboard.ledger.models import Account, LedgerTransaction
 from dashboard.ledger.moving import Leg, Order
-from dashboard.ledger.services import accounts, adjusting, payments
+from dashboard.ledger.services import accounts, adjusting
 from dashboard.ledger.vocabulary import AccountType, ParentType
-from dashboard.money import Money
-from dashboard.treasury.matching.models import ReconBreak
+from dashboard.treasury.matching.models import MatchBooking, ReconBreak
+from dashboard.treasury.matching.queries.bookings import waiting
 from dashboard.treasury.matching.services import matches
 from dashboard.treasury.matching.services.matches import reason_of
 from dashboard.treasury.matching.services.picking import Picked, pick
 from dashboard.treasury.matching.services.places import Place, locked, place_of
 from dashboard.treasury.matching.services.recording import tell
-from dashboard.treasury.matching.vocabulary import BOOK, BreakState, Event, Pass, Resolution
+from dashboard.treasury.matching.vocabulary import BreakState, Event, Pass, Resolution
 
 
 class BookedAs(StrEnum):
@@ -93,28 +88,18 @@ def ask(
     if not transactions and booked_as is BookedAs.FEE and picked.left_minor > 0:
         raise Invalid.one("as", "Money that came in is no fee. Book it as interest or as unrecognized.", "invalid")
     order = _order(place, picked.left_minor, _counter_account(place, booked_as), BOOKED_AS_LABELS[booked_as])
-    adjusting.preview(order, by=by)
-    before, after = adjusting.balances_around(order)
+    if waiting(place.bank_account_id, picked.lines, picked.transactions):
+        raise Conflict("One of these rows waits for a booking that was asked for already.", code="alreadyRequested")
     one = _break_of(place, picked)
-    request = approvals.request(
-        BOOK,
-        object_type="recon_break" if one is not None else "statement_line",
-        object_id=one.id if one is not None else picked.lines[0],
-        client_id=None,
-        subject=str(Money(picked.left_minor, place.currency)),
-        payload={
-            "account": str(bank_account_id), "lines": [str(line) for line in picked.lines],
-            "transactions": [str(row) for row in picked.transactions], "as": booked_as.value,
-            "leftMinor": picked.left_minor, "reason": why, "payment": str(order.id),
-            "transaction": str(order.legs[0].id), "parent": str(order.parent_id),
-        },
-        before=before,
-        after=after,
-        reason=why,
-        restricted=False,
-        expires_at=deadline.from_now(),
-        by=by,
+    request = adjusting.ask(order, reason=why, by=by)
+    session().add(
+        MatchBooking(
+            payment_id=order.id, bank_account_id=place.bank_account_id, break_id=one.id if one else None,
+            lines=list(picked.lines), transactions=list(picked.transactions), booked_as=booked_as.value,
+            approval_id=request.id,
+        )
     )  # fmt: skip
+    session().flush()
     if one is not None:
         tell(one, Event.ASKED, by=by, text=why,
              detail={"request": str(request.id), "to": "book", "leftMinor": picked.left_minor})  # fmt: skip
@@ -134,64 +119,24 @@ def _break_of(place: Place, picked: Picked) -> ReconBreak | None:
     )
 
 
-def _rows(request: ApprovalRequest) -> tuple[Place, list[UUID], list[UUID]]:
-    said = request.payload
-    return (
-        place_of(UUID(said["account"])),
-        [UUID(line) for line in said["lines"]],
-        [UUID(row) for row in said["transactions"]],
-    )
+def follow(payment_id: UUID, by: Actor) -> None:
+    """The adjusting payment was made in this transaction: match it with the rows it was asked for.
 
-
-def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
-    """The rows are open, and as much is left between them."""
-    place, lines, transactions = _rows(request)
+    Raises Conflict `alreadyMatched`, `matchingUnderWay`; then no money moves either.
+    """
+    booked = session().get(MatchBooking, payment_id)
+    if booked is None:
+        return
+    place = place_of(booked.bank_account_id)
     locked(place.bank_account_id)
-    try:
-        left: int | None = pick(place, lines=lines, transactions=transactions, with_ledger=False).left_minor
-    except (Invalid, Refused):
-        left = None
-    except Exception as error:
-        if getattr(error, "code", None) != "alreadyMatched":
-            raise
-        left = None
-    return {"left": left}
-
-
-def execute(request: ApprovalRequest, by: Actor) -> None:
-    """The adjusting payment and the match, in the deciding transaction. Raises what `payments.pay` raises."""
-    place, lines, transactions = _rows(request)
-    said = request.payload
-    booked_as = BookedAs(said["as"])
-    order = _order(place, int(said["leftMinor"]), _counter_account(place, booked_as), BOOKED_AS_LABELS[booked_as])
-    leg = replace(order.legs[0], id=UUID(said["transaction"]))
-    payments.pay(
-        replace(order, id=UUID(said["payment"]), parent_id=UUID(said["parent"]), legs=(leg,)), by=by
-    )  # fmt: skip
-    picked = pick(place, lines=lines, transactions=[*transactions, leg.id])
+    paid = session().scalars(
+        sa.select(LedgerTransaction.id).where(LedgerTransaction.payment_id == payment_id)
+    ).one()  # fmt: skip
+    request = session().get_one(ApprovalRequest, booked.approval_id)
+    picked = pick(place, lines=booked.lines, transactions=[*booked.transactions, paid])
     matches.made(
         place, picked, found_by=Pass.BOOKED,
-        why=f"{BOOKED_AS_LABELS[booked_as]} booked: asked by {request.maker_name}, approved by {by.name}",
+        why=f"{BOOKED_AS_LABELS[BookedAs(booked.booked_as)]} booked: asked by {request.maker_name},"
+        f" approved by {by.name}",
         resolution=Resolution.BOOKED, by=by,
     )  # fmt: skip
-
-
-def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, Detail]:
-    """What is booked as what, and where the rows are seen."""
-    answer = {}
-    for request in requests:
-        said = request.payload
-        view = place_of(UUID(said["account"]))
-        lines = (
-            Line("Books", (f"{Money(abs(int(said['leftMinor'])), view.currency)} as"
-                           f" {BOOKED_AS_LABELS[BookedAs(said['as'])]}",)),
-            Line("Bank account", (view.name,)),
-            Line("Matches", (f"{len(said['lines'])} bank and {len(said['transactions'])} ledger rows with it",)),
-        )  # fmt: skip
-        links = [Link("The break", f"/treasury/breaks/{request.object_id}")]
-        if request.object_type != "recon_break":
-            links = [Link("The bank account", f"/treasury/reconciliation?account={said['account']}")]
-        if request.state == "approved":
-            links.insert(0, Link("The payment", f"/ledger/payments/{said['payment']}"))
-        answer[request.id] = Detail("", lines, tuple(links))
-    return answer

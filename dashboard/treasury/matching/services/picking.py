@@ -58,6 +58,7 @@ def pick(place: Place, *, lines: Sequence[UUID], transactions: Sequence[UUID], w
             )
         )
         .tuples()
+        .all()
     )  # fmt: skip
     if len(amounts) != len(set(lines)):
         raise Invalid.one("lines", "A line is not one of this bank account, or does not count.", "unknown")
@@ -80,6 +81,7 @@ def pick(place: Place, *, lines: Sequence[UUID], transactions: Sequence[UUID], w
             )
         )
         .tuples()
+        .all()
     )
     if len(rows) != len(set(transactions)):
         raise Invalid.one("transactions", "A row is not posted on this bank account's settlement account.", "unknown")

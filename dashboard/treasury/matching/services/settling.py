@@ -10,10 +10,14 @@ import sqlalchemy as sa
 from dashboard.access.actor import Actor
 from dashboard.approvals import services as approvals
 from dashboard.database import session
+from dashboard.ledger.services import adjusting
 from dashboard.treasury.matching.models import ReconBreak
+from dashboard.treasury.matching.queries.bookings import waiting
 from dashboard.treasury.matching.services.recording import close, tell
 from dashboard.treasury.matching.services.reopening import open_again
-from dashboard.treasury.matching.vocabulary import ACCEPT, BOOK, BreakKind, BreakState, Event, Resolution
+from dashboard.treasury.matching.vocabulary import ACCEPT, BreakKind, BreakState, Event, Resolution
+
+SETTLED = "The break was settled by a match meanwhile."
 
 
 def settle(
@@ -37,6 +41,8 @@ def settle(
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+    for booked in waiting(bank_account_id, lines, transactions):
+        approvals.close_as_stale(adjusting.ADJUST, booked.payment_id, reason=SETTLED)
     event = Event.BOOKED if resolution is Resolution.BOOKED else Event.MATCHED
     for one in found.all():
         if one.state == BreakState.RESOLVED:
@@ -47,8 +53,7 @@ def settle(
         )
         if whole:
             close(one, resolution, event, match_id=match_id, by=by)
-            for kind in (ACCEPT, BOOK):
-                approvals.close_as_stale(kind, one.id, reason="The break was settled by a match meanwhile.")
+            approvals.close_as_stale(ACCEPT, one.id, reason=SETTLED)
         elif one.line_id in lines:
             one.kind, one.since = BreakKind.MISSING_IN_STATEMENT.value, one.ledger_on or one.since
             one.line_id = one.bank_minor = one.bank_on = None
