@@ -20,9 +20,10 @@ PARTS = {
     "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
     "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
+    "treasury": ("treasury", "the treasury summary at two sizes, and the sums behind it"),
     "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),
 }
-QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200"}
+QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200", "BENCH_TRANSACTIONS": "50000"}
 
 
 def main() -> None:
