@@ -21,9 +21,13 @@ PARTS = {
     "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
     "matching": ("matching", "a million ledger rows matched with a bank's lines, beside the plain join of them"),
+    "treasury": ("treasury", "the treasury summary at two sizes, and the sums behind it"),
     "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),
 }
-QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200", "BENCH_MATCHING": "20000"}
+QUICK = {
+    "BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200", "BENCH_MATCHING": "20000",
+    "BENCH_TRANSACTIONS": "50000",
+}  # fmt: skip
 
 
 def main() -> None:

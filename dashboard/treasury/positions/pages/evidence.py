@@ -19,7 +19,7 @@ from dashboard.web.htmx import go
 
 
 @treasury.post("/safeguarding/versions/<uuid:version_id>/evidence")
-@requires(Permission.TREASURY_READ)
+@requires(Permission.TREASURY_WRITE)
 def make_evidence(version_id: UUID) -> Any:
     """Pack a version of a day."""
     try:

@@ -299,7 +299,7 @@ def make(treasury_day_id: UUID, *, institution: str, by: Actor) -> EvidencePack:
 
     Raises Forbidden, NotFound `dayNotFound`, Refused `notPrepared`.
     """
-    by.require(Permission.TREASURY_READ)
+    by.require(Permission.TREASURY_WRITE)
     version = session().get(TreasuryDay, treasury_day_id, populate_existing=True)
     if version is None:
         raise NotFound("There is no such treasury day.", code="dayNotFound")
