@@ -20,6 +20,7 @@ PARTS = {
     "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
     "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
+    "statements": ("statements", "a large camt.053 read, beside lxml's bare iterparse"),
     "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),
 }
 QUICK = {"BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200"}
