@@ -67,8 +67,8 @@ def written(path: Path, entries: int) -> None:
             )
         for number in range(entries):
             file.write(
-                f'<Ntry><NtryRef>{number}</NtryRef><Amt Ccy="EUR">1.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd>'
-                "</Sts><BookgDt><Dt>2026-03-12</Dt></BookgDt><ValDt><Dt>2026-03-12</Dt></ValDt>"
+                f'<Ntry><NtryRef>{number}</NtryRef><Amt Ccy="EUR">1.00</Amt><CdtDbtInd>CRDT</CdtDbtInd>'
+                "<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2026-03-12</Dt></BookgDt><ValDt><Dt>2026-03-12</Dt></ValDt>"
                 f"<AcctSvcrRef>2026031200{number:08}</AcctSvcrRef><BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd>"
                 "<SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd><NtryDtls><TxDtls><Refs>"
                 f"<EndToEndId>E2E-{number:08}</EndToEndId><TxId>T{number:08}</TxId></Refs><RltdPties><Dbtr><Pty>"
