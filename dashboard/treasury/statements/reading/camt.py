@@ -105,7 +105,7 @@ def items(path: Path) -> Iterator[Item]:
     """The statements of a file. Raises Unreadable, also in the midst of it."""
     kind = next(kind for known, kind in KINDS.values() if known == format_of(path))
     reader = _Reader(kind)
-    parser = etree.XMLPullParser(events=("end",), tag=[f"{{*}}{name}" for name in _WANTED], **_parser_options())
+    parser: Any = etree.XMLPullParser(events=("end",), tag=[f"{{*}}{name}" for name in _WANTED], **_parser_options())
     since = 0
     try:
         with path.open("rb") as file:
