@@ -43,11 +43,11 @@ def test_a_statement_ties_out_and_keeps_both_references(desk: Desk) -> None:
     assert queries.closing(account, date(2026, 3, 12)).minor == 13_000
 
 
+SWIFT = "{{1:F01BANKLT22XXXX0000000000}}{{2:O940BANKLT22XXXXN}}{{3:}}{{4:\n{}-}}{{5:}}\n"
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-@pytest.mark.parametrize(
-    "around",
-    ["{}", "{{1:F01BANKLT22XXXX0000000000}}{{2:O940BANKLT22XXXXN}}{{3:}}{{4:\n{}-}}{{5:}}\n", ":940:\n{}", "\n\n{}"],
-)
+@pytest.mark.parametrize("around", ["{}", SWIFT, ":940:\n{}", "\n\n{}"])
 def test_what_stands_around_a_message_is_passed_over(desk: Desk, around: str, ending: str) -> None:
     bank_account(form="mt940")
     take(desk, around.format(ONE).replace("\n", ending))
