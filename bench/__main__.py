@@ -20,6 +20,7 @@ PARTS = {
     "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
     "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
+    "statements": ("statements", "a large camt.053 read, beside lxml's bare iterparse"),
     "matching": ("matching", "a million ledger rows matched with a bank's lines, beside the plain join of them"),
     "treasury": ("treasury", "the treasury summary at two sizes, and the sums behind it"),
     "suggestions": ("suggestions", "whose unrecognized money is: how often it is right, and how long it takes"),

@@ -34,7 +34,7 @@ def refused(statement: str) -> str:
         ("UPDATE statement_line SET matchable = false", "statement_line_stays"),
         ("UPDATE statement_entry SET amount_minor = 1", "statement_entry_stays"),
         ("UPDATE statement_entry SET standing = false", "statement_entry_stays"),
-        ("UPDATE statement_entry SET id = gen_random_uuid()", "statement_entry_stays"),
+        ("UPDATE statement_entry SET id = gen_random_uuid()", "fk_statement_line_entry_id"),
         ("UPDATE statement SET closing_minor = 1", "statement_stays_as_it_came"),
         ("UPDATE statement SET tie_out = 'passed', booked_minor = 5", "statement_stays_as_it_came"),
         ("UPDATE statement SET standing = false", "statement_stays_as_it_came"),

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from flask import Flask
 
 from dashboard.access.actor import Actor, system
-from dashboard.access.permissions import Role
 from dashboard.background import runner
 from dashboard.background.models import BackgroundJob
 from dashboard.database import new_id, session, transaction
@@ -24,7 +23,6 @@ from dashboard.treasury.statements import inbox, jobs
 from dashboard.treasury.statements.models import Statement, StatementEntry, StatementImport, StatementLine
 from dashboard.treasury.statements.services import importing, mappings
 from dashboard.treasury.statements.store import Store
-from tests.conftest import People
 from tests.ledger.test_checks_killed import environment
 from tests.treasury.statements.conftest import bank_account, lines
 from tests.treasury.statements.files import E, S, camt
@@ -52,7 +50,7 @@ def imports() -> list[StatementImport]:
     return list(session().scalars(query.execution_options(populate_existing=True)))
 
 
-def test_what_lies_in_the_folder_is_imported_and_moved(app: Flask, folder: Path) -> None:
+def test_what_lies_in_the_folder_is_imported_and_moved(committed: Flask, folder: Path) -> None:
     bank_account()
     (folder / "good.xml").write_bytes(GOOD)
     (folder / "bad.xml").write_bytes(GOOD[:-100])
@@ -69,14 +67,14 @@ def test_what_lies_in_the_folder_is_imported_and_moved(app: Flask, folder: Path)
     assert len(lines()) == 1
 
 
-def test_a_file_that_is_still_written_waits(app: Flask, folder: Path) -> None:
+def test_a_file_that_is_still_written_waits(committed: Flask, folder: Path) -> None:
     bank_account()
     (folder / "good.xml").write_bytes(GOOD)
     assert inbox.look(folder.parent, by=system(), settled_seconds=60) == {"imported": 0, "failed": 0}
     assert (folder / "good.xml").exists()
 
 
-def test_the_same_file_again_is_laid_aside_with_the_reason(app: Flask, folder: Path) -> None:
+def test_the_same_file_again_is_laid_aside_with_the_reason(committed: Flask, folder: Path) -> None:
     bank_account()
     for name in ("one.xml", "two.xml"):
         (folder / name).write_bytes(GOOD)
@@ -85,17 +83,17 @@ def test_the_same_file_again_is_laid_aside_with_the_reason(app: Flask, folder: P
     assert len(imports()) == 1 and len(lines()) == 1
 
 
-def test_a_csv_file_says_by_its_name_which_account_it_is_of(app: Flask, folder: Path, people: People) -> None:
+def test_a_csv_file_says_by_its_name_which_account_it_is_of(committed: Flask, folder: Path) -> None:
     account = bank_account("PL61109010140000071219812874", "pln", form="csv", calendar="PL")
     with transaction():
-        mappings.save(account, SIGNED, by=people.actor(Role.TREASURER))
+        mappings.save(account, SIGNED, by=system())
     (folder / "PL61 1090 1014 0000 0712 1981 2874_march.csv").write_text(HEAD + ROWS)
     (folder / "march.csv").write_text(HEAD + ROWS + "14.03.2026;1,00;;;;Q\n")
     assert look(folder) == {"imported": 1, "failed": 1}
     assert len(lines()) == 3
 
 
-def test_what_an_earlier_look_left_is_finished(app: Flask, folder: Path) -> None:
+def test_what_an_earlier_look_left_is_finished(committed: Flask, folder: Path) -> None:
     """Killed between two steps: begun, taken, read, committed."""
     bank_account()
     store = Store(folder.parent)

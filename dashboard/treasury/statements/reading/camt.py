@@ -8,7 +8,7 @@ before anything else is looked at: there are no entities to expand and nothing t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +36,8 @@ BLOCK = 1 << 16
 MOST_OPEN = 8 << 20
 #: transactions of one entry; a batch of more is told as one sum
 MOST_DETAILS = 100_000
+#: transactions of an entry that may stay in the tree until the entry is complete
+AT_ONCE = 50
 #: elements before the message itself: business headers are short
 LONGEST_HEADER = 2_000
 
@@ -51,7 +53,7 @@ _AMOUNT = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 #: elements that stand several times beside one another
-_SEVERAL = frozenset({"Ustrd", "Strd", "Prtry", "RfrdDocInf", "AddtlRmtInf"})
+_SEVERAL = frozenset({"Ustrd", "Strd", "Prtry", "RfrdDocInf", "AddtlRmtInf", "NtryDtls", "TxDtls"})
 _AMOUNTS = frozenset({"Amt", "TtlAmt"})
 #: branches that say nothing here
 _LEFT_OUT = frozenset({
@@ -103,7 +105,7 @@ def items(path: Path) -> Iterator[Item]:
     """The statements of a file. Raises Unreadable, also in the midst of it."""
     kind = next(kind for known, kind in KINDS.values() if known == format_of(path))
     reader = _Reader(kind)
-    parser = etree.XMLPullParser(events=("end",), tag=[f"{{*}}{name}" for name in _WANTED], **_parser_options())
+    parser: Any = etree.XMLPullParser(events=("end",), tag=[f"{{*}}{name}" for name in _WANTED], **_parser_options())
     since = 0
     try:
         with path.open("rb") as file:
@@ -112,7 +114,9 @@ def items(path: Path) -> Iterator[Item]:
                 parser.feed(block)
                 for _, element in parser.read_events():
                     since = 0
-                    yield from reader.take(element)
+                    found = reader.take(element)
+                    if found:
+                        yield from found
                 if since > MOST_OPEN:
                     raise Unreadable("A single entry is larger than any bank writes.")
         parser.close()
@@ -134,26 +138,36 @@ class _Reader:
         self.number = 0
         self.balances: list[Balance] = []
         self.remarks: list[str] = []
-        self.details: list[Detail] = []
+        #: transactions of the entry that have left the tree already
+        self.trees: list[Tree] = []
         self.count = 0
-        self.refused: str | None = None
 
-    def take(self, element: etree._Element) -> Iterator[Item]:
-        name = _local(element.tag)
+    def take(self, element: etree._Element) -> Sequence[Item]:
+        """What is known now that this element is complete."""
+        name = _name(element.tag)
         if name == "TxDtls":
-            self._detail(element)
-            _drop(element)
-        elif name == "Ntry":
-            yield from self._before(element)
+            self.count += 1
+            if self.count > AT_ONCE:
+                # a long batch: it does not wait in the tree for the end of its entry
+                if self.count <= MOST_DETAILS:
+                    self.trees.append(_tree(element))
+                _drop(element)
+            return ()
+        if name == "Ntry":
+            found = self._before(element)
             self.number += 1
             try:
-                yield self._entry(element)
+                found.append(self._entry(element))
             except (AttributeError, TypeError):
                 # branches where texts belong
-                yield Refused(self._where(), "The entry is not built as ISO 20022 says.")
-            self.details, self.count = [], 0
+                found.append(Refused(self._where(), "The entry is not built as ISO 20022 says."))
+            self.trees, self.count = [], 0
             _drop(element)
-        elif name == "Bal":
+            return found
+        return self._other(name, element)
+
+    def _other(self, name: str, element: etree._Element) -> Sequence[Item]:
+        if name == "Bal":
             if _parent(element) in _STATEMENTS:
                 self._balance(element)
                 _drop(element)
@@ -161,12 +175,14 @@ class _Reader:
             if _parent(element) in _STATEMENTS:
                 self._begin(element)
         elif name in _STATEMENTS:
-            yield from self._before(element, over=True)
-            yield End(tuple(self.balances), tuple(self.remarks))
+            found = self._before(element, over=True)
+            found.append(End(tuple(self.balances), tuple(self.remarks)))
             self.head, self.told, self.number, self.balances, self.remarks = None, False, 0, [], []
             _drop(element)
+            return found
         elif name == "GrpHdr":
             self.message_id = cleaned(_tree(element).get("MsgId"), 140)
+        return ()
 
     def _where(self) -> str:
         return f"statement {self.place}, entry {self.number}"
@@ -199,10 +215,10 @@ class _Reader:
             created_on=_day(around.get("CreDtTm")),
         )
 
-    def _before(self, element: etree._Element, *, over: bool = False) -> Iterator[Item]:
+    def _before(self, element: etree._Element, *, over: bool = False) -> list[Item]:
         """The head, once: with the first entry or at the end the balances have said the currency."""
         if self.told:
-            return
+            return []
         self.told = True
         if self.head is None:
             self.place += 1
@@ -217,7 +233,7 @@ class _Reader:
                     head.place, head.kind, head.account, told[0], head.bank_id, head.sequence, head.first_day,
                     head.last_day, head.created_on,
                 )  # fmt: skip
-        yield head
+        return [head]
 
     def _balance(self, element: etree._Element) -> None:
         said = _tree(element)
@@ -233,19 +249,21 @@ class _Reader:
             amount = -amount
         self.balances.append(Balance(kind.upper()[:10], amount, currency, _day(said.get("Dt"))))
 
-    def _detail(self, element: etree._Element) -> None:
-        self.count += 1
+    def _details(self, told: Any, credit: bool, currency: str) -> tuple[Detail, ...]:
+        """Those that stayed in the tree, then those that left it: the order of the file."""
         if self.count > MOST_DETAILS:
-            return
-        entry = element.getparent()
-        while entry is not None and _local(entry.tag) != "Ntry":
-            entry = entry.getparent()
-        above = _first(entry, "CdtDbtInd") if entry is not None else None
-        _, currency = _money(_first(entry, "Amt") if entry is not None else None)
-        try:
-            self.details.append(_detail(_tree(element), above == "CRDT", currency))
-        except (AttributeError, TypeError):
-            self.details.append(Detail())
+            return ()
+        groups = told if isinstance(told, list) else []
+        trees = [each for group in groups if isinstance(group, dict) for each in group.get("TxDtls", ())]
+        found = []
+        for each in (*trees, *self.trees):
+            # one that left the tree stands there empty
+            if isinstance(each, dict):
+                try:
+                    found.append(_detail(each, credit, currency))
+                except (AttributeError, TypeError):
+                    found.append(Detail())
+        return tuple(found)
 
     def _entry(self, element: etree._Element) -> Entry | Refused:
         said = _tree(element)
@@ -261,12 +279,12 @@ class _Reader:
         status = said.get("Sts")
         word = (_text(status.get("Cd") if isinstance(status, dict) else status) or "BOOK").strip().upper()
         codes = said.get("BkTxCd") or {}
-        batch = _down(said, "NtryDtls", "Btch")
+        groups = said.get("NtryDtls")
+        batch = next((each["Btch"] for each in groups or () if isinstance(each, dict) and "Btch" in each), None)
         bank = codes.get("Prtry") if isinstance(codes, dict) else None
         family = [_down(codes, "Domn", "Cd"), _down(codes, "Domn", "Fmly", "Cd"),
                   _down(codes, "Domn", "Fmly", "SubFmlyCd")]  # fmt: skip
         own = bank[0].get("Cd") if isinstance(bank, list) and bank and isinstance(bank[0], dict) else None
-        details = self.details if self.count <= MOST_DETAILS else []
         text = cleaned(said.get("AddtlNtryInf"))
         return Entry(
             number=self.number,
@@ -284,7 +302,7 @@ class _Reader:
             else None,
             code=cleaned("/".join(each for each in family if isinstance(each, str)) or own, 40),
             text=text,
-            details=tuple(details),
+            details=self._details(groups, direction == "CRDT", currency),
         )
 
 
@@ -368,24 +386,36 @@ def _first(element: etree._Element, name: str) -> Any:
     return None
 
 
+#: what to make of an element, by its whole tag: its local name, and one of the four ways below
+_KNOWN: dict[str, tuple[str, int]] = {}
+_MOST_KNOWN = 2_000
+_PLAIN, _SKIPPED, _MONEY, _LISTED = range(4)
+
+
+def _known(tag: Any) -> tuple[str, int]:
+    name = _local(tag)
+    way = _SKIPPED if name in _LEFT_OUT else _MONEY if name in _AMOUNTS else _LISTED if name in _SEVERAL else _PLAIN
+    if len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN[tag] = name, way
+    return name, way
+
+
+def _name(tag: Any) -> str:
+    return (_KNOWN.get(tag) or _known(tag))[0]
+
+
 def _tree(element: etree._Element) -> Tree:
     """The element as dictionaries: the first of each name, all of those that stand several times."""
     found: Tree = {}
     for each in element:
         tag = each.tag
-        if not isinstance(tag, str):
-            raise Unreadable("Entities are not allowed.")
-        name = tag[tag.rfind("}") + 1 :]
-        if name in _LEFT_OUT:
+        name, way = _KNOWN.get(tag) or _known(tag)
+        if way == _SKIPPED:
             continue
-        value: Any
-        if len(each):
-            value = _tree(each)
-        elif name in _AMOUNTS:
-            value = (each.text, each.get("Ccy"))
-        else:
-            value = each.text
-        if name in _SEVERAL:
+        value: Any = _tree(each) if len(each) else each.text
+        if way == _MONEY:
+            value = each.text, each.get("Ccy")
+        if way == _LISTED:
             found.setdefault(name, []).append(value)
         elif name not in found:
             found[name] = value

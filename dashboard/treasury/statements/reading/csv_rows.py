@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -167,7 +167,6 @@ class _Day:
     #: whether balances of neighbours agree reading downwards, and upwards
     downwards: bool = True
     upwards: bool = True
-    remarks: list[str] = field(default_factory=list)
 
 
 def items(path: Path, rules: Rules, *, account: str, currency: str) -> Iterator[Item]:
@@ -228,9 +227,11 @@ def _follow(current: _Day, amount: Decimal, balance: Decimal | None) -> None:
 
 
 def _ended(current: _Day, currency: str) -> End:
-    if current.first is None or current.last is None or current.first[1] is None or current.last[1] is None:
-        return End((), tuple(current.remarks))
+    if current.first is None or current.last is None:
+        return End()
     (first_amount, first), (last_amount, last) = current.first, current.last
+    if first is None or last is None:
+        return End()
     if current.downwards:
         opening, closing = first - first_amount, last
     elif current.upwards:

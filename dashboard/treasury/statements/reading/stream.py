@@ -49,7 +49,7 @@ class Head:
     page: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Detail:
     """One transaction of an entry. `amount` None: the bank gave none of its own."""
 
@@ -64,7 +64,7 @@ class Detail:
     remittance: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One booking of the bank. `number` counts within its statement from 1; `where` is its place in the file."""
 
@@ -110,7 +110,7 @@ def cleaned(said: object, longest: int = LONGEST_TEXT) -> str | None:
     """Blanks made one, characters that no table holds left out; None where nothing remains, or where it is no text."""
     if not isinstance(said, str):
         return None
-    text = " ".join(said.replace("\x00", " ").split())
+    text = " ".join((said.replace("\x00", " ") if "\x00" in said else said).split())
     return text[:longest] or None
 
 

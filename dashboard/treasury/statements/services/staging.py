@@ -312,7 +312,10 @@ def _tie_out(row: Statement) -> TieOut:
 
 
 def _key(row: Statement) -> str:
-    """What tells the same statement again. Its number or the bank's id alone repeat from year to year."""
-    said = (row.kind, row.bank_id, row.sequence, row.page, row.first_day, row.last_day, row.opening_minor,
+    """What tells the same statement again. Its number or the bank's id alone repeat from year to year; where both
+    balances are known, a new id is a new telling of the same."""
+    known = row.opening_minor is not None and row.closing_minor is not None
+    bank_id = None if known else row.bank_id
+    said = (row.kind, bank_id, row.sequence, row.page, row.first_day, row.last_day, row.opening_minor,
             row.closing_minor)  # fmt: skip
     return hashlib.sha256("\x1f".join(str(each) for each in said).encode()).hexdigest()[:40]

@@ -35,8 +35,11 @@ _STAND = sa.text(
                        IS NOT DISTINCT FROM (s.first_day, s.last_day, s.opening_minor, s.closing_minor)
                    OR NOT (
                        coalesce(t.first_day, t.last_day) > s.last_day OR t.last_day < coalesce(s.first_day, s.last_day)
-                       OR coalesce(t.closing_minor = s.opening_minor, false)
-                       OR coalesce(s.closing_minor = t.opening_minor, false)
+                       -- one follows the other; a statement that ends as it began follows itself, and says nothing
+                       OR (coalesce(t.closing_minor = s.opening_minor AND t.last_day <= s.first_day, false)
+                           AND t.opening_minor <> t.closing_minor AND s.opening_minor <> s.closing_minor)
+                       OR (coalesce(s.closing_minor = t.opening_minor AND s.last_day <= t.first_day, false)
+                           AND t.opening_minor <> t.closing_minor AND s.opening_minor <> s.closing_minor)
                        OR coalesce(t.sequence <> s.sequence, false)
                        OR coalesce(t.page <> s.page, false)
                    ))) AS told
@@ -100,6 +103,7 @@ _CONTINUITY = sa.text(
                 (t.last_day <= s.first_day AND t.first_day < s.first_day)
                 OR ((t.first_day, t.last_day) = (s.first_day, s.last_day)
                     AND (t.number, t.page, t.key) < (s.number, s.page, s.key)
+                    AND (t.opening_minor, t.closing_minor) IS DISTINCT FROM (s.opening_minor, s.closing_minor)
                     -- it begins a chain of its own
                     AND NOT EXISTS (SELECT FROM own u WHERE u.id <> t.id AND u.closing_minor = t.opening_minor
                                     AND u.last_day <= t.last_day)))) THEN 'first'
