@@ -64,9 +64,10 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.transfers.services.incoming import own_money
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.pages import treasury_register
-from dashboard.treasury.movements.queries import movement_of
+from dashboard.treasury.movements.queries import is_own_money, movement_of
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
@@ -150,6 +151,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     owners.install(OWNERS)
     parents.install(transfer_of)
     parents.learn("own movement", "/treasury/movements/{id}", movement_of)
+    own_money.learn(is_own_money)
     story.learn(TELLERS)
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
