@@ -125,7 +125,7 @@ _from, _to = aliased(BankAccount), aliased(BankAccount)
 _from_row, _to_row = aliased(TreasuryAccount), aliased(TreasuryAccount)
 
 
-def _query() -> sa.Select[Any]:
+def _query() -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(
             OwnMovement, _from.name, _from.number, _from_row.pool, _from_row.purpose,
