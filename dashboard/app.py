@@ -67,6 +67,7 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.transfers.services.incoming import own_money
 from dashboard.treasury.checks import ages, unprocessed_events
 from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
@@ -81,7 +82,7 @@ from dashboard.treasury.matching.services import booking
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.pages import treasury_register
-from dashboard.treasury.movements.queries import movement_of
+from dashboard.treasury.movements.queries import is_own_money, movement_of
 from dashboard.treasury.positions.api import position_operations
 from dashboard.treasury.positions.approvals import KINDS as POSITION_KINDS
 from dashboard.treasury.positions.jobs import KINDS as POSITION_WORK
@@ -180,6 +181,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     owners.install(OWNERS)
     parents.install(transfer_of)
     parents.learn("own movement", "/treasury/movements/{id}", movement_of)
+    own_money.learn(is_own_money)
     story.learn(TELLERS)
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})

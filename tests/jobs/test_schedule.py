@@ -44,6 +44,7 @@ def test_the_table_says_what_runs_when(app: Flask) -> None:
         "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "load-rates": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "ask-sumsub": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "send-movements": datetime(2026, 3, 13, 8, 42, 30, tzinfo=UTC),
         "sweep": datetime(2026, 3, 13, 9, 7, tzinfo=UTC),
         "sweep-documents": datetime(2026, 3, 13, 9, 37, tzinfo=UTC),
         "end-of-day": datetime(2026, 3, 13, 22, 10, tzinfo=UTC),

@@ -17,7 +17,7 @@ from dashboard.treasury.vocabulary import DayState
 PART = 1_000
 
 
-def _of(pool: str, currency: str, day: date) -> sa.Select[tuple[TreasuryDay]]:
+def _of(pool: str, currency: str, day: date) -> sa.Select[TreasuryDay]:
     return (
         sa.select(TreasuryDay)
         .where(TreasuryDay.pool == pool, TreasuryDay.currency == currency, TreasuryDay.day == day)

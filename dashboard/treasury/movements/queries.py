@@ -15,6 +15,7 @@ from dashboard.database import session
 from dashboard.errors import NotFound
 from dashboard.ledger.models import BankAccount
 from dashboard.money import Money
+from dashboard.transfers.providers.port import Credit
 from dashboard.treasury.movements.models import OwnMovement
 from dashboard.treasury.movements.vocabulary import (
     KIND_LABELS,
@@ -124,7 +125,7 @@ _from, _to = aliased(BankAccount), aliased(BankAccount)
 _from_row, _to_row = aliased(TreasuryAccount), aliased(TreasuryAccount)
 
 
-def _query() -> sa.Select[Any]:
+def _query() -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(
             OwnMovement, _from.name, _from.number, _from_row.pool, _from_row.purpose,
@@ -194,6 +195,29 @@ class MovementFilter:
     kind: str | None = None
     currency: str | None = None
     account: UUID | None = None
+
+
+def is_own_money(credit: Credit) -> bool:
+    """Whether a credit that a bank tells of is a movement of ours arriving: by account, amount and reference. One that
+    was told to the bank by hand may be there before anybody said so here: approved ones count."""
+    if credit.reversal:
+        return False
+    said = {credit.end_to_end_id, credit.provider_reference, credit.entry_reference, *credit.references} - {None}
+    text = (credit.remittance or "").upper()
+    return any(
+        {movement.reference, movement.bank_reference} & said or movement.reference in text
+        for movement in session().execute(
+            sa.select(OwnMovement.reference, OwnMovement.bank_reference)
+            .join(BankAccount, BankAccount.id == OwnMovement.to_bank_account_id)
+            .where(
+                BankAccount.provider == credit.provider,
+                OwnMovement.currency == credit.currency,
+                OwnMovement.amount_minor == credit.amount_minor,
+                OwnMovement.state.in_([MovementState.APPROVED.value, MovementState.SENT.value,
+                                       MovementState.SETTLED.value]),
+            )
+        )
+    )  # fmt: skip
 
 
 def find(

@@ -81,7 +81,7 @@ class BankAccountView:
 _settlement, _suspense, _transit = aliased(Account), aliased(Account), aliased(Account)
 
 
-def _query() -> sa.Select[Any]:
+def _query() -> sa.Select[*tuple[Any, ...]]:
     query = sa.select(
         BankAccount.id, BankAccount.provider, BankAccount.name, BankAccount.number, BankAccount.currency,
         TreasuryAccount.pool, TreasuryAccount.purpose, TreasuryAccount.designated_from, TreasuryAccount.designated_to,
@@ -96,7 +96,7 @@ def _query() -> sa.Select[Any]:
     return query.execution_options(populate_existing=True)
 
 
-def _views(query: sa.Select[Any]) -> list[BankAccountView]:
+def _views(query: sa.Select[*tuple[Any, ...]]) -> list[BankAccountView]:
     home = clock.calendar().country
     return [
         BankAccountView(*row[:11], row[11] or home, *row[12:15], row[15] or 0, *row[16:])

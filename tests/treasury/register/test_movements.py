@@ -29,8 +29,9 @@ from dashboard.settings import Settings
 from dashboard.staff import services as staff
 from dashboard.transfers.models import ProviderFile
 from dashboard.transfers.providers.files import Files
-from dashboard.transfers.providers.port import NotSent
+from dashboard.transfers.providers.port import Credit, NotSent
 from dashboard.transfers.services import providers
+from dashboard.transfers.services.incoming import own_money
 from dashboard.treasury.movements import outbox, queries, services
 from dashboard.treasury.movements.models import OwnMovement
 from dashboard.treasury.movements.services import fitting
@@ -410,6 +411,20 @@ def test_references_of_both_legs_are_there_to_be_matched(
     assert sorted(map(tuple, rows)) == sorted([(payment, movement.reference), (payment, "ALPHA 4410")])
     assert len(queries.open_movements("eMoney", "eur")) == 2
     assert queries.open_movements("paymentServices", "eur") == []
+
+
+def test_a_credit_that_is_a_movement_arriving_is_no_receipt(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
+) -> None:
+    movement = sent(own, safe, maker, senior)
+    credit = Credit(provider=safe.provider, provider_reference="X1", currency="eur", amount_minor=40_00,
+                    creditor_account=safe.number, booked_at=clock.now(),
+                    remittance=f"topup {movement.reference.lower()}")  # fmt: skip
+    assert own_money.is_ours(credit)
+    assert own_money.is_ours(replace(credit, remittance=None, end_to_end_id="ALPHA 4410"))
+    for other in ({"remittance": "topup"}, {"amount_minor": 40_01}, {"currency": "pln"}, {"provider": "elsewhere"},
+                  {"reversal": True}):  # fmt: skip
+        assert not own_money.is_ours(replace(credit, **other)), other
 
 
 def test_what_the_bank_refused_is_booked_back_by_two(

@@ -72,14 +72,20 @@ def _page_of(asked: ListQuery) -> tuple[list[TreasuryDay], str | None, str | Non
         last, pool, currency, version = position.key
         after = date.fromisoformat(last), pool, currency, version
     rows = queries.find(
-        **asked.values, size=DEFAULT_PAGE_SIZE, after=after, backwards=position is not None and position.backwards
+        **_chosen(asked), size=DEFAULT_PAGE_SIZE, after=after, backwards=position is not None and position.backwards
     )
     shown, before, later = neighbours(
         rows, position, size=DEFAULT_PAGE_SIZE, bound=asked.bound,
         key=lambda row: [row.day.isoformat(), row.pool, row.currency, row.version],
     )  # fmt: skip
     base = url_for("treasury_register.days")
-    return shown, *(base + asked.query(cursor=cursor) if cursor else None for cursor in (before, later))
+    newer, older = (base + asked.query(cursor=cursor) if cursor else None for cursor in (before, later))
+    return shown, newer, older
+
+
+def _chosen(asked: ListQuery) -> dict[str, Any]:
+    """The filters as the queries take them."""
+    return {name: asked.get(name) for name in CHOICES}
 
 
 @treasury_register.get("/days")
@@ -87,7 +93,9 @@ def _page_of(asked: ListQuery) -> tuple[list[TreasuryDay], str | None, str | Non
 def days() -> Response:
     """What is to be signed of the latest ended day, above all versions of all days."""
     asked = filters.read("treasury days", request.args, CHOICES)
-    status, rows, earlier, later, problem = 200, [], None, None, False
+    status, problem = 200, False
+    rows: list[TreasuryDay] = []
+    earlier = later = None
     if asked.errors:
         status = 422
     else:
@@ -124,7 +132,7 @@ def days_export(form: str) -> Any:
         raise Invalid.one("filter", f"There is no such choice: {', '.join(asked.errors)}.", "enum")
 
     def rows() -> Iterator[Row]:
-        for row in queries.stream(**asked.values):
+        for row in queries.stream(**_chosen(asked)):
             said = {column.key: getattr(row, column.key) for column in COLUMNS}
             yield said | {
                 "pool": POOL_LABELS[Pool(row.pool)], "currency": row.currency.upper(),
