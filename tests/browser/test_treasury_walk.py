@@ -165,7 +165,7 @@ def sign(live: Any, preparer: Page, signer: Page, day: date, pool: str, currency
     preparer.goto(place)
     preparer.get_by_role("button", name="Prepare", exact=True).click()
     preparer.goto(place)
-    expect(preparer.get_by_role("button", name=re.compile("^Sign"))).to_have_count(0)
+    expect(preparer.get_by_role("button", name=re.compile("^Sign version"))).to_have_count(0)
     signer.goto(place)
     signer.get_by_role("button", name=re.compile("^Sign version 1")).click()
     signer.goto(place)
