@@ -112,12 +112,14 @@ def _lines(day: date) -> list[CurrencyLine]:
         .where(TreasuryDay.day == day, TreasuryDay.state != DayState.REOPENED.value)
         .execution_options(populate_existing=True)
     )
-    known = {(version.pool, version.currency): (version, position) for version, position in rows}
-    found = [
-        _line(pool, currency, day, *known.get((pool, currency), (None, None)),
-              [state for state in told if (state.account.pool, state.account.currency) == (pool, currency)])
-        for pool, currency in sorted({*register.pools(), *known})
-    ]  # fmt: skip
+    known: dict[tuple[str, str], tuple[TreasuryDay | None, TreasuryPosition | None]] = {
+        (version.pool, version.currency): (version, position) for version, position in rows
+    }
+    found = []
+    for pool, currency in sorted({*register.pools(), *known}):
+        version, position = known.get((pool, currency), (None, None))
+        own = [state for state in told if (state.account.pool, state.account.currency) == (pool, currency)]
+        found.append(_line(pool, currency, day, version, position, own))
     return sorted(found, key=lambda line: line._order)
 
 

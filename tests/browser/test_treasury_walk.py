@@ -1,5 +1,5 @@
-"""The walk of a newcomer: yesterday's demo statements are imported, matched and settled as each difference deserves, and
-the day is signed by a second person."""
+"""The walk of a newcomer: yesterday's demo statements are imported, matched and settled as each difference deserves,
+and the day is signed by a second person."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def approve_all(live: Any, page: Page, count: int) -> None:
         page.keyboard.press("a")
         expect(page.locator("#dialog")).to_be_visible()
         page.keyboard.press("Enter")
-        page.wait_for_url(lambda url, here=here: url != here)
+        expect(page).not_to_have_url(here)
     page.goto(f"{live.url}/approvals?view=me")
     expect(page.locator("table tr.rec a.open")).to_have_count(0)
 

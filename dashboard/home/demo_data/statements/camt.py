@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from lxml import etree
 
@@ -21,7 +22,8 @@ def written(bank_name: str, statements: Sequence[tuple[Bank, Told]], owner: str)
     """The file. All statements are of one day; `owner` is whose accounts these are."""
     day = statements[0][1].day
     at = datetime.combine(day + timedelta(days=1), _WRITTEN).isoformat().replace("+00:00", "Z")
-    document = etree.Element(_tag("Document"), nsmap={None: _NAMESPACE})
+    names: Any = {None: _NAMESPACE}
+    document = etree.Element(_tag("Document"), nsmap=names)
     message = _child(document, "BkToCstmrStmt")
     header = _child(message, "GrpHdr")
     _child(header, "MsgId", f"{bank_name}-{day:%Y%m%d}"[:35])

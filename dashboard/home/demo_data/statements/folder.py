@@ -213,7 +213,7 @@ def _decimal(minor: int | None, currency: str) -> str | None:
 
 
 def _listed(day: date, made: Sequence[_Statement], named: dict[str, str]) -> dict[str, Any]:
-    differences = []
+    differences: list[dict[str, Any]] = []
     for each in made:
         bank = each.bank
         for planted in each.planted:

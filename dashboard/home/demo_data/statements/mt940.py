@@ -86,7 +86,7 @@ def _structured(line: Line) -> str:
 
 def _wrapped(text: str) -> list[str]:
     """Lines of at most 65 characters. None begins with what would end the field, or with a blank that gets lost."""
-    lines = []
+    lines: list[str] = []
     while text and len(lines) < _LINES:
         end = min(_WIDTH, len(text))
         while end < len(text) and (text[end] in ":- " or text[end - 1] == " "):

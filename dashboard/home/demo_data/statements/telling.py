@@ -65,7 +65,7 @@ class Told:
 
 def lines(bookings: Sequence[Booking]) -> list[Line]:
     """One for each booking that a statement tells of."""
-    found = []
+    found: list[Line] = []
     for booking in bookings:
         if booking.opening:
             continue
