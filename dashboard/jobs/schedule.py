@@ -27,6 +27,7 @@ from dashboard.clients.documents.store import Store
 from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
 from dashboard.errors import DomainError
+from dashboard.ledger.queries import days as business_days
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.onboarding.pulling.services import asking, comparing
@@ -38,12 +39,15 @@ from dashboard.transfers.services.desk import warning
 from dashboard.transfers.services.exchange import rates
 from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
+from dashboard.treasury.matching.services import runs as matching
 from dashboard.treasury.movements import outbox as movement_outbox
 from dashboard.treasury.movements import services as movements
 from dashboard.web.logs import log
 
 #: a job that was missed by more than this (the machine slept) waits for its next time
 GRACE = timedelta(hours=6)
+#: business days back that statements are matched for by themselves; older ones are run by hand
+DAYS_MATCHED = 5
 #: incoming requests that one run takes up
 MOST_AT_ONCE = 500
 
@@ -223,6 +227,15 @@ def compare_sumsub(_settings: Settings) -> dict[str, int]:
     return {"connected": 1}
 
 
+def match_statements(_settings: Settings) -> dict[str, int]:
+    """Ask for match runs where a statement of the last days came, or got lines since it was matched."""
+    asked = 0
+    for view in business_days.closed(limit=DAYS_MATCHED):
+        with transaction():
+            asked += matching.run_due(view.day, by=system("the scheduler"))
+    return {"asked": asked}
+
+
 JOBS = (
     Job("expire-approvals", CronTrigger(minute="*", timezone=UTC), expire_approvals),
     Job("expire-transfers", CronTrigger(minute="*", timezone=UTC), expire_transfers),
@@ -237,6 +250,7 @@ JOBS = (
     Job("send-movements", CronTrigger(second="*/10", timezone=UTC), send_movements),
     Job("ask-sumsub", CronTrigger(minute="*", timezone=UTC), ask_sumsub),
     Job("compare-sumsub", CronTrigger(hour=3, minute=20, timezone=UTC), compare_sumsub),
+    Job("match-statements", CronTrigger(minute="*/10", timezone=UTC), match_statements),
     Job("check-clients", CronTrigger(hour=4, minute=10, timezone=UTC), check_clients),
     Job("review-clients", CronTrigger(hour=4, minute=40, timezone=UTC), review_clients),
 )
