@@ -65,11 +65,13 @@ from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
+from dashboard.treasury.days.readiness import learn_blockers
 from dashboard.treasury.matching import references as match_references
 from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
 from dashboard.treasury.matching.pages import reconciliation
+from dashboard.treasury.matching.queries import readiness as match_readiness
 from dashboard.treasury.matching.services import booking
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
@@ -169,6 +171,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK)
     background_kinds.register(*MATCHING_WORK)
     adjusting.learn("matching", booking.follow)
+    learn_blockers("matching", match_readiness.blockers)
     match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)
