@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dashboard.access.actor import Actor
@@ -30,7 +30,7 @@ LINES = st.lists(
     max_size=6,
 )  # fmt: skip
 MANY = settings(
-    max_examples=10, deadline=None,
+    max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 
