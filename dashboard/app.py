@@ -78,6 +78,7 @@ from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
 from dashboard.treasury.matching.pages import reconciliation
+from dashboard.treasury.matching.queries import readiness as match_readiness
 from dashboard.treasury.matching.services import booking
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
@@ -198,6 +199,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     register(*MATCHING_KINDS)
     background_kinds.register(*MATCHING_WORK)
     adjusting.learn("matching", booking.follow)
+    learn_blockers("matching", match_readiness.blockers)
     match_references.learn("ownMovements", own_movements.references_sql())
     connecting.install(chosen)
     confirming.install(asking.confirm)

@@ -29,6 +29,7 @@ from dashboard.errors import DomainError, Refused
 from dashboard.jobs import ending
 from dashboard.jobs import services as runs
 from dashboard.jobs.times import Daily, Often, When
+from dashboard.ledger.queries import days as business_days
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.onboarding.pulling.services import asking, comparing
@@ -41,12 +42,15 @@ from dashboard.transfers.services.exchange import rates
 from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import expiry
 from dashboard.treasury.checks.services import asking as checks
+from dashboard.treasury.matching.services import runs as matching
 from dashboard.treasury.movements import outbox as movement_outbox
 from dashboard.treasury.movements import services as movements
 from dashboard.treasury.positions import jobs as positions
 from dashboard.treasury.statements import inbox
 from dashboard.web.logs import log
 
+#: business days back that statements are matched for by themselves; older ones are run by hand
+DAYS_MATCHED = 5
 #: incoming requests that one run takes up
 MOST_AT_ONCE = 500
 
@@ -236,6 +240,15 @@ def compare_sumsub(_settings: Settings) -> dict[str, int]:
     return {"connected": 1}
 
 
+def match_statements(_settings: Settings) -> dict[str, int]:
+    """Ask for match runs where a statement of the last days came, or got lines since it was matched."""
+    asked = 0
+    for view in business_days.closed(limit=DAYS_MATCHED):
+        with transaction():
+            asked += matching.run_due(view.day, by=system("the scheduler"))
+    return {"asked": asked}
+
+
 def end_days(settings: Settings) -> dict[str, int]:
     """End the business days that are over and write their snapshots; a snapshot that a lost run left out is written.
 
@@ -290,6 +303,8 @@ JOBS = (
         "Load rates", "Takes reference rates from the folder of the data directory."),
     Job("import-statements", Often("*"), import_statements,
         "Import statements", "Takes in what banks laid into the folder of statements."),
+    Job("match-statements", Often("*/10"), match_statements,
+        "Match statements", "Runs the rules of matching where statements of the last days came or got lines."),
     Job("watch-desk", Often("*/5"), watch_desk,
         "Watch the desk", "Warns of unrecognized money that waits too long; opens again what was kept until today."),
     Job("sweep-documents", Often("37"), sweep_documents,

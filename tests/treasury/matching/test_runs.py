@@ -149,9 +149,17 @@ def test_a_matched_line_keeps_its_import(desk: Desk, treasurer: Actor) -> None:
     assert matches.of_import(import_id) == 0
 
 
-def test_a_run_is_asked_for_where_a_statement_came(desk: Desk) -> None:
-    desk.file(Told(10))
+def test_a_run_is_asked_for_where_a_statement_or_a_line_came(desk: Desk) -> None:
+    desk.file(Told(10), Told(333))
+    desk.ledger(333)
     day = desk.close()
     with transaction():
-        asked = runs.run_due(day, by=system())
-    assert asked in {0, 1}
+        before = runs.run_due(day, by=system())
+        again = runs.run_due(day, by=system())
+    assert (before, again) == (1, 1), "one that waits is the answer"
+    desk.run(day)
+    with transaction():
+        assert runs.run_due(day, by=system()) == 0
+    desk.file(Told(20), day=day)
+    with transaction():
+        assert runs.run_due(day, by=system()) == 1

@@ -59,7 +59,7 @@ def latest_day() -> date | None:
     return found[0].day if found else None
 
 
-def place_in(view: BankAccountView, day: date, **more: str | None) -> str:
+def place_in(view: BankAccountView, day: date, **more: Any) -> str:
     """The address of a point."""
     return url_for("reconciliation.point", account=view.id, day=day.isoformat(), **more)
 

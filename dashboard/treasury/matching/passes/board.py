@@ -131,8 +131,8 @@ class Board:
         run(
             "CREATE TEMP TABLE cand ON COMMIT DROP AS"
             " SELECT DISTINCT ON (c.ln, c.bn) c.ln, c.bn, c.gap, c.why, c.certain, l.booked AS l_on, b.booked AS b_on,"
-            " coalesce(b.ref, '') || ' ' || coalesce(b.e2e, '') || ' ' || coalesce(b.party, '') || ' '"
-            " || coalesce(b.said, '') AS tie"
+            " concat_ws(' ', b.ref, b.e2e, b.batch, b.party, b.name,"
+            " array_to_string(b.refs, ' '), b.said) AS tie"
             f" FROM ({query}) AS c JOIN {self.left_l} l ON l.n = c.ln JOIN {self.left_b} b ON b.n = c.bn"
             " WHERE NOT EXISTS (SELECT 1 FROM refused r WHERE r.transaction_id = l.id AND r.line_id = b.id)"
             " ORDER BY c.ln, c.bn, c.gap, c.why",

@@ -143,7 +143,7 @@ _ORDER = (
 _IN_QUEUE = sa.and_(QueueItem.queue == QUEUE, QueueItem.object_id == ReconBreak.id, QueueItem.closed_at.is_(None))
 
 
-def _query() -> sa.Select[Any]:
+def _query() -> sa.Select[*tuple[Any, ...]]:
     return (
         sa.select(
             ReconBreak, BankAccount.name, BankAccount.number, QueueItem.assignee_id, QueueItem.due_at,
@@ -157,7 +157,9 @@ def _query() -> sa.Select[Any]:
     )  # fmt: skip
 
 
-def _narrowed(query: sa.Select[Any], chosen: BreakFilter, reader: UUID | None) -> sa.Select[Any]:
+def _narrowed(
+    query: sa.Select[*tuple[Any, ...]], chosen: BreakFilter, reader: UUID | None
+) -> sa.Select[*tuple[Any, ...]]:
     if chosen.bank_account_id is not None:
         query = query.where(ReconBreak.bank_account_id == chosen.bank_account_id)
     if chosen.day is not None:

@@ -49,7 +49,7 @@ def pick(place: Place, *, lines: Sequence[UUID], transactions: Sequence[UUID], w
         errors.append(FieldError("lines", f"Pick at most {MOST_PICKED} rows.", "tooMany"))
     if errors:
         raise Invalid(errors)
-    amounts = dict(
+    amounts: dict[UUID, int] = dict(
         session()
         .execute(
             sa.select(StatementLine.id, StatementLine.amount_minor).where(
@@ -62,7 +62,7 @@ def pick(place: Place, *, lines: Sequence[UUID], transactions: Sequence[UUID], w
     )  # fmt: skip
     if len(amounts) != len(set(lines)):
         raise Invalid.one("lines", "A line is not one of this bank account, or does not count.", "unknown")
-    rows = dict(
+    rows: dict[UUID, int] = dict(
         session()
         .execute(
             sa.select(

@@ -37,6 +37,17 @@ from dashboard.treasury.statements.models import Statement
 Teller = Callable[[int, int, int, int], None]
 
 
+#: a line that no match, no proposal and no break tells of: it came after the last run
+_UNTOLD = sa.text(
+    "SELECT EXISTS (SELECT 1 FROM open_item o WHERE o.bank_account_id = :bank AND o.side = 'bank'"
+    " AND o.booking_date <= :day"
+    " AND NOT EXISTS (SELECT 1 FROM recon_break b WHERE b.line_id = o.item_id"
+    "  AND (b.state <> 'resolved' OR b.resolution = 'accepted'))"
+    " AND NOT EXISTS (SELECT 1 FROM recon_match m JOIN match_line l ON l.match_id = m.id"
+    "  WHERE m.bank_account_id = :bank AND m.state = 'proposed' AND l.line_id = o.item_id))"
+)
+
+
 def _unheard(_place: int, _of: int, _done: int, _total: int) -> None:
     """Nobody listens."""
 
@@ -84,22 +95,21 @@ def ask(bank_account_id: UUID, day: date, *, dry: bool, by: Actor) -> MatchRun:
 
 
 def run_due(day: date, *, by: Actor) -> int:
-    """Ask for a run of every bank account that has a statement of that day and was not run since it came; gives how
-    many."""
+    """Ask for a run of every bank account that has a statement of that day and was not run yet, or has got lines since;
+    gives how many."""
     asked = 0
     for view in register.accounts():
         if view.settlement_account_id is None or register.not_a_reconciliation_day(view, day) is not None:
             continue
-        statement = statement_of(view.id, day)
-        if statement is None:
+        if statement_of(view.id, day) is None:
             continue
-        last = session().scalar(
-            sa.select(sa.func.max(MatchRun.finished_at)).where(
+        ran = session().scalar(
+            sa.select(sa.literal(1)).where(
                 MatchRun.bank_account_id == view.id, MatchRun.day == day, MatchRun.dry.is_(False),
                 MatchRun.state == RunState.FINISHED.value,
-            )
+            ).limit(1)
         )  # fmt: skip
-        if last is None or last < statement.created_at:
+        if ran is None or session().scalar(_UNTOLD, {"bank": view.id, "day": day}):
             ask(view.id, day, dry=False, by=by)
             asked += 1
     return asked
