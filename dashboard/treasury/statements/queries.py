@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -194,6 +194,14 @@ def imports(
         query = query.where(table.id > after)
     found = list(session().scalars(query))
     return found[::-1] if after else found
+
+
+def all_imports(*, state: str | None = None) -> Iterator[StatementImport]:
+    """Newest first, in pieces."""
+    query = sa.select(StatementImport).order_by(StatementImport.id.desc())
+    if state is not None:
+        query = query.where(StatementImport.state == state)
+    yield from session().scalars(query.execution_options(yield_per=500))
 
 
 def one_import(import_id: UUID) -> StatementImport:

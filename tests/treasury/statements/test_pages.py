@@ -112,6 +112,16 @@ def test_refused_rows_are_shown_and_downloaded(treasurer_browser: FlaskClient, d
     assert treasurer_browser.get(f"{there}/refused.xlsx").status_code == 200
 
 
+def test_the_list_of_files_is_exported_as_it_is_filtered(treasurer_browser: FlaskClient, desk: Desk) -> None:
+    bank_account()
+    desk.take(GOOD, "day.xml")
+    sheet = treasurer_browser.get(f"{BASE}/files.csv").text
+    assert "day.xml" in sheet and "# rows: 1" in sheet
+    assert "# rows: 0" in treasurer_browser.get(f"{BASE}/files.csv?state=failed").text
+    assert treasurer_browser.get(f"{BASE}/files.xlsx").status_code == 200
+    assert treasurer_browser.get(f"{BASE}/files.doc").status_code == 422
+
+
 def test_entries_are_exported(treasurer_browser: FlaskClient, desk: Desk) -> None:
     bank_account()
     desk.take(GOOD)

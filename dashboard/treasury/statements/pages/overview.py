@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from dashboard.treasury.statements.forms import ACCEPTED, UploadForm
 from dashboard.treasury.statements.pages import words
 from dashboard.treasury.statements.pages.blueprint import statements
 from dashboard.treasury.statements.services import mappings
+from dashboard.web.exports import Column, Format, Kind, Listing, about, answer
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
 
 
@@ -89,6 +91,37 @@ def page(form: UploadForm | None = None, *, status: int = 200, imported: Any = N
         ),
         400 if day_error and status == 200 else status,
     )
+
+
+_FILES = (
+    Column("file_name", "File", share=2),
+    Column("created_at", "Came", Kind.MOMENT),
+    Column("created_by", "By"),
+    Column("source", "Source", share=0.6),
+    Column("format", "Format", share=0.6),
+    Column("statements", "Statements", Kind.NUMBER, 0.5),
+    Column("entries", "Entries", Kind.NUMBER, 0.5),
+    Column("repeated", "Told before", Kind.NUMBER, 0.5),
+    Column("refused", "Refused", Kind.NUMBER, 0.5),
+    Column("state", "State", share=0.6),
+    Column("reason", "Why it failed", share=2),
+)
+
+
+@statements.get("/files.<form>")
+@requires(Permission.TREASURY_READ)
+def export_files(form: str) -> Response:
+    """The list of files as it is filtered."""
+    chosen = request.args.get("state", "")
+    state = chosen if chosen in words.STATES else None
+    filters = [("State", words.STATES[state][1])] if state else []
+    listing = Listing(about("Statement files", filters=filters, by=current_actor().name), _FILES)
+
+    def rows() -> Iterable[dict[str, Any]]:
+        for row in queries.all_imports(state=state):
+            yield {column.key: getattr(row, column.key) for column in _FILES}
+
+    return answer(listing, rows, Format.named(form))
 
 
 def upload_form(form: UploadForm | None = None) -> UploadForm:

@@ -212,7 +212,9 @@ class Staging:
         )
         row.entries, row.booked_minor = count, int(booked)
         row.opening_minor, row.closing_minor = told.opening_minor, told.closing_minor
-        row.last_day = told.closing_on or head.last_day or last or head.first_day or head.created_on or row.last_day
+        # a period that ends before what was booked in it is none
+        ends = [each for each in (head.last_day, last) if each is not None]
+        row.last_day = told.closing_on or max(ends, default=None) or head.first_day or head.created_on or row.last_day
         row.first_day = _first_day(head, first, row.last_day)
         row.tie_out = _tie_out(row).value
         row.key = _key(row)
