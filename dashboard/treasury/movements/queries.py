@@ -63,15 +63,6 @@ def leg_sql(side: str, amount: str) -> str:
     )
 
 
-def payments_sql() -> str:
-    """SQL that gives the ids of payments that are movements of the house's own, and those that booked them back: what
-    is neither owed to clients nor posted out for them, and is left out of a requirement."""
-    return (
-        "SELECT m.payment_id FROM own_movement m WHERE m.payment_id IS NOT NULL"
-        " UNION ALL SELECT m.reversal_id FROM own_movement m WHERE m.reversal_id IS NOT NULL"
-    )
-
-
 @dataclass(frozen=True)
 class MovementView:
     """A movement with the names of its two bank accounts and their pools. Amounts in minor units."""
