@@ -86,8 +86,9 @@ def _query() -> sa.Select[*tuple[Any, ...]]:
         BankAccount.id, BankAccount.provider, BankAccount.name, BankAccount.number, BankAccount.currency,
         TreasuryAccount.pool, TreasuryAccount.purpose, TreasuryAccount.designated_from, TreasuryAccount.designated_to,
         TreasuryAccount.statement_format, TreasuryAccount.expected_at, TreasuryAccount.calendar,
-        TreasuryAccount.closed_on, _settlement.id, _suspense.id, TreasuryAccount.version, _transit.id,
-        TreasuryAccount.changed_at,
+        TreasuryAccount.closed_on, _settlement.id.label("settlement_account_id"),
+        _suspense.id.label("suspense_account_id"), TreasuryAccount.version,
+        _transit.id.label("in_transit_account_id"), TreasuryAccount.changed_at,
     ).outerjoin(TreasuryAccount, TreasuryAccount.bank_account_id == BankAccount.id)  # fmt: skip
     for side, type in (
         (_settlement, AccountType.SETTLEMENT), (_suspense, AccountType.SUSPENSE), (_transit, AccountType.IN_TRANSIT),
@@ -99,7 +100,7 @@ def _query() -> sa.Select[*tuple[Any, ...]]:
 def _views(query: sa.Select[*tuple[Any, ...]]) -> list[BankAccountView]:
     home = clock.calendar().country
     return [
-        BankAccountView(*row[:11], row[11] or home, *row[12:15], row[15] or 0, *row[16:])
+        BankAccountView(**{**row._mapping, "calendar": row.calendar or home, "version": row.version or 0})
         for row in session().execute(query)
     ]
 

@@ -27,7 +27,8 @@ from dashboard.ledger.services import accounts, adjusting, days, payments
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.settings import Settings
 from dashboard.staff import services as staff
-from dashboard.transfers.models import ProviderFile
+from dashboard.transfers import inbox
+from dashboard.transfers.models import IncomingRequest, ProviderFile
 from dashboard.transfers.providers.files import Files
 from dashboard.transfers.providers.port import Credit, NotSent
 from dashboard.transfers.services import providers
@@ -40,6 +41,7 @@ from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.register.services import Entry, ask_to_change
 from tests.conftest import PASSWORD, People
+from tests.transfers.test_iso20022 import camt_file, detail, entry
 from tests.treasury.approving import bank_account, registered
 from tests.treasury.register.telling import told
 
@@ -425,6 +427,27 @@ def test_a_credit_that_is_a_movement_arriving_is_no_receipt(
     for other in ({"remittance": "topup"}, {"amount_minor": 40_01}, {"currency": "pln"}, {"provider": "elsewhere"},
                   {"reversal": True}):  # fmt: skip
         assert not own_money.is_ours(replace(credit, **other)), other
+
+
+def test_a_bank_that_tells_of_an_arriving_movement_has_it_booked_once(
+    app: Flask, by_file: tuple[BankAccountView, BankAccountView], settings: Settings, maker: Actor, senior: Actor,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    _, safe = by_file
+    movement = asked(*by_file, way=Way.FILE, by=maker)
+    approved(movement, by=senior)
+    outbox.send_due(settings, by=system())
+    entries = entry("40.00", ref="B-1", details=detail("40.00", end_to_end=movement.reference)) + entry(
+        "13.00", ref="B-2", details=detail("13.00")
+    )
+    folder = settings.instance_path / "inbox" / "bank-files"
+    for name in (inbox.DONE, inbox.FAILED):
+        (folder / name).mkdir(parents=True)
+    # without the lock of a provider's inbox, which needs a connection of its own
+    inbox._read_file("bank-files", camt_file(folder, entries, account=safe.number), by=system(), stop=None)
+    told_of = session().scalars(sa.select(IncomingRequest.amount_minor)).all()
+    assert told_of == [13_00]
+    assert lies(safe) == 40_00
 
 
 def test_what_the_bank_refused_is_booked_back_by_two(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date, time, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from dashboard import clock
+from dashboard import clock, settings
 from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.approvals import services as approvals
@@ -366,3 +368,31 @@ def test_the_calendar_of_another_country_is_counted_with_ours(app: Flask) -> Non
     assert all(
         queries.not_a_reconciliation_day(view, back + timedelta(days=gap)) for gap in range(1, (day - back).days)
     )
+
+
+def test_the_owner_of_the_tables_lays_down_first_rows_and_changes_none(
+    app: Flask, configured: settings.Settings
+) -> None:
+    url = configured.migration_database_url.replace("+psycopg", "", 1)
+    bank = new_id()
+    with psycopg.connect(url) as connection, contextlib.suppress(_TakenBack):
+        with connection.transaction():
+            connection.execute(
+                "INSERT INTO bank_account (id, provider, name, number, currency, created_at)"
+                " VALUES (%s, 'bank-test', 'Test', 'LAID-DOWN', 'eur', now())", [bank]
+            )  # fmt: skip
+            connection.execute(
+                "INSERT INTO treasury_account (bank_account_id, purpose, calendar, changed_at)"
+                " VALUES (%s, 'ownFunds', 'LT', now())", [bank]
+            )  # fmt: skip
+            [kept] = connection.execute(
+                "SELECT version, approval_id FROM treasury_account_version WHERE bank_account_id = %s", [bank]
+            ).fetchall()
+            assert kept == (1, None)
+            with pytest.raises(psycopg.errors.IntegrityConstraintViolation), connection.transaction():
+                connection.execute("UPDATE treasury_account SET calendar = 'PL', version = 2")
+            raise _TakenBack
+
+
+class _TakenBack(Exception):
+    """Nothing of it stays."""

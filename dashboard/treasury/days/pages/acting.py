@@ -23,7 +23,7 @@ def _acted(verb: Any, told: str, pool: str, currency: str, day: str) -> Any:
     try:
         with transaction():
             verb(pool, currency, wanted, by=current_actor())
-    except (Conflict, Forbidden, Refused) as refusal:
+    except (Conflict, Forbidden, Invalid, Refused) as refusal:
         form = ReopenForm(formdata=None)
         form.form_errors = [refusal.message]
         return shown(pool, currency, wanted, form, status=refusal.status)

@@ -148,6 +148,6 @@ def difference(before: Entry | None, after: Entry) -> tuple[dict[str, str], dict
     """Only what changes, in words: before and after."""
     old, new = in_words(before), in_words(after)
     if before is None:
-        return old, {"Register": "registered", **new}
+        return old, {"Register": "registered", **{label: said for label, said in new.items() if said != "none"}}
     changed = [label for label in new if old[label] != new[label]]
     return {label: old[label] for label in changed}, {label: new[label] for label in changed}
