@@ -57,9 +57,10 @@ def run(look: Look) -> Answer:
                 continue
             # the ledger's settlement account mirrors the bank: an asset, hence negative
             booked = -ledger[account_id].posted
-            explained: Explained | None = Explained(0, 0)
-            if _explains and booked != statement.closing_minor:
-                explained = _explains[0](one.account.id, look.day)
+            # asked for also where both agree: a break and a timing item may even one another out
+            explained = _explains[0](one.account.id, look.day) if _explains else Explained(0, 0)
+            if explained is None and booked == statement.closing_minor:
+                explained = Explained(0, 0)
             if explained is None:
                 unmatched.append(one.account.said)
                 continue

@@ -253,6 +253,19 @@ def test_what_matching_explains_is_no_finding_and_breaks_are(house: House, forge
     )
 
 
+def test_a_break_that_a_timing_item_evens_out_is_found_all_the_same(house: House, forgetting: None) -> None:
+    house.registered()
+    house.book.account(100_00)
+    house.end_day()
+    house.statement(100_00)
+    known: list[Explained | None] = [Explained(timing=-4_00, breaks=4_00)]
+    settlement.learn(lambda _account, _day: known[0])
+    assert Run(house).one("settlement").cause == "breaks"
+    # nothing to explain, and nobody has matched yet
+    known[0] = None
+    assert "settlement" in Run(house).outcomes("passed")
+
+
 def test_events_that_nobody_processed_are_found_by_name(house: House, forgetting: None) -> None:
     house.end_day()
     event, asked = new_id(), []
