@@ -88,7 +88,7 @@ def count_for(actor: Actor, calendar: BusinessCalendar) -> QueueCount:
 
 
 @lru_cache(maxsize=64)
-def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[tuple[int]]:
+def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[int]:
     """How many `_for` finds. Built once for each role: building it takes longer than the database needs to answer."""
     me = sa.bindparam("me", type_=ApprovalRequest.maker_id.type)
     query = sa.select(sa.func.count()).where(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -115,7 +114,7 @@ def waiting_in(queues: Sequence[str], *, actor: Actor, at_most: int) -> dict[str
 
 
 @lru_cache(maxsize=64)
-def _waiting(queues: tuple[str, ...], sees_restricted: bool, at_most: int) -> sa.Select[Any] | sa.CompoundSelect[Any]:
+def _waiting(queues: tuple[str, ...], sees_restricted: bool, at_most: int) -> sa.Executable:
     """Built once for each role: building it takes longer than the database needs to answer."""
     counted = []
     for queue in queues:
