@@ -63,5 +63,12 @@ class Money:
 
     def __str__(self) -> str:
         """As a screen shows it: real minus sign, thousands separated, the currency's decimals."""
+        return f"{self.figure} {self.currency.upper()}"
+
+    @property
+    def figure(self) -> str:
+        """The same without the currency's code, for a column that has it beside."""
         sign = "−" if self.minor_units < 0 else ""
-        return f"{sign}{abs(self.amount):,.{DECIMALS[self.currency]}f} {self.currency.upper()}"
+        decimals = DECIMALS[self.currency]
+        whole, part = divmod(abs(self.minor_units), 10**decimals)
+        return f"{sign}{whole:,}.{part:0{decimals}d}" if decimals else f"{sign}{whole:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -52,10 +53,14 @@ def _known_to(actor: Actor) -> list[sa.ColumnElement[bool]]:
     return [ApprovalRequest.kind.not_in(hidden)] if hidden else []
 
 
+def _kinds_for(actor: Actor) -> tuple[str, ...]:
+    hidden = hidden_from(actor)
+    return tuple(kind.key for kind in registered() if actor.may(kind.permission) and kind.key not in hidden)
+
+
 def _for(actor: Actor) -> list[sa.ColumnElement[bool]]:
     """The same rule as services.why_not, as a condition."""
-    hidden = hidden_from(actor)
-    kinds = [kind.key for kind in registered() if actor.may(kind.permission) and kind.key not in hidden]
+    kinds = _kinds_for(actor)
     conditions = [
         *_open(),
         ApprovalRequest.kind.in_(kinds),
@@ -80,6 +85,26 @@ def count_for(actor: Actor, calendar: BusinessCalendar) -> QueueCount:
         ).where(*_for(actor))
     ).one()  # fmt: skip
     return QueueCount("approvals", total, None, 0, today, oldest, next_due, next_due)
+
+
+@lru_cache(maxsize=64)
+def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[int]:
+    """How many `_for` finds. Built once for each role: building it takes longer than the database needs to answer."""
+    me = sa.bindparam("me", type_=ApprovalRequest.maker_id.type)
+    query = sa.select(sa.func.count()).where(
+        ApprovalRequest.state == "requested",
+        ApprovalRequest.expires_at > sa.bindparam("moment", type_=ApprovalRequest.expires_at.type),
+        ApprovalRequest.kind.in_(kinds),
+        ApprovalRequest.maker_id != me,
+        ApprovalRequest.maker_owner_id.is_distinct_from(me),
+    )
+    return query if senior else query.where(ApprovalRequest.maker_senior.is_(True))
+
+
+def waiting_for(actor: Actor) -> int:
+    """The total of `count_for`, cheap enough for every page."""
+    found = session().scalar(_waiting(_kinds_for(actor), actor.senior), {"me": actor.id, "moment": clock.now()})
+    return found or 0
 
 
 def page(

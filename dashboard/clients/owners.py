@@ -6,18 +6,22 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from dashboard.clients import search
 from dashboard.clients.models import Client
-from dashboard.clients.queries import by_ids
 from dashboard.clock import calendar
 from dashboard.database import session
 from dashboard.ledger.owners import Directory, OwnerView
 
+_NAMES = sa.select(Client.id, Client.name).where(
+    Client.id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True))))
+)
+
 
 def _named(owner_ids: Iterable[UUID]) -> dict[UUID, OwnerView]:
-    found = by_ids(list(set(owner_ids)))
-    return {client_id: OwnerView(client.name, f"/clients/{client_id}") for client_id, client in found.items()}
+    found = session().execute(_NAMES, {"ids": list(set(owner_ids))})
+    return {client_id: OwnerView(name, f"/clients/{client_id}") for client_id, name in found}
 
 
 def _email(owner_id: UUID) -> str | None:

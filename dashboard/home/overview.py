@@ -153,8 +153,7 @@ def rail_counts(actor: Actor) -> dict[str, int | None]:
             shown = [queue for queue in queues_of(actor) if queue in RAIL_QUEUES]
             counted |= or_unknown(lambda: queries.waiting_in(shown, actor=actor, at_most=RAIL_LIMIT)) or {}
             if approvals.may_decide_anything(actor):
-                waiting = or_unknown(lambda: approvals.count_for(actor, calendar()))
-                counted[APPROVALS] = waiting.total if waiting else 0
+                counted[APPROVALS] = or_unknown(lambda: approvals.waiting_for(actor)) or 0
         g.rail_counts = counted
     return g.rail_counts  # type: ignore[no-any-return]
 

@@ -233,17 +233,16 @@ def sign_in(*, email: str, password: str, address: str | None, browser: str | No
     return SignedIn(member, opened, secret)
 
 
+_OF_COOKIE = (
+    sa.select(StaffMember, StaffSession)
+    .join(StaffSession, StaffSession.staff_id == StaffMember.id)
+    .where(StaffSession.secret_hash == sa.bindparam("digest", type_=StaffSession.secret_hash.type))
+)
+
+
 def session_of(secret: str, *, idle: timedelta, longest: timedelta) -> tuple[StaffMember, StaffSession] | None:
     """The member and session behind a cookie; None when it has ended in whatever way."""
-    row = (
-        session()
-        .execute(
-            sa.select(StaffMember, StaffSession)
-            .join(StaffSession, StaffSession.staff_id == StaffMember.id)
-            .where(StaffSession.secret_hash == _digest(secret))
-        )
-        .first()
-    )
+    row = session().execute(_OF_COOKIE, {"digest": _digest(secret)}).first()
     if row is None:
         return None
     member, current = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from flask import Flask
@@ -13,6 +14,7 @@ from dashboard.settings import Settings
 from dashboard.web.json import iso_utc
 
 
+@lru_cache(maxsize=4096)
 def day(value: date | None) -> str:
     """13 Mar 2026"""
     return f"{value.day} {value:%b %Y}" if value else ""
@@ -20,7 +22,7 @@ def day(value: date | None) -> str:
 
 def utc_title(moment: datetime) -> str:
     """2026-03-13 06:42 UTC"""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{moment.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
 
 
 def span(length: timedelta) -> str:

@@ -200,6 +200,11 @@ class _Load:
             for statement in rebuild:
                 connection.execute(statement)
         connection.execute("ALTER TABLE client ENABLE TRIGGER client_risk_begins")
+        if large:
+            # without figures of what was just copied, its history is looked up row by row: an hour for a million
+            self.progress("Writing reviews and the history of risks")
+            connection.execute("SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2")
+            connection.execute(f"ANALYZE {', '.join(COLUMNS)}")
         reviews.write(connection, plan, self.settings)
         if plan.transactions:
             self._copy(transfers.write(connection, plan, Days(plan)).parcels())

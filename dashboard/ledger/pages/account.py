@@ -16,7 +16,16 @@ from dashboard.errors import Invalid
 from dashboard.ledger import numbers
 from dashboard.ledger.forms.account_list import PeriodQuery
 from dashboard.ledger.pages.blueprint import ledger
-from dashboard.ledger.pages.naming import badges, frozen_words, house_name, others, owner_views, short_number, what
+from dashboard.ledger.pages.naming import (
+    badges,
+    frozen_words,
+    house_name,
+    others,
+    owner_views,
+    short_number,
+    what,
+    with_owner,
+)
 from dashboard.ledger.queries import accounts as account_queries
 from dashboard.ledger.queries import statements
 from dashboard.ledger.queries.accounts import AccountView
@@ -65,8 +74,8 @@ def account(account_id: UUID) -> Response:
             earlier, later = _edges(account_id, asked, statement, position, bound)
     holds = statements.holds([account_id], limit=MOST_HOLDS + 1)
     entries = statement.entries if statement else ()
-    parties = others([*(hold.other for hold in holds), *(entry.other for entry in entries)], actor)
-    owner = owner_views([shown.owner_id], actor)
+    sides = [*(hold.other for hold in holds), *(entry.other for entry in entries)]
+    parties, owner = with_owner(sides, shown.owner_id, actor)
     frozen = shown.balances
     return page_or_fragment(
         "ledger/account.html",
@@ -75,7 +84,7 @@ def account(account_id: UUID) -> Response:
         account=shown,
         grouped=numbers.in_groups(shown.number),
         short=short_number(shown.number),
-        owner=owner.get(shown.owner_id) if shown.owner_id else None,
+        owner=owner,
         title=house_name(shown.type, shown.alias) if shown.owner_id is None else None,
         type_label=ACCOUNT_TYPE_LABELS[AccountType(shown.type)],
         badges=badges(shown),

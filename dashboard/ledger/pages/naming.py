@@ -75,8 +75,15 @@ def house_name(type: str, alias: str | None) -> str:
 
 def others(parties: Iterable[Counterparty], actor: Actor) -> dict[UUID, Named]:
     """The other sides by account, named in one query."""
+    return with_owner(parties, None, actor)[0]
+
+
+def with_owner(
+    parties: Iterable[Counterparty], owner_id: UUID | None, actor: Actor
+) -> tuple[dict[UUID, Named], OwnerView | None]:
+    """The other sides by account, and the owner of this one, named in one query for both."""
     known = {party.id: party for party in parties}
-    views = owner_views((party.owner_id for party in known.values()), actor)
+    views = owner_views([owner_id, *(party.owner_id for party in known.values())], actor)
     found = {}
     for party in known.values():
         owner = views.get(party.owner_id) if party.owner_id else None
@@ -85,7 +92,7 @@ def others(parties: Iterable[Counterparty], actor: Actor) -> dict[UUID, Named]:
         else:
             name = house_name(party.type, party.alias)
         found[party.id] = Named(name, f"/ledger/accounts/{party.id}", short_number(party.number), party.number, owner)
-    return found
+    return found, views.get(owner_id) if owner_id else None
 
 
 def what(description: str | None, parent_type: str, reverses: bool = False) -> str:

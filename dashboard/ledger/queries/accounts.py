@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from dashboard.database import session
 from dashboard.errors import NotFound
@@ -135,22 +136,24 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+_BALANCES = (
+    sa.select(
+        AccountBalance.account_id,
+        sa.func.sum(AccountBalance.posted),
+        sa.func.sum(AccountBalance.held),
+        sa.func.max(AccountBalance.limit_minor),
+        sa.func.max(AccountBalance.blocked_minor),
+        sa.func.bool_or(AccountBalance.debits_frozen),
+        sa.func.bool_or(AccountBalance.credits_frozen),
+    )
+    .where(AccountBalance.account_id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(Account.id.type))))
+    .group_by(AccountBalance.account_id)
+)
+
+
 def balances_of(account_ids: Iterable[UUID]) -> dict[UUID, Balances]:
     """Balances of accounts, in one query whatever their number; unknown ones are left out."""
-    row = AccountBalance
-    found = session().execute(
-        sa.select(
-            row.account_id,
-            sa.func.sum(row.posted),
-            sa.func.sum(row.held),
-            sa.func.max(row.limit_minor),
-            sa.func.max(row.blocked_minor),
-            sa.func.bool_or(row.debits_frozen),
-            sa.func.bool_or(row.credits_frozen),
-        )
-        .where(row.account_id.in_(list(account_ids)))
-        .group_by(row.account_id)
-    )
+    found = session().execute(_BALANCES, {"ids": list(account_ids)})
     return {
         account_id: Balances(int(posted), int(held), int(limit), int(blocked), debits, credits)
         for account_id, posted, held, limit, blocked, debits, credits in found
@@ -162,8 +165,14 @@ def _views(rows: Sequence[Any]) -> list[AccountView]:
     return [AccountView(**row._mapping, balances=balances[row.id]) for row in rows]
 
 
+_BY_ID = sa.select(*_COLUMNS).where(Account.id == sa.bindparam("id", type_=Account.id.type))
+
+
 def _one(*where: sa.ColumnElement[bool]) -> AccountView:
-    row = session().execute(sa.select(*_COLUMNS).where(*where)).one_or_none()
+    return _view(session().execute(sa.select(*_COLUMNS).where(*where)).one_or_none())
+
+
+def _view(row: Any) -> AccountView:
     if row is None:
         raise NotFound("There is no such account.", code="accountNotFound")
     return _views([row])[0]
@@ -171,7 +180,7 @@ def _one(*where: sa.ColumnElement[bool]) -> AccountView:
 
 def get(account_id: UUID) -> AccountView:
     """Raises NotFound."""
-    return _one(Account.id == account_id)
+    return _view(session().execute(_BY_ID, {"id": account_id}).one_or_none())
 
 
 def own(account_id: UUID, *, owner_id: UUID) -> AccountView:

@@ -1,1 +1,1 @@
-"""Money between the house's own bank accounts: asked by one, approved by another, in transit until both banks tell."""
+"""Money between own bank accounts: asked by one, approved by another, in transit until both banks say so."""
