@@ -145,6 +145,12 @@ def test_a_gap_of_balances_or_numbers_breaks_the_chain(desk: Desk, balance: str,
     assert gap.missing == ((2, 3) if number == 4 else None)
 
 
+def test_another_format_than_the_register_expects_is_told(desk: Desk) -> None:
+    bank_account(form="mt940")
+    desk.take(camt(TWO))
+    assert statements()[0].remarks == ["The register expects mt940 of this account, this is camt.053."]
+
+
 def test_an_account_by_its_own_number_and_an_overdrawn_one_are_read(desk: Desk) -> None:
     bank_account("0001234567")
     desk.take(camt(S([E("5.00", "-", ref="A")], "-1.00", "-6.00", account="0001234567")))

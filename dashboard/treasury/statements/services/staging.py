@@ -33,6 +33,8 @@ CHUNK = 1_000
 #: rows that could not be taken and are kept by name
 MOST_REFUSED = 1_000
 MOST_REMARKS = 20
+#: how the formats begin that a format of the register means
+_FAMILIES = {"camt": "camt", "mt940": "mt94", "csv": "csv"}
 
 _ENTRY = ("id", "statement_id", "bank_account_id", "number", "currency", "amount_minor", "status", "reversal",
           "booking_date", "value_date", "key", "fingerprint", "referenced", "bank_reference", "batch_reference", "code",
@@ -65,6 +67,7 @@ class Staging:
             raise NotFound("There is no such import.", code="importNotFound")
         self.id = import_id
         self.path = path
+        self.format = row.format
         self.read = 0
         self.account: BankAccountView | None = None
         self.statement: Statement | None = None
@@ -218,7 +221,7 @@ class Staging:
         row.first_day = _first_day(head, first, row.last_day)
         row.tie_out = _tie_out(row).value
         row.key = _key(row)
-        row.remarks = list(dict.fromkeys((*end.remarks, *told.remarks, *self._odd)))[:MOST_REMARKS]
+        row.remarks = _remarks(row.remarks, self._odd, self._unexpected(account), end.remarks, told.remarks)
         session().flush()
         session().execute(
             sa.update(StatementImport)
@@ -226,6 +229,12 @@ class Staging:
             .values(statements=StatementImport.statements + 1)
             .execution_options(synchronize_session=False)
         )
+
+    def _unexpected(self, account: BankAccountView) -> list[str]:
+        expected = account.statement_format
+        if expected is None or (self.format or "").startswith(_FAMILIES[expected]):
+            return []
+        return [f"The register expects {expected} of this account, this is {self.format}."]
 
     # --- entries ---------------------------------------------------------------------------------------------------
 
@@ -280,6 +289,9 @@ class Staging:
 
     def _write(self, row: StatementImport) -> None:
         self._flush()
+        if self.statement is not None and self._odd:
+            # a reader that goes on here does not see those entries again
+            self.statement.remarks = _remarks(self.statement.remarks, self._odd)
         refused, self._refused = self._refused, []
         session().refresh(row)
         if refused:
@@ -290,6 +302,10 @@ class Staging:
             ]
             row.failures = {"rows": kept}
             row.refused += len(refused)
+
+
+def _remarks(*groups: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(each for group in groups for each in group))[:MOST_REMARKS]
 
 
 def _copy(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
