@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -282,8 +282,3 @@ def accounts(
     for way in _IN_INDEX_ORDER:
         session().execute(sa.text(f"SET LOCAL {way} = on"))
     return [AccountRow(row.id, row.number, row.owner_id, Money(int(row.posted), currency), row.frozen) for row in rows]
-
-
-def computed_at(day: date) -> datetime | None:
-    """When the balances of the day were last added up."""
-    return session().scalar(sa.select(sa.func.max(ClientSum.computed_at)).where(ClientSum.day == day))
