@@ -3,7 +3,7 @@
 Each database holds the demo's clients and transactions of the last ninety days. First the heavy sums are measured,
 which run in the background: every client's balance added up, and the positions of the last business day worked out.
 Then the pages, whose goal is 100 ms in the server, and GL-29. What the pages ask the database is explained once: a
-sequential scan over accounts, balances or transactions is told, and fails the run.
+sequential scan over accounts, balances or transactions is told, and fails the run of a large database.
 
 BENCH_CLIENTS and BENCH_TRANSACTIONS make the larger database smaller.
 """
@@ -38,6 +38,8 @@ from dashboard.treasury.positions.services import working_out
 CLIENTS, TRANSACTIONS = 700_000, 10_000_000
 #: the smaller database has so many times fewer of both
 FEWER = 100
+#: clients from which on an index is always the shorter way
+SURE = 100_000
 GOAL_MS, GOAL_RATIO = 100, 1.5
 #: what grows with the house
 LARGE_TABLES = {"account", "account_balance", "daily_balance", "ledger_transaction", "payment", "client"}
@@ -108,7 +110,7 @@ def _listened(app: Flask) -> Iterator[list[tuple[str, Any]]]:
     heard: list[tuple[str, Any]] = []
 
     def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "WITH")):
+        if statement.lstrip().upper().startswith(("SELECT", "WITH", "SET LOCAL ENABLE_")):
             heard.append((statement, parameters))
 
     with app.app_context():
@@ -135,6 +137,9 @@ def _sequential(app: Flask, ask: Caller, address: str) -> list[str]:
     with app.app_context():
         connection = session().connection()
         for statement, parameters in heard:
+            if statement.upper().startswith("SET LOCAL"):
+                connection.exec_driver_sql(statement)
+                continue
             row = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
             (plan,) = row if isinstance(row, list) else json.loads(row)
             found += [f"{table}: {' '.join(statement.split())[:120]}" for table in _scans(plan["Plan"])]
@@ -179,4 +184,5 @@ def run(bench: Bench) -> None:
         mark = "!" if slow > GOAL_MS or slow / fast > GOAL_RATIO else ""
         print(f"{name:36}{slow:>10.1f}{fast:>10.1f}{slow / fast:>8.1f}{mark}", flush=True)
     print("sequential scans over large tables: " + ("none" if not told else "\n  " + "\n  ".join(told)), flush=True)
-    assert not told, told
+    # the database rightly reads a small table whole
+    assert not told or large[0] < SURE, told

@@ -45,23 +45,6 @@ CREATE TRIGGER position_account_is_never_emptied BEFORE TRUNCATE ON position_acc
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
-#: a prepared day has the figures that were prepared
-PREPARED_GUARD = """
-CREATE FUNCTION treasury_day_has_figures() RETURNS trigger LANGUAGE plpgsql
-    SET search_path = pg_catalog, public, pg_temp AS $$
-BEGIN
-    IF NEW.state = 'signed' AND NOT EXISTS (
-        SELECT 1 FROM treasury_position WHERE treasury_day_id = NEW.id AND frozen_at IS NOT NULL
-    ) THEN
-        RAISE EXCEPTION 'a day is signed with the figures of its preparation'
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_signed_with_figures';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER treasury_day_signed_with_figures BEFORE UPDATE OF state ON treasury_day
-    FOR EACH ROW EXECUTE FUNCTION treasury_day_has_figures();
-"""
-
 #: a threshold is as two people decided
 THRESHOLD_GUARD = """
 CREATE FUNCTION treasury_threshold_guard() RETURNS trigger LANGUAGE plpgsql
@@ -282,7 +265,6 @@ def upgrade() -> None:
     )
 
     op.execute(POSITION_GUARD)
-    op.execute(PREPARED_GUARD)
     op.execute(THRESHOLD_GUARD)
     for table in ("position_action", "evidence_pack"):
         append_only(table)

@@ -116,8 +116,7 @@ def of_day(day: date) -> list[Position]:
     known = {position.pair: position for position in stored(versions.values()).values()}
     changed = changed_at()
     fresh = bool(known) and all(
-        pair in known and (known[pair].frozen or changed is None or changed < known[pair].computed_at)
-        for pair in versions
+        pair in known and (known[pair].frozen or _fresh(known[pair], changed)) for pair in versions
     )
     if not fresh:
         # one that is prepared keeps its figures; the others are worked out as of now
@@ -141,12 +140,16 @@ def of_version(version: TreasuryDay) -> Position | None:
 def one(pool: str, currency: str, day: date) -> Position:
     """Of one pool and currency, as it stands."""
     version = days.current(pool, currency, day)
-    if version is not None and version.state in {DayState.PREPARED, DayState.SIGNED}:
-        found = of_version(version)
-        if found is not None:
-            return found
+    known = of_version(version) if version is not None else None
+    if known is not None and (known.frozen or _fresh(known, changed_at())):
+        return known
     (now,) = figures(day, only=(pool, currency))
     return Position(now, version, clock.now(), frozen=False)
+
+
+def _fresh(known: Position, changed: datetime | None) -> bool:
+    """Whether nothing that it is made of has changed since it was worked out."""
+    return changed is None or changed < known.computed_at
 
 
 def last_day() -> date | None:

@@ -29,6 +29,10 @@ def add_up(day: date, currency: str) -> None:
     A million accounts take seconds. Raises Refused `snapshotMissing`.
     """
     _require_snapshot(day)
+    _add_up(day, currency)
+
+
+def _add_up(day: date, currency: str) -> None:
     # nobody waits for it; a page that cannot wait derives the sums
     session().execute(sa.text("SET LOCAL statement_timeout = 0"))
     moment = clock.now()
@@ -67,13 +71,10 @@ def work_out(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryPosit
 
 
 def freeze(version: TreasuryDay, by: Actor) -> None:
-    """What preparing a day computes: each client's balance added up, all figures stored for good.
-
-    Raises Refused `snapshotMissing`.
-    """
-    _require_snapshot(version.day)
+    """What preparing a day computes: each client's balance added up, all figures stored for good. The day has ended;
+    where its snapshot is not written yet, this takes longer."""
     if (version.pool, version.currency) not in clients.kept(version.day):
-        add_up(version.day, version.currency)
+        _add_up(version.day, version.currency)
     _store(version, freeze=True, by=by)
 
 
