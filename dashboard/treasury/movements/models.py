@@ -44,6 +44,8 @@ class OwnMovement(Base):
     #: booking dates of the two statement legs, as soon as the banks told them
     left_on: Mapped[date | None]
     arrived_on: Mapped[date | None]
+    #: when statements were last looked through for its legs
+    looked_at: Mapped[datetime | None]
     #: the payment that booked it back
     reversal_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payment.id"))
     ended_at: Mapped[datetime | None]

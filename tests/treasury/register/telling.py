@@ -18,7 +18,7 @@ def told(view: BankAccountView, minor: int, day: date, *, matchable: bool = True
         for row in (
             StatementImport(id=ids[0], file_name="x.xml", sha256=ids[0].hex * 2, size=1, format="camt.053",
                             source="page", state="imported", created_at=moment, created_by_kind="system",
-                            created_by="test", failures={}),
+                            created_by="test", finished_at=moment, failures={}),
             Statement(id=ids[1], import_id=ids[0], bank_account_id=view.id, currency=view.currency, kind="statement",
                       key=ids[1].hex, last_day=day, standing=True, created_at=moment, remarks=[]),
             StatementEntry(id=ids[2], statement_id=ids[1], bank_account_id=view.id, number=1, currency=view.currency,

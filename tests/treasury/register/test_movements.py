@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,7 +36,7 @@ from dashboard.transfers.services import providers
 from dashboard.transfers.services.incoming import own_money
 from dashboard.treasury.movements import outbox, queries, services
 from dashboard.treasury.movements.models import OwnMovement
-from dashboard.treasury.movements.services import fitting
+from dashboard.treasury.movements.services import fitting, settling
 from dashboard.treasury.movements.vocabulary import MovementKind, MovementState, Way
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
@@ -401,6 +402,22 @@ def test_both_statement_legs_settle_a_movement_by_reference(
     assert services.look(by=system()) == {"told": 0, "settled": 0}
     view = queries.movement(movement.id)
     assert (view.state, view.arrived_on) == (MovementState.SETTLED, day)
+
+
+def test_statements_are_looked_through_once_for_each_import(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    movement = sent(own, safe, maker, senior)
+    day = clock.calendar().today()
+    told(own, -1_00, day, end_to_end_id=movement.reference)
+    services.look(by=system())
+    monkeypatch.setattr(settling, "COMMITTED_WITHIN", timedelta(0))
+    first = session().scalar(sa.select(OwnMovement.looked_at))
+    services.look(by=system())
+    assert session().scalar(sa.select(OwnMovement.looked_at)) == first
+    told(own, -40_00, day, end_to_end_id=movement.reference)
+    assert services.look(by=system()) == {"told": 1, "settled": 0}
 
 
 def test_references_of_both_legs_are_there_to_be_matched(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from dashboard import clock
@@ -14,6 +16,8 @@ from dashboard.treasury.movements.vocabulary import MovementState
 
 #: movements that one look takes up
 MOST = 500
+#: an import that says when it finished is seen by others no later than this
+COMMITTED_WITHIN = timedelta(minutes=1)
 
 
 _LOOK = sa.text(
@@ -21,8 +25,9 @@ _LOOK = sa.text(
     " FROM own_movement m"
     f" LEFT JOIN LATERAL ({leg_sql('from', '-m.amount_minor')}) AS o ON true"
     f" LEFT JOIN LATERAL ({leg_sql('to', 'm.amount_minor')}) AS i ON true"
-    " WHERE m.state = 'sent'"
-    " AND (m.left_on IS NULL AND o.booking_date IS NOT NULL OR m.arrived_on IS NULL AND i.booking_date IS NOT NULL)"
+    # millions of lines are looked through once for an import, and not each time that somebody looks
+    " WHERE m.state = 'sent' AND (m.looked_at IS NULL OR m.looked_at < ("
+    "   SELECT max(s.finished_at) FROM statement_import s WHERE s.state = 'imported') + CAST(:grace AS interval))"
     " ORDER BY m.id LIMIT :most"
 )
 
@@ -33,12 +38,17 @@ def look(*, by: Actor) -> dict[str, int]:
     Safe to run several times at once.
     """
     told = settled = 0
-    for row in session().execute(_LOOK, {"most": MOST}).all():
+    moment = clock.now()
+    for row in session().execute(_LOOK, {"most": MOST, "grace": COMMITTED_WITHIN}).all():
         movement = session().get(OwnMovement, row.id, with_for_update=True, populate_existing=True)
         if movement is None or movement.state != MovementState.SENT:
             continue
         before = (movement.left_on, movement.arrived_on)
+        movement.looked_at = moment
         movement.left_on, movement.arrived_on = before[0] or row.left_on, before[1] or row.arrived_on
+        if before == (movement.left_on, movement.arrived_on):
+            session().flush()
+            continue
         told += sum(old != new for old, new in zip(before, (movement.left_on, movement.arrived_on), strict=True))
         if movement.left_on is not None and movement.arrived_on is not None:
             movement.state, movement.ended_at = MovementState.SETTLED.value, clock.now()
