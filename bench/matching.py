@@ -31,11 +31,12 @@ DAY = date(2026, 3, 12)
 
 #: every thousandth part of a side: 5 with another amount, 5 missing there, and 5 of the bank's own
 _SIDES = """
-INSERT INTO side_{side} (n, id, amount, booked, valued, e2e)
+INSERT INTO side_{side} (n, id, amount, booked, valued, e2e, party)
 SELECT i, gen_random_uuid(), CASE WHEN i % 2 = 0 THEN 1 ELSE -1 END * (100 + i % 99991)
        + CASE WHEN '{side}' = 'b' AND i % 200 = 1 THEN -7 ELSE 0 END,
        CAST(:day AS date), CAST(:day AS date),
-       CASE WHEN i % 200 = 2 THEN '{side}ONLY' ELSE 'CH' END || lpad(i::text, 10, '0')
+       CASE WHEN i % 200 = 2 THEN '{side}ONLY' ELSE 'CH' END || lpad(i::text, 10, '0'),
+       CASE WHEN i % 200 = 2 THEN '{side}' ELSE 'LT' END || i
 FROM generate_series(1, :rows) AS i
 """
 _JOIN = """
@@ -46,7 +47,7 @@ FROM side_l l FULL OUTER JOIN side_b b ON b.e2e = l.e2e
 
 
 def _settings() -> None:
-    for setting in ("statement_timeout = 0", "lock_timeout = 0", "work_mem = '128MB'"):
+    for setting in ("statement_timeout = 0", "lock_timeout = 0", "work_mem = '256MB'", "jit = off"):
         execute(f"SET LOCAL {setting}")
 
 

@@ -41,7 +41,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=6 * 366)
 
 COLUMNS = """
 SELECT c.table_name, c.column_name, c.data_type, c.is_nullable = 'YES',
-       c.column_default IS NOT NULL OR c.is_identity = 'YES'
+       c.column_default IS NOT NULL OR c.is_identity = 'YES' OR c.is_generated = 'ALWAYS'
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
 WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position
 """

@@ -15,7 +15,9 @@ _DIGITS = "lpad(to_hex({0}), 6, '0')"
 
 _PAIRS = f"""
 WITH one AS (
-    SELECT {_ID.format(_DIGITS.format("row_number() OVER ()"))} AS id, p.certain, p.pass, p.why, l.amount,
+    SELECT {_ID.format(_DIGITS.format("row_number() OVER ()"))} AS id, p.certain, p.pass, l.amount,
+           coalesce(p.why, CASE WHEN l.e2e = b.e2e THEN 'end-to-end reference ' || l.e2e
+                                ELSE 'provider reference ' || l.ref END) AS why,
            l.id AS transaction_id, l.booked AS l_on, b.id AS line_id, b.booked AS b_on
     FROM pair p JOIN side_l l ON l.n = p.ln JOIN side_b b ON b.n = p.bn
 ), made AS (

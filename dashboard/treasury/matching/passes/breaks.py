@@ -14,6 +14,8 @@ _INTEREST = "(interest|odsetki|pal[uū]kan|intress|zins|int[eé]r[eê]ts|procent
 
 def find(board: Board, *, booked_before: date) -> None:
     """Fill `brk`. Ledger rows alone that were booked or valued on or after `booked_before` still have time."""
+    for table in ("pair", "multi"):
+        run(f"ANALYZE {table}")
     _same_reference(board)
     _twice_at_bank(board)
     _twice_in_ledger(board)
@@ -53,11 +55,19 @@ def _twice_in_ledger(board: Board) -> None:
 
 def _beside_pairs(board: Board, side: str, column: str, kind: BreakKind) -> None:
     left = board.left_l if side == "l" else board.left_b
-    run(
-        f"INSERT INTO brk (kind, {side}n, twin) SELECT DISTINCT ON (w.n) '{kind}', w.n, s.id FROM {left} w"
+    run("DROP TABLE IF EXISTS pg_temp.odd")
+    few = run(
+        f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT w.n, w.{column} AS key, w.amount FROM {left} w"
         f" JOIN multi u ON u.key = w.{column} AND u.amount = w.amount"
-        f" JOIN side_{side} s ON s.{column} = w.{column} AND s.amount = w.amount JOIN pair p ON p.{side}n = s.n"
-        f" WHERE NOT EXISTS (SELECT 1 FROM brk k WHERE k.{side}n = w.n) ORDER BY w.n, s.n"
+        f" WHERE NOT EXISTS (SELECT 1 FROM brk k WHERE k.{side}n = w.n)"
+    )
+    if not few:
+        return
+    run("ANALYZE odd")
+    run(
+        f"INSERT INTO brk (kind, {side}n, twin) SELECT DISTINCT ON (o.n) '{kind}', o.n, s.id FROM odd o"
+        f" JOIN side_{side} s ON s.{column} = o.key AND s.amount = o.amount JOIN pair p ON p.{side}n = s.n"
+        " ORDER BY o.n, s.n"
     )
 
 

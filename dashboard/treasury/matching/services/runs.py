@@ -168,7 +168,7 @@ def _locked(run_id: UUID) -> MatchRun:
 def perform(run_id: UUID, *, by: Actor, tell: Teller = _unheard) -> dict[str, Any]:
     """Do the run in the caller's transaction; gives its figures. Twice has the effect of once. Raises NotFound."""
     # rows of a whole book: no statement of a run is too long, and it waits for people who match by hand
-    for setting in ("statement_timeout = 0", "lock_timeout = 0", "work_mem = '128MB'"):
+    for setting in ("statement_timeout = 0", "lock_timeout = 0", "work_mem = '256MB'", "jit = off"):
         run(f"SET LOCAL {setting}")
     place = place_of(session().get_one(MatchRun, run_id).bank_account_id)
     standing = locked(place.bank_account_id)
