@@ -168,7 +168,7 @@ def _parsed(lines: Sequence[str]) -> Any:
     import mt940
 
     text = "\n".join(lines) + "\n"
-    tags = {61: mt940.tags.StatementASNB()} if _is_asn(lines) else None
+    tags: dict[int | str, mt940.tags.Tag] | None = {61: mt940.tags.StatementASNB()} if _is_asn(lines) else None
     found = mt940.parse_statements(
         # a text could be the name of a file of this machine
         io.StringIO(text), processors={"post_transaction_details": []}, tags=tags,
