@@ -163,7 +163,8 @@ class Board:
                 " WHERE of_l = 1 AND of_b = 1"
             )
             total += run(f"INSERT INTO {into} ({shape}) SELECT {values} FROM gone")
-            run("DELETE FROM cand c USING gone g WHERE g.ln = c.ln OR g.bn = c.bn")
+            run("DELETE FROM cand c USING gone g WHERE g.ln = c.ln")
+            run("DELETE FROM cand c USING gone g WHERE g.bn = c.bn")
         return total
 
     def next_bundle(self) -> int:
