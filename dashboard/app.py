@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from uuid import UUID
 
 from flask import Flask, has_app_context
 from flask_bootstrap import Bootstrap5
@@ -68,7 +69,7 @@ from dashboard.transfers.services.claiming import transfer_of
 from dashboard.transfers.services.desk import clocks
 from dashboard.transfers.services.exchange import terms
 from dashboard.transfers.services.incoming import own_money
-from dashboard.treasury.checks import ages, unprocessed_events
+from dashboard.treasury.checks import ages, settlement, unprocessed_events
 from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
@@ -78,7 +79,9 @@ from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
 from dashboard.treasury.matching.jobs import KINDS as MATCHING_WORK
 from dashboard.treasury.matching.pages import reconciliation
+from dashboard.treasury.matching.queries import matches
 from dashboard.treasury.matching.queries import readiness as match_readiness
+from dashboard.treasury.matching.queries.points import equation
 from dashboard.treasury.matching.services import booking
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
@@ -94,6 +97,7 @@ from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.treasury.statements.pages import statements
+from dashboard.treasury.statements.services import deleting
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
@@ -133,6 +137,15 @@ LARGEST_BODY = 2 * 1024 * 1024
 def _departures(country: str) -> Mapping[date, clock.Departure] | None:
     """Days that depart from the known calendar, from the database; a migration, say, has none to ask."""
     return calendars.departures_of(country) if has_app_context() else None
+
+
+def _explained(bank_account_id: UUID, day: date) -> settlement.Explained | None:
+    """How much of what parts ledger and statement the matching knows; what was accepted is no open break any more."""
+    known = equation(bank_account_id, day)
+    if known.unexplained_minor is None:
+        return None
+    accepted = known.accepted_minor or 0
+    return settlement.Explained((known.timing_minor or 0) + accepted, (known.breaks_minor or 0) - accepted)
 
 
 def create_app(configured: Settings | None = None) -> Flask:
@@ -201,6 +214,8 @@ def create_app(configured: Settings | None = None) -> Flask:
     adjusting.learn("matching", booking.follow)
     learn_blockers("matching", match_readiness.blockers)
     match_references.learn("ownMovements", own_movements.references_sql())
+    deleting.learn_use(matches.of_import, name="matching")
+    settlement.learn(_explained)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
