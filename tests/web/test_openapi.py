@@ -73,6 +73,7 @@ OPERATIONS = {
     ("GET", "/internal/DailyCheck"): "Results of daily checks",
     ("POST", "/internal/DailyCheck"): "Run the daily checks of a day",
     ("GET", "/internal/DailyCheck/details"): "Findings behind a daily check",
+    ("GET", "/internal/Reports/ReconciliationReport"): "Ledger against provider statements for a period",
     ("GET", "/internal/TreasuryManagement/summary"): "Treasury positions per currency and provider",
     ("POST", "/internal/Payments"): "Create a payment with a single transaction and move the money at once",
     ("POST", "/internal/Payments/draft"): "Create a payment in draft state; no money moves",
