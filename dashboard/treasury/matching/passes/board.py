@@ -76,6 +76,8 @@ class Board:
 
     def __init__(self) -> None:
         self.step = 0
+        #: how many rows are left on each side: as many as the sides were filled with, and then as each step counts
+        self.counts = (0, 0)
         self.left_l, self.left_b = "side_l", "side_b"
 
     def lay_out(self) -> None:
@@ -106,7 +108,8 @@ class Board:
         for name in before:
             if not name.startswith("side_"):
                 run(f"DROP TABLE IF EXISTS pg_temp.{name}")
-        return counts[0], counts[1]
+        self.counts = (counts[0], counts[1])
+        return self.counts
 
     def take_out(self, found: str) -> None:
         """Go on without the rows of pairs and bundles of this pass."""

@@ -45,7 +45,7 @@ def _exact(board: Board, column: str, days: int) -> None:
     looked for.
     """
     met = f"met_{column}"
-    in_l, in_b = (number(f"SELECT count(*) FROM {left}") for left in (board.left_l, board.left_b))
+    in_l, in_b = board.counts
     sides = (
         f"(SELECT n, amount, booked, {column} AS key FROM {left} WHERE {column} IS NOT NULL)"
         for left in (board.left_l, board.left_b)
@@ -79,7 +79,7 @@ def _exact(board: Board, column: str, days: int) -> None:
 
 def _leave_alike(board: Board, column: str) -> None:
     """Rows that met more than one are no pairs yet: the careful comparison has them."""
-    met = f"met_{column}"
+    met, more = f"met_{column}", []
     several = " OR ".join(
         f"{one} IN (SELECT {one} FROM {met} WHERE near IS NOT NULL GROUP BY {one} HAVING count(*) > 1)"
         for one in ("ln", "bn")
@@ -94,11 +94,14 @@ def _leave_alike(board: Board, column: str) -> None:
         " GROUP BY 1, 2 HAVING count(DISTINCT a.ln) <> count(DISTINCT a.bn)"
     )
     for side, left in (("l", board.left_l), ("b", board.left_b)):
-        run(
-            f"INSERT INTO {left} SELECT s.* FROM side_{side} s WHERE s.n IN (SELECT {side}n FROM alike)"
-            f" AND s.n NOT IN (SELECT n FROM {left})"
+        more.append(
+            run(
+                f"INSERT INTO {left} SELECT s.* FROM side_{side} s WHERE s.n IN (SELECT {side}n FROM alike)"
+                f" AND s.n NOT IN (SELECT n FROM {left})"
+            )
         )
         run(f"ANALYZE {left}")
+    board.counts = (board.counts[0] + more[0], board.counts[1] + more[1])
 
 
 def _grouped(board: Board, column: str, days: int) -> None:
