@@ -20,7 +20,7 @@ from bench.server import Bench
 from dashboard.app import create_app
 from dashboard.database import session
 from dashboard.treasury.matching.passes import breaks
-from dashboard.treasury.matching.passes.board import Board, number
+from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, number
 from dashboard.treasury.matching.passes.board import run as execute
 from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.services import runs
@@ -56,8 +56,9 @@ def _laid_out(rows: int) -> Board:
     _settings()
     board = Board()
     board.lay_out()
+    filled = [execute(_SIDES.format(side=side), rows=rows, day=DAY) for side in ("l", "b")]
+    board.counts = (filled[0], filled[1])
     for side in ("l", "b"):
-        execute(_SIDES.format(side=side), rows=rows, day=DAY)
         execute(f"ANALYZE side_{side}")
     execute("DROP TABLE IF EXISTS pg_temp.refused")
     execute("CREATE TEMP TABLE refused (transaction_id uuid, line_id uuid) ON COMMIT DROP")
@@ -86,7 +87,8 @@ def run_on(rows: int) -> None:
         joins.append(_timed(lambda: number(_JOIN)))
         classes.append(_timed(lambda board=board: _classify(board)))  # type: ignore[misc]
         found = session().connection().exec_driver_sql(
-            "SELECT (SELECT count(*) FROM pair), (SELECT count(*) FROM brk WHERE kind = 'amountDiffers'),"
+            f"SELECT (SELECT count(*) FROM {EVERY_PAIR} AS p),"
+            " (SELECT count(*) FROM brk WHERE kind = 'amountDiffers'),"
             " (SELECT count(*) FROM brk WHERE kind = 'missingInStatement'),"
             " (SELECT count(*) FROM brk WHERE kind = 'missingInLedger')"
         ).one()  # fmt: skip

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from dashboard.access.actor import Actor
 from dashboard.database import new_id
-from dashboard.treasury.matching.passes.board import run
+from dashboard.treasury.matching.passes.board import EVERY_PAIR, run
 
 #: identifiers in the order of their numbers: the run's own time and noise around a number of six digits
 _ID = "(:head || '-7' || substr({0}, 1, 3) || '-8' || substr({0}, 4, 3) || '-' || :tail)::uuid"
@@ -19,7 +19,7 @@ WITH one AS (
            coalesce(p.why, CASE WHEN l.e2e = b.e2e THEN 'end-to-end reference ' || l.e2e
                                 ELSE 'provider reference ' || l.ref END) AS why,
            l.id AS transaction_id, l.booked AS l_on, b.id AS line_id, b.booked AS b_on
-    FROM pair p JOIN side_l l ON l.n = p.ln JOIN side_b b ON b.n = p.bn
+    FROM {EVERY_PAIR} p JOIN side_l l ON l.n = p.ln JOIN side_b b ON b.n = p.bn
 ), made AS (
     INSERT INTO recon_match (id, bank_account_id, currency, state, found_by, why, amount_minor, lines, transactions,
                              first_on, last_on, run_id, rules_version, made_at, made_by_kind, made_by_id, made_by)

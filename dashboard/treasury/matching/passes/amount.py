@@ -24,5 +24,5 @@ def find(board: Board, *, days: int, certain: bool) -> None:
         days=days,
         certain=certain,
     )
-    board.pair_up(Pass.AMOUNT, only_alone=True)
-    board.take_out(Pass.AMOUNT)
+    if board.pair_up(Pass.AMOUNT, only_alone=True):
+        board.take_out(Pass.AMOUNT)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dashboard.treasury.matching.passes.board import Board, run, same
+from dashboard.treasury.matching.passes.board import Board, number, run, same
 from dashboard.treasury.matching.vocabulary import Pass
 
 
 def find(board: Board, *, days: int) -> None:
     """Fill bundles, and leave the rest: the reference must agree, and the sum to the last minor unit."""
+    if not number(
+        f"SELECT count(*) FROM (SELECT 1 FROM {board.left_l} WHERE batch IS NOT NULL"
+        f" UNION ALL SELECT 1 FROM {board.left_b} WHERE batch IS NOT NULL LIMIT 1) AS w"
+    ):
+        return
     board.spread_keys()
     for many, one in (("l", "b"), ("b", "l")):
         left_many, left_one = (board.left_l, board.left_b) if many == "l" else (board.left_b, board.left_l)
@@ -28,7 +33,7 @@ def find(board: Board, *, days: int) -> None:
             g=board.next_bundle(),
             days=days,
         )
-        run(
+        found = run(
             "INSERT INTO bundle (g, pass, certain, why)"
             f" SELECT g, '{Pass.BATCH}', true, 'batch reference ' || key || ', the sum agrees' FROM odd"
         )
@@ -37,4 +42,5 @@ def find(board: Board, *, days: int) -> None:
             f"INSERT INTO bundle_{many} (g, n) SELECT odd.g, w.n FROM odd JOIN {left_many} w"
             f" ON w.batch IS NOT NULL AND {same('w.batch')} = odd.key"
         )
-        board.take_out(Pass.BATCH)
+        if found:
+            board.take_out(Pass.BATCH)

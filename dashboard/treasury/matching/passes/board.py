@@ -2,7 +2,9 @@
 
 side_l, side_b   all open rows of ledger and bank: number, identifier, amount, dates, references, party
 left_l, left_b   those that no pass has taken yet, in tables whose names change with every step
-pair             one ledger row and one line; bundle, bundle_l, bundle_b: several rows on a side
+met_e2e, met_ref both sides joined by that reference and the amount; a row is a pair where it is `near`
+pair             other pairs of one ledger row and one line; EVERY_PAIR has them all
+bundle           several rows on a side, which are in bundle_l and bundle_b
 brk              breaks that were found: kind, rows, twin, cause
 """
 
@@ -28,6 +30,9 @@ _COLUMNS = (
 _TABLES = (
     "side_l",
     "side_b",
+    "met_e2e",
+    "met_ref",
+    "alike",
     "pair",
     "bundle",
     "bundle_l",
@@ -40,6 +45,13 @@ _TABLES = (
     "gone",
     "multi",
     "grp",
+)
+
+#: SQL: every pair. What joined by reference and amount stays where the join has put it: it would be a million rows
+EVERY_PAIR = (
+    "(SELECT ln, bn, 'reference' AS pass, true AS certain, NULL AS why FROM met_e2e WHERE near"
+    " UNION ALL SELECT ln, bn, 'reference', true, NULL FROM met_ref WHERE near"
+    " UNION ALL SELECT ln, bn, pass, certain, why FROM pair)"
 )
 
 
@@ -64,6 +76,8 @@ class Board:
 
     def __init__(self) -> None:
         self.step = 0
+        #: how many rows are left on each side: as many as the sides were filled with, and then as each step counts
+        self.counts = (0, 0)
         self.left_l, self.left_b = "side_l", "side_b"
 
     def lay_out(self) -> None:
@@ -73,24 +87,29 @@ class Board:
         for side in ("l", "b"):
             run(f"CREATE TEMP TABLE side_{side} ({_COLUMNS}) ON COMMIT DROP")
             run(f"CREATE TEMP TABLE bundle_{side} (g integer, n integer) ON COMMIT DROP")
+        for column in ("e2e", "ref"):
+            run(f"CREATE TEMP TABLE met_{column} (ln integer, bn integer, near boolean) ON COMMIT DROP")
         run("CREATE TEMP TABLE pair (ln integer, bn integer, pass text, certain boolean, why text) ON COMMIT DROP")
         run("CREATE TEMP TABLE bundle (g integer, pass text, certain boolean, why text) ON COMMIT DROP")
         run("CREATE TEMP TABLE multi (key text, amount bigint) ON COMMIT DROP")
         run("CREATE TEMP TABLE brk (kind text, ln integer, bn integer, twin uuid, cause text) ON COMMIT DROP")
 
-    def keep_only(self, left_l: str, left_b: str) -> None:
-        """Go on with these queries as what is left."""
+    def keep_only(self, left_l: str, left_b: str) -> tuple[int, int]:
+        """Go on with these queries as what is left; gives how many rows they have."""
         self.step += 1
         before = (self.left_l, self.left_b)
+        counts = []
         for side, query in (("l", left_l), ("b", left_b)):
             name = f"left_{side}_{self.step}"
             run(f"DROP TABLE IF EXISTS pg_temp.{name}")
-            run(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {query}")
+            counts.append(run(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {query}"))
             run(f"ANALYZE {name}")
         self.left_l, self.left_b = f"left_l_{self.step}", f"left_b_{self.step}"
         for name in before:
             if not name.startswith("side_"):
                 run(f"DROP TABLE IF EXISTS pg_temp.{name}")
+        self.counts = (counts[0], counts[1])
+        return self.counts
 
     def take_out(self, found: str) -> None:
         """Go on without the rows of pairs and bundles of this pass."""

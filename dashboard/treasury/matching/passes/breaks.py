@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from dashboard.treasury.matching.passes.board import Board, run
+from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, run
 from dashboard.treasury.matching.vocabulary import BreakKind, Cause
 
 #: how banks call their fees and interest, in the languages of the demo's banks and their neighbours
@@ -66,7 +66,8 @@ def _beside_pairs(board: Board, side: str, column: str, kind: BreakKind) -> None
     run("ANALYZE odd")
     run(
         f"INSERT INTO brk (kind, {side}n, twin) SELECT DISTINCT ON (o.n) '{kind}', o.n, s.id FROM odd o"
-        f" JOIN side_{side} s ON s.{column} = o.key AND s.amount = o.amount JOIN pair p ON p.{side}n = s.n"
+        f" JOIN side_{side} s ON s.{column} = o.key AND s.amount = o.amount"
+        f" JOIN {EVERY_PAIR} p ON p.{side}n = s.n"
         " ORDER BY o.n, s.n"
     )
 

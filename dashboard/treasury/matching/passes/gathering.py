@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from dashboard.treasury.matching import references
-from dashboard.treasury.matching.passes.board import number, run
+from dashboard.treasury.matching.passes.board import Board, run
 
 #: ledger rows of the settlement account that no run has seen yet. What was booked after the last day seen was posted
 #: after that day had closed; clocks may have been set back a little
@@ -70,11 +70,10 @@ def sweep(bank_account_id: UUID, account_id: UUID, *, swept_on: date | None, day
     return sum(run(_SWEEP.format(side=side, sign=sign), **values) for side, sign in (("debtor", ""), ("creditor", "-")))
 
 
-def gather(bank_account_id: UUID, day: date) -> tuple[int, int]:
+def gather(board: Board, bank_account_id: UUID, day: date) -> tuple[int, int]:
     """Fill both sides; gives how many rows each has."""
     values = {"bank": bank_account_id, "day": day}
-    run(_LEDGER.format(own=references.sql()), **values)
-    run(_BANK, **values)
+    board.counts = (run(_LEDGER.format(own=references.sql()), **values), run(_BANK, **values))
     run("DROP TABLE IF EXISTS pg_temp.refused")
     run(
         "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT t.transaction_id, l.line_id FROM recon_match m"
@@ -84,4 +83,4 @@ def gather(bank_account_id: UUID, day: date) -> tuple[int, int]:
     )
     for table in ("side_l", "side_b", "refused"):
         run(f"ANALYZE {table}")
-    return number("SELECT count(*) FROM side_l"), number("SELECT count(*) FROM side_b")
+    return board.counts

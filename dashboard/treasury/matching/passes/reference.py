@@ -6,11 +6,13 @@ another way, several with the same one) is compared by letters and digits, any r
 
 from __future__ import annotations
 
-from dashboard.treasury.matching.passes.board import Board, run
+from dashboard.treasury.matching.passes.board import Board, number, run
 from dashboard.treasury.matching.vocabulary import Pass
 
 #: why such a pair is one is said when it is stored: it would be a million texts here
 _EXACT = ("e2e", "ref")
+#: rows of the join for each row of both sides from which on grouping is quicker
+_CROWDED = 2
 
 
 def find(board: Board, *, days: int) -> None:
@@ -37,7 +39,73 @@ def find(board: Board, *, days: int) -> None:
 
 
 def _exact(board: Board, column: str, days: int) -> None:
-    """One look at both sides: a reference and amount that stands once on each is a pair. The rest is few."""
+    """A reference and amount that stands once on each side is a pair.
+
+    One join of both sides tells it. That no row met two is known by counting, and only where some did are they
+    looked for.
+    """
+    met = f"met_{column}"
+    in_l, in_b = board.counts
+    sides = (
+        f"(SELECT n, amount, booked, {column} AS key FROM {left} WHERE {column} IS NOT NULL)"
+        for left in (board.left_l, board.left_b)
+    )
+    run(f"DROP TABLE {met}")
+    rows = run(
+        f"CREATE TEMP TABLE {met} ON COMMIT DROP AS"
+        " SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) <= :days AS near"
+        " FROM {} l FULL JOIN {} b ON b.key = l.key AND b.amount = l.amount LIMIT :most".format(*sides),
+        days=days,
+        most=_CROWDED * (in_l + in_b) + 1,
+    )
+    if rows > _CROWDED * (in_l + in_b):
+        # many rows with the same reference and amount meet each other all
+        run(f"TRUNCATE {met}")
+        _grouped(board, column, days)
+        return
+    run("DROP TABLE IF EXISTS pg_temp.odd")
+    pairs = rows - run(f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT * FROM {met} WHERE near IS NOT TRUE")
+    out_l, out_b = board.keep_only(
+        *(
+            f"SELECT w.* FROM {left} w WHERE w.{column} IS NULL"
+            f" OR w.n IN (SELECT {side}n FROM odd WHERE {side}n IS NOT NULL)"
+            for side, left in (("l", board.left_l), ("b", board.left_b))
+        )
+    )
+    # a row that met two is in two pairs, or is left though it is in one
+    if (in_l - out_l, in_b - out_b) != (pairs, pairs) or number("SELECT count(*) FROM odd WHERE NOT near"):
+        _leave_alike(board, column)
+
+
+def _leave_alike(board: Board, column: str) -> None:
+    """Rows that met more than one are no pairs yet: the careful comparison has them."""
+    met, more = f"met_{column}", []
+    several = " OR ".join(
+        f"{one} IN (SELECT {one} FROM {met} WHERE near IS NOT NULL GROUP BY {one} HAVING count(*) > 1)"
+        for one in ("ln", "bn")
+    )
+    run("DROP TABLE IF EXISTS pg_temp.alike")
+    run(f"CREATE TEMP TABLE alike ON COMMIT DROP AS SELECT ln, bn FROM {met} WHERE near IS NOT NULL AND ({several})")
+    run("ANALYZE alike")
+    run(f"UPDATE {met} SET near = false WHERE near AND ln IN (SELECT ln FROM alike)")
+    # more on one side than on the other: what stays over is a duplicate
+    run(
+        f"INSERT INTO multi (key, amount) SELECT s.{column}, s.amount FROM alike a JOIN side_l s ON s.n = a.ln"
+        " GROUP BY 1, 2 HAVING count(DISTINCT a.ln) <> count(DISTINCT a.bn)"
+    )
+    for side, left in (("l", board.left_l), ("b", board.left_b)):
+        more.append(
+            run(
+                f"INSERT INTO {left} SELECT s.* FROM side_{side} s WHERE s.n IN (SELECT {side}n FROM alike)"
+                f" AND s.n NOT IN (SELECT n FROM {left})"
+            )
+        )
+        run(f"ANALYZE {left}")
+    board.counts = (board.counts[0] + more[0], board.counts[1] + more[1])
+
+
+def _grouped(board: Board, column: str, days: int) -> None:
+    """The same by grouping, whose time does not grow with how many rows are alike."""
     run("DROP TABLE IF EXISTS pg_temp.grp")
     run(
         "CREATE TEMP TABLE grp ON COMMIT DROP AS"

@@ -34,11 +34,12 @@ def find(board: Board, *, days: int, certain: bool) -> None:
             f" JOIN {left_one} o ON o.id = CASE WHEN '{one}' = 'b' THEN r.line_id ELSE r.transaction_id END"
             " WHERE o.n = d.n)"
         )
-        run(
+        found = run(
             "INSERT INTO bundle (g, pass, certain, why)"
             f" SELECT g, '{Pass.SUM}', CAST(:certain AS boolean), '{words}' FROM odd",
             certain=certain,
         )
         run(f"INSERT INTO bundle_{one} (g, n) SELECT g, n FROM odd")
         run(f"INSERT INTO bundle_{many} (g, n) SELECT odd.g, w.n FROM odd JOIN {left_many} w ON {group} = odd.key")
-        board.take_out(Pass.SUM)
+        if found:
+            board.take_out(Pass.SUM)

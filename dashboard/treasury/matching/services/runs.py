@@ -24,7 +24,7 @@ from dashboard.ledger.models import BusinessDay
 from dashboard.treasury.matching import storing
 from dashboard.treasury.matching.models import MatchPlace, MatchRun
 from dashboard.treasury.matching.passes import amount, batch, breaks, gathering, reference, sums, text
-from dashboard.treasury.matching.passes.board import Board, number, run
+from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, run
 from dashboard.treasury.matching.queries import rules as rule_queries
 from dashboard.treasury.matching.rules import RuleSet, Step
 from dashboard.treasury.matching.services import recording, withdrawing
@@ -201,12 +201,12 @@ def _match(
         session().flush()
     board = Board()
     board.lay_out()
-    rows_l, rows_b = gathering.gather(place.bank_account_id, found.day)
+    rows_l, rows_b = gathering.gather(board, place.bank_account_id, found.day)
     steps = list(rules.steps)
     total = max(rows_l, rows_b)
     made = []
     for at, step in enumerate(steps, start=1):
-        tell(at, len(steps), rows_b - number(f"SELECT count(*) FROM {board.left_b}"), total)
+        tell(at, len(steps), rows_b - board.counts[1], total)
         make(board, step)
         made.append(_of_pass(step))
     breaks.find(board, booked_before=timing_from(found.day, rules))
@@ -244,7 +244,7 @@ def _of_pass(step: Step) -> dict[str, Any]:
         .execute(
             sa.text(
                 "SELECT count(*) FILTER (WHERE certain), count(*) FILTER (WHERE NOT certain) FROM"
-                " (SELECT certain FROM pair WHERE pass = :key"
+                f" (SELECT certain FROM {EVERY_PAIR} AS p WHERE pass = :key"
                 " UNION ALL SELECT certain FROM bundle WHERE pass = :key) AS p"
             ),
             {"key": step.key.value},
