@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +18,7 @@ from dashboard.access.permissions import Role
 from dashboard.database import session, transaction
 from dashboard.errors import Conflict, DomainError, Invalid, NotFound, Refused
 from dashboard.jobs import queries, services
-from dashboard.jobs.clockwork import Clock
+from dashboard.jobs.clockwork import THREADS, Clock
 from dashboard.jobs.models import JobRun
 from dashboard.jobs.queries import RunFilter
 from dashboard.jobs.schedule import Job
@@ -299,6 +301,90 @@ def test_the_heartbeat_keeps_a_long_run_alive(counting: Counting, monkeypatch: p
     one.carry_out(claimed)
     assert taken == [None]
     assert [run.state for run in runs()] == ["succeeded"]
+
+
+def waiting(counting: Counting, number: int) -> tuple[Clock, threading.Event]:
+    """A scheduler with so many jobs that are due, each of which waits for the event."""
+    go = threading.Event()
+
+    def wait(_settings: object) -> dict[str, int]:
+        counting.ran += 1
+        go.wait(20)
+        return {}
+
+    made = Clock(
+        counting.app, tuple(Job(f"wait-{place}", Often("*"), wait, "Wait", "Waits.") for place in range(number))
+    )
+    made.know()
+    counting.later(minutes=1)
+    return made, go
+
+
+def test_a_run_is_kept_alive_from_the_moment_it_is_taken(counting: Counting) -> None:
+    one, other = counting.scheduler(), counting.scheduler()
+    counting.later(minutes=1)
+    claimed = one.take_due(NAME)
+    assert claimed is not None
+    # it waits for its thread
+    lease_runs_out()
+    one.keep_alive()
+    assert other.take_waiting() is None
+    one.carry_out(claimed)
+    assert counting.ran == 1
+    assert one._held == {}
+
+
+def test_what_another_scheduler_has_taken_over_is_not_begun(counting: Counting) -> None:
+    one, other = counting.scheduler(), counting.scheduler()
+    counting.later(minutes=1)
+    late = claim(counting, one)
+    lease_runs_out()
+    again = other.take_waiting()
+    assert late is not None and again is not None
+    one.carry_out(late)
+    assert counting.ran == 0
+    other.carry_out(again)
+    assert (counting.ran, [run.attempts for run in runs()]) == (1, [2])
+
+
+def test_no_more_is_taken_than_threads_are_free_for(counting: Counting) -> None:
+    one, go = waiting(counting, THREADS + 2)
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        assert not one.catch_up(pool)
+        assert len(runs()) == THREADS
+        one.take_up(pool)
+        assert not one.catch_up(pool)
+        assert len(runs()) == THREADS
+    finally:
+        go.set()
+    until = time.monotonic() + 20
+    while not one.catch_up(pool) and time.monotonic() < until:
+        time.sleep(0.02)
+    pool.shutdown(wait=True)
+    assert [(run.state, run.attempts) for run in runs()] == [("succeeded", 1)] * (THREADS + 2)
+    assert counting.ran == THREADS + 2
+
+
+def test_a_clock_that_was_ahead_for_a_while_stops_no_job(counting: Counting) -> None:
+    officer = People().actor(Role.ADMIN)
+    one = counting.scheduler()
+    counting.later(minutes=1)
+    assert one.wake(NAME)
+    right = counting.now
+    counting.later(days=365)
+    assert one.wake(NAME)
+    # the moment from which its times count lies ahead too
+    with transaction():
+        services.pause(NAME, because="away", by=officer)
+    with transaction():
+        services.resume(NAME, by=officer)
+    counting.now = right
+    assert not one.wake(NAME), "the time of this minute was taken"
+    for _ in range(3):
+        counting.later(minutes=1)
+        assert one.wake(NAME)
+    assert counting.ran == 5
 
 
 @pytest.mark.parametrize(
