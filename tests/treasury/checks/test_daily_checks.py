@@ -306,7 +306,32 @@ def test_a_finding_raises_one_alert_that_counts_and_is_settled_when_it_is_gone(h
     assert len(first.findings["storedBalances"]) == 2
 
 
-def test_an_alert_stays_while_the_input_to_judge_it_is_missing(house: House) -> None:
+def test_checking_an_older_day_settles_nothing_that_was_found_on_a_later_one(house: House) -> None:
+    account = house.book.account(100_00)
+    house.end_day()
+    with transaction():
+        later = days.open_day().day
+    house.book.account(1_00)
+    house.end_day()
+    spoil = "UPDATE daily_balance SET posted = posted + %(by)s WHERE account_id = %(id)s AND day = %(day)s"
+    mended = house.settlement
+    house.unguarded("daily_balance", spoil, by=3, id=mended, day=later)
+    assert Run(house, day=later).failed == {"snapshots"}
+    assert Run(house).failed == set()
+    [alert] = alerts()
+    assert (alert.check_key, alert.times) == ("snapshots", 1)
+    # the older day may add to it, and what it no longer finds leaves the later day's finding
+    house.unguarded("daily_balance", spoil, by=3, id=account, day=house.day)
+    assert Run(house).failed == {"snapshots"}
+    house.unguarded("daily_balance", spoil, by=-3, id=account, day=house.day)
+    assert Run(house).failed == set()
+    assert [(alert.check_key, alert.times) for alert in alerts()] == [("snapshots", 2)]
+    house.unguarded("daily_balance", spoil, by=-3, id=mended, day=later)
+    assert Run(house, day=later).failed == set()
+    assert alerts() == []
+
+
+def test_an_alert_stays_while_the_input_to_judge_it_is_missing(house: House, forgetting: None) -> None:
     house.registered()
     house.book.account(100_00)
     house.end_day()
