@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from dashboard.database import db, transaction
+from dashboard.database import db, session, transaction
 from dashboard.errors import DomainError
 from dashboard.jobs import services
 from dashboard.jobs.schedule import JOBS, Job
@@ -102,8 +102,8 @@ class Clock:
     def _still_ours(self, claimed: Claimed) -> bool:
         """Whether the lease stands, lengthened. It may have passed on while this process was held up."""
         try:
-            with self.app.app_context(), db.engine.begin() as connection:
-                ours = claimed.lease in services.beat(connection, [claimed.lease])
+            with self.app.app_context(), transaction():
+                ours = claimed.lease in services.beat(session().connection(), [claimed.lease])
         except sa.exc.SQLAlchemyError as error:
             # the lease runs out, and the run is done again
             log.error("a run could not be begun", job=claimed.job, error=type(error).__name__)

@@ -15,6 +15,7 @@ from dashboard.clients import services as clients
 from dashboard.database import new_id, session, transaction
 from dashboard.ledger.models import Account
 from dashboard.ledger.services import days
+from dashboard.ledger.vocabulary import ParentType
 from dashboard.onboarding.sumsub import queries as events
 from dashboard.transfers.models import IncomingRequest, Receipt, Transfer
 from dashboard.transfers.services.desk.clocks import resolve_days
@@ -86,10 +87,10 @@ def test_what_matching_booked_to_suspense_is_found_once_its_time_is_over_until_i
     assert (found["payment"].subject_id, found["payment"].found) == (paid, 7_00)
     assert found["payment"].path == f"/ledger/payments/{paid}"
     # part of it has found its owner
-    book.pay(suspense, at_bank, 3_00)
+    book.pay(suspense, at_bank, 3_00, parent_type=ParentType.ADJUSTING_PAYMENT)
     found = {one.subject_type: one for one in look(suspense_age.CHECK, late).findings}
     assert found["payment"].found == 4_00
-    book.pay(suspense, at_bank, 4_00)
+    book.pay(suspense, at_bank, 4_00, parent_type=ParentType.ADJUSTING_PAYMENT)
     assert [one.subject_type for one in look(suspense_age.CHECK, late).findings] == ["receipt"]
 
 
