@@ -145,7 +145,11 @@ def _explained(bank_account_id: UUID, day: date) -> settlement.Explained | None:
     if known.unexplained_minor is None:
         return None
     accepted = known.accepted_minor or 0
-    return settlement.Explained((known.timing_minor or 0) + accepted, (known.breaks_minor or 0) - accepted)
+    return settlement.Explained(
+        timing=(known.timing_minor or 0) + accepted,
+        breaks=(known.breaks_minor or 0) - accepted,
+        breaks_open=known.breaks_open,
+    )
 
 
 def create_app(configured: Settings | None = None) -> Flask:

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -270,20 +271,45 @@ def machine(app: Flask) -> Callable[..., Machine]:
     return make
 
 
-@pytest.fixture
-def committed(databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
-    """An application on a database of its own, with real commits: for threads, browsers and kills."""
-    name = f"countinghouse_{abs(hash(request.node.nodeid)) % 10**9}"
+@contextmanager
+def own_database(databases: Databases, configured: settings.Settings, node_id: str) -> Iterator[Flask]:
+    """An application on a database of its own, which is gone afterwards; nobody is within its context yet."""
+    name = f"countinghouse_{abs(hash(node_id)) % 10**9}"
     app_url, owner_url = databases.clone(name)
     app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
     app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    yield app
     with app.app_context():
-        yield app
         db.session.remove()
         db.engine.dispose()
         app.extensions["countinghouse.lane"].close()
     databases.drop(name)
+
+
+@pytest.fixture
+def committed(databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
+    """An application on a database of its own, with real commits: for threads, browsers and kills."""
+    with own_database(databases, configured, request.node.nodeid) as app, app.app_context():
+        yield app
+        db.session.remove()
+
+
+@pytest.fixture(scope="module")
+def application_of_file(
+    databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest
+) -> Iterator[Flask]:
+    """As `committed`, but one for all tests of a file; what one of them commits is there for the next."""
+    with own_database(databases, configured, request.node.nodeid) as app:
+        yield app
+
+
+@pytest.fixture
+def committed_in_file(application_of_file: Flask) -> Iterator[Flask]:
+    """The application of the file, within its context."""
+    with application_of_file.app_context():
+        yield application_of_file
+        db.session.remove()
 
 
 __all__ = ["PASSWORD", "database"]

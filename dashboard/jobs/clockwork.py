@@ -11,9 +11,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
-from dashboard.database import db, transaction
+from dashboard.database import db, session, transaction
 from dashboard.errors import DomainError
 from dashboard.jobs import services
 from dashboard.jobs.schedule import JOBS, Job
@@ -55,6 +56,8 @@ class Clock:
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._held: dict[UUID, Claimed] = {}
         self._guard = threading.Lock()
+        #: threads of `watch` that have nothing to do: what nobody can begin is left to other schedulers
+        self._free = threading.BoundedSemaphore(THREADS)
 
     # what APScheduler calls
 
@@ -87,10 +90,41 @@ class Clock:
 
     # running
 
-    def carry_out(self, claimed: Claimed) -> None:
-        """Run what was claimed and write how it ended. A failure is logged and ends nothing else."""
+    def _hold(self, claimed: Claimed) -> None:
+        """From now on its lease is lengthened here, also while it waits for its thread."""
         with self._guard:
             self._held[claimed.lease] = claimed
+
+    def _let_go(self, claimed: Claimed) -> None:
+        with self._guard:
+            self._held.pop(claimed.lease, None)
+
+    def _still_ours(self, claimed: Claimed) -> bool:
+        """Whether the lease stands, lengthened. It may have passed on while this process was held up."""
+        try:
+            with self.app.app_context(), transaction():
+                ours = claimed.lease in services.beat(session().connection(), [claimed.lease])
+        except sa.exc.SQLAlchemyError as error:
+            # the lease runs out, and the run is done again
+            log.error("a run could not be begun", job=claimed.job, error=type(error).__name__)
+            return False
+        if not ours:
+            log.warning("another scheduler has taken the run over", job=claimed.job)
+        return ours
+
+    def carry_out(self, claimed: Claimed) -> None:
+        """Run what was claimed and write how it ended. A failure is logged and ends nothing else.
+
+        Nothing is run that another scheduler has taken over before it began.
+        """
+        self._hold(claimed)
+        try:
+            if self._still_ours(claimed):
+                self._run(claimed)
+        finally:
+            self._let_go(claimed)
+
+    def _run(self, claimed: Claimed) -> None:
         started = time.perf_counter()
         if claimed.missed:
             log.warning("times of a job were missed", job=claimed.job, missed=claimed.missed)
@@ -98,17 +132,13 @@ class Clock:
             log.warning("a lost run is done again", job=claimed.job, attempt=claimed.attempt)
         figures: Mapping[str, Any] = {}
         failure = None
-        try:
-            with self.app.app_context():
-                try:
-                    figures = self.jobs[claimed.job].run(self.settings)
-                except Exception as error:
-                    failure = _refused(error)
-                    log.error("job failed", job=claimed.job, error=type(error).__name__)
-                self._end(claimed, figures, failure)
-        finally:
-            with self._guard:
-                self._held.pop(claimed.lease, None)
+        with self.app.app_context():
+            try:
+                figures = self.jobs[claimed.job].run(self.settings)
+            except Exception as error:
+                failure = _refused(error)
+                log.error("job failed", job=claimed.job, error=type(error).__name__)
+            self._end(claimed, figures, failure)
         if failure is None:
             log.info("job", job=claimed.job, ms=round((time.perf_counter() - started) * 1000, 1), **figures)
 
@@ -136,15 +166,51 @@ class Clock:
     def take_waiting(self) -> Claimed | None:
         """A run that somebody asked for or that was lost, now ours."""
         with self.app.app_context(), transaction():
-            return services.claim_waiting(list(self.jobs), owner=self.owner)
+            claimed = services.claim_waiting(list(self.jobs), owner=self.owner)
+        if claimed is not None:
+            self._hold(claimed)
+        return claimed
 
-    def catch_up(self, pool: ThreadPoolExecutor) -> None:
-        """Take up every time that has come and that nobody took, for whatever reason."""
-        for name, trigger in self.triggers.items():
-            with self.app.app_context(), transaction():
-                claimed = services.claim_due(name, trigger, owner=self.owner)
-            if claimed is not None:
-                pool.submit(self.carry_out, claimed)
+    def take_due(self, name: str) -> Claimed | None:
+        """The run of a time that has come and that nobody took, now ours."""
+        with self.app.app_context(), transaction():
+            claimed = services.claim_due(name, self.triggers[name], owner=self.owner)
+        if claimed is not None:
+            self._hold(claimed)
+        return claimed
+
+    def _begin(self, pool: ThreadPoolExecutor, take: Callable[[], Claimed | None]) -> bool | None:
+        """Take a run and have a free thread carry it out; False where there is none to take, None where every thread
+        is busy, and nothing is taken."""
+        if not self._free.acquire(blocking=False):
+            return None
+        submitted = False
+        try:
+            claimed = take()
+            if claimed is None:
+                return False
+            pool.submit(self._carry_out_and_free, claimed)
+            submitted = True
+            return True
+        finally:
+            if not submitted:
+                self._free.release()
+
+    def _carry_out_and_free(self, claimed: Claimed) -> None:
+        try:
+            self.carry_out(claimed)
+        finally:
+            self._free.release()
+
+    def take_up(self, pool: ThreadPoolExecutor) -> None:
+        """Take up what was asked for or lost, as far as threads are free."""
+        while self._begin(pool, self.take_waiting):
+            pass
+
+    def catch_up(self, pool: ThreadPoolExecutor) -> bool:
+        """Take up every time that has come and that nobody took, for whatever reason; False when threads were wanting
+        for some of them."""
+        return all(self._begin(pool, partial(self.take_due, name)) is not None for name in self.triggers)
 
     def watch(self, stop: threading.Event) -> None:
         """Until `stop`: keep leases, take up what was asked for, lost or missed. A database that does not answer is
@@ -157,10 +223,8 @@ class Clock:
                 if moment - beaten >= BEAT_SECONDS:
                     self.keep_alive()
                     beaten = moment
-                while (claimed := self.take_waiting()) is not None:
-                    pool.submit(self.carry_out, claimed)
-                if moment - rounded >= ROUND_SECONDS:
-                    self.catch_up(pool)
+                self.take_up(pool)
+                if moment - rounded >= ROUND_SECONDS and self.catch_up(pool):
                     rounded = moment
             except sa.exc.SQLAlchemyError as error:
                 log.warning("clock waits for the database", error=type(error).__name__)

@@ -90,18 +90,19 @@ def claim_due(job: str, trigger: BaseTrigger, *, owner: str) -> Claimed | None:
     """Take the newest time of the job that has come and that nobody took; None where there is none.
 
     Nothing is taken while the job is paused, or runs: what comes meanwhile is joined into the next run, which counts
-    it as missed.
+    it as missed. A clock that was ahead for a while takes no time away: what lies ahead of now counts for nothing.
     """
-    setting = _setting(job)
+    setting, now = _setting(job), clock.now()
     if setting.paused_at is not None or _live(job) is not None:
         return None
+    setting.since = min(setting.since, now)
     last = session().scalar(
         sa.select(JobRun.scheduled_at)
-        .where(JobRun.job == job, JobRun.by_hand.is_(False))
+        .where(JobRun.job == job, JobRun.by_hand.is_(False), JobRun.scheduled_at <= now)
         .order_by(JobRun.scheduled_at.desc())
         .limit(1)
     )
-    due = times.due(trigger, after=max(last, setting.since) if last else setting.since, now=clock.now())
+    due = times.due(trigger, after=max(last, setting.since) if last else setting.since, now=now)
     if due is None:
         return None
     by = system("scheduler")
@@ -110,7 +111,7 @@ def claim_due(job: str, trigger: BaseTrigger, *, owner: str) -> Claimed | None:
         postgresql.insert(JobRun)
         .values(
             id=new_id(), job=job, scheduled_at=due.at, by_hand=False, missed=due.missed, attempts=1,
-            started_at=clock.now(), asked_by_kind=by.kind, asked_by_id=None, asked_by=by.name, **held,
+            started_at=now, asked_by_kind=by.kind, asked_by_id=None, asked_by=by.name, **held,
         )
         .on_conflict_do_nothing()
         .returning(JobRun.id)

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 from dashboard import clock
-from dashboard.access.actor import system
+from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Role
 from dashboard.database import session, transaction
 from dashboard.errors import Conflict, DomainError, Invalid, NotFound, Refused
 from dashboard.jobs import queries, services
-from dashboard.jobs.clockwork import Clock
+from dashboard.jobs.clockwork import THREADS, Clock
 from dashboard.jobs.models import JobRun
 from dashboard.jobs.queries import RunFilter
 from dashboard.jobs.schedule import Job
 from dashboard.jobs.services import Claimed, RunLost
 from dashboard.jobs.times import Often, When
+from dashboard.staff import services as staff
+from dashboard.staff.models import StaffMember
 from tests.conftest import People
 
 NAME = "count"
@@ -56,9 +61,26 @@ class Counting:
         self.now += timedelta(**by)
 
 
+def forget_everything(app: Flask) -> None:
+    """No job is known, and nothing has run. As who owns the tables: what has run is not forgotten otherwise."""
+    settings = app.extensions["countinghouse.settings"]
+    with psycopg.connect((settings.migration_database_url or "").replace("+psycopg", "")) as owner:
+        owner.execute("TRUNCATE job_run, job_setting")
+
+
 @pytest.fixture
-def counting(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
-    yield Counting(committed, monkeypatch)
+def counting(committed_in_file: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
+    forget_everything(committed_in_file)
+    yield Counting(committed_in_file, monkeypatch)
+
+
+@pytest.fixture
+def admin(committed_in_file: Flask) -> Actor:
+    """One person for all tests of the file."""
+    known = session().scalar(sa.select(StaffMember).where(StaffMember.role == Role.ADMIN.value))
+    found = staff.actor_of(known) if known is not None else People().actor(Role.ADMIN)
+    session().commit()
+    return found
 
 
 def runs() -> list[JobRun]:
@@ -168,17 +190,16 @@ def test_a_job_that_is_new_has_missed_nothing(counting: Counting) -> None:
     assert runs()[0].missed == 3 * 24 * 60 - 1
 
 
-def test_a_paused_job_waits_and_what_passed_meanwhile_is_not_caught_up(counting: Counting) -> None:
-    officer = People().actor(Role.ADMIN)
+def test_a_paused_job_waits_and_what_passed_meanwhile_is_not_caught_up(counting: Counting, admin: Actor) -> None:
     one = counting.scheduler()
     with transaction():
-        services.pause(NAME, because="The bank is away.", by=officer)
+        services.pause(NAME, because="The bank is away.", by=admin)
     counting.later(hours=2)
     assert not one.wake(NAME)
     setting = queries.settings()[NAME]
-    assert (setting.paused_because, setting.paused_by) == ("The bank is away.", officer.name)
+    assert (setting.paused_because, setting.paused_by) == ("The bank is away.", admin.name)
     with transaction():
-        services.resume(NAME, by=officer)
+        services.resume(NAME, by=admin)
     assert not one.wake(NAME)
     counting.later(minutes=1)
     assert one.wake(NAME)
@@ -186,8 +207,7 @@ def test_a_paused_job_waits_and_what_passed_meanwhile_is_not_caught_up(counting:
     assert run.missed == 0
 
 
-def test_pausing_says_why_and_happens_once(counting: Counting) -> None:
-    admin = People().actor(Role.ADMIN)
+def test_pausing_says_why_and_happens_once(counting: Counting, admin: Actor) -> None:
     with pytest.raises(NotFound), transaction():
         services.pause("nothing", because="x", by=admin)
     counting.scheduler()
@@ -204,8 +224,7 @@ def test_pausing_says_why_and_happens_once(counting: Counting) -> None:
         services.pause(NAME, because="away again", by=admin)
 
 
-def test_a_run_by_hand_waits_for_a_scheduler_also_while_the_job_is_paused(counting: Counting) -> None:
-    admin = People().actor(Role.ADMIN)
+def test_a_run_by_hand_waits_for_a_scheduler_also_while_the_job_is_paused(counting: Counting, admin: Actor) -> None:
     one = counting.scheduler()
     with transaction():
         services.pause(NAME, because="away", by=admin)
@@ -299,6 +318,89 @@ def test_the_heartbeat_keeps_a_long_run_alive(counting: Counting, monkeypatch: p
     one.carry_out(claimed)
     assert taken == [None]
     assert [run.state for run in runs()] == ["succeeded"]
+
+
+def waiting(counting: Counting, number: int) -> tuple[Clock, threading.Event]:
+    """A scheduler with so many jobs that are due, each of which waits for the event."""
+    go = threading.Event()
+
+    def wait(_settings: object) -> dict[str, int]:
+        counting.ran += 1
+        go.wait(20)
+        return {}
+
+    made = Clock(
+        counting.app, tuple(Job(f"wait-{place}", Often("*"), wait, "Wait", "Waits.") for place in range(number))
+    )
+    made.know()
+    counting.later(minutes=1)
+    return made, go
+
+
+def test_a_run_is_kept_alive_from_the_moment_it_is_taken(counting: Counting) -> None:
+    one, other = counting.scheduler(), counting.scheduler()
+    counting.later(minutes=1)
+    claimed = one.take_due(NAME)
+    assert claimed is not None
+    # it waits for its thread
+    lease_runs_out()
+    one.keep_alive()
+    assert other.take_waiting() is None
+    one.carry_out(claimed)
+    assert counting.ran == 1
+    assert one._held == {}
+
+
+def test_what_another_scheduler_has_taken_over_is_not_begun(counting: Counting) -> None:
+    one, other = counting.scheduler(), counting.scheduler()
+    counting.later(minutes=1)
+    late = claim(counting, one)
+    lease_runs_out()
+    again = other.take_waiting()
+    assert late is not None and again is not None
+    one.carry_out(late)
+    assert counting.ran == 0
+    other.carry_out(again)
+    assert (counting.ran, [run.attempts for run in runs()]) == (1, [2])
+
+
+def test_no_more_is_taken_than_threads_are_free_for(counting: Counting) -> None:
+    one, go = waiting(counting, THREADS + 2)
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        assert not one.catch_up(pool)
+        assert len(runs()) == THREADS
+        one.take_up(pool)
+        assert not one.catch_up(pool)
+        assert len(runs()) == THREADS
+    finally:
+        go.set()
+    until = time.monotonic() + 20
+    while not one.catch_up(pool) and time.monotonic() < until:
+        time.sleep(0.02)
+    pool.shutdown(wait=True)
+    assert [(run.state, run.attempts) for run in runs()] == [("succeeded", 1)] * (THREADS + 2)
+    assert counting.ran == THREADS + 2
+
+
+def test_a_clock_that_was_ahead_for_a_while_stops_no_job(counting: Counting, admin: Actor) -> None:
+    one = counting.scheduler()
+    counting.later(minutes=1)
+    assert one.wake(NAME)
+    right = counting.now
+    counting.later(days=3)
+    assert one.wake(NAME)
+    # the moment from which its times count lies ahead too
+    with transaction():
+        services.pause(NAME, because="away", by=admin)
+    with transaction():
+        services.resume(NAME, by=admin)
+    counting.now = right
+    assert not one.wake(NAME), "the time of this minute was taken"
+    for _ in range(3):
+        counting.later(minutes=1)
+        assert one.wake(NAME)
+    assert counting.ran == 5
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -170,13 +171,16 @@ def test_a_check_run_that_was_killed_is_finished_and_no_result_is_there_twice(co
     assert sorted((alert.check_key, alert.times) for alert in alerts) == [("storedBalances", 1), ("zeroSum", 1)]
 
 
-def test_two_schedulers_catch_up_together_and_run_each_time_once(committed: Flask) -> None:
+def test_two_schedulers_catch_up_together_run_each_time_once_and_end_by_signal(
+    committed: Flask, tmp_path: Path
+) -> None:
     known_since(committed, timedelta(hours=3))
     env = {**environment(committed), "PYTHONUNBUFFERED": "1"}
-    processes = [
-        subprocess.Popen([sys.executable, "-m", "dashboard.jobs"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
-        for _ in range(2)
-    ]
+    logs = [tmp_path / f"scheduler-{place}.log" for place in range(2)]
+    processes = []
+    for log in logs:
+        with log.open("wb") as said:
+            processes.append(subprocess.Popen([sys.executable, "-m", "dashboard.jobs"], cwd=ROOT, env=env, stderr=said))
     frequent = {job.name for job in JOBS if job.when.in_words.startswith(("every minute", "every 5"))}
 
     def seen() -> set[str]:
@@ -186,7 +190,9 @@ def test_two_schedulers_catch_up_together_and_run_each_time_once(committed: Flas
 
     try:
         until = time.monotonic() + 90
-        while not frequent <= seen() and time.monotonic() < until:
+        while time.monotonic() < until and not (
+            frequent <= seen() and all("scheduler started" in log.read_text() for log in logs)
+        ):
             time.sleep(0.2)
         # over the next minute, in which both are awake
         time.sleep(max(0.0, 62 - time.time() % 60) if time.time() % 60 > 45 else 2)
@@ -194,6 +200,7 @@ def test_two_schedulers_catch_up_together_and_run_each_time_once(committed: Flas
         for process in processes:
             process.send_signal(signal.SIGTERM)
         assert [process.wait(20) for process in processes] == [0, 0]
+    assert all("scheduler started" in log.read_text() and "scheduler stopped" in log.read_text() for log in logs)
     assert frequent <= seen()
     runs = session().scalars(sa.select(JobRun)).all()
     assert len({(run.job, run.scheduled_at) for run in runs}) == len(runs)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,7 +21,6 @@ from dashboard.jobs import clockwork, schedule
 from dashboard.jobs.__main__ import database_ready
 from dashboard.jobs.clockwork import Clock
 from dashboard.jobs.times import Daily, Often
-from dashboard.settings import ROOT
 from dashboard.staff.models import SignInFailure, StaffSession
 from tests.conftest import People, open_session
 from tests.jobs.running import run
@@ -44,7 +39,10 @@ def test_the_table_says_what_runs_when(app: Flask) -> None:
         "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "load-rates": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "ask-sumsub": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
-        "send-movements": datetime(2026, 3, 13, 8, 42, 30, tzinfo=UTC),
+        "send-movements": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "import-statements": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "match-statements": datetime(2026, 3, 13, 8, 50, tzinfo=UTC),
+        "treasury-positions": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "sweep": datetime(2026, 3, 13, 9, 7, tzinfo=UTC),
         "sweep-documents": datetime(2026, 3, 13, 9, 37, tzinfo=UTC),
         "end-of-day": datetime(2026, 3, 13, 22, 10, tzinfo=UTC),
@@ -79,8 +77,8 @@ def test_each_job_is_woken_and_no_thread_runs_it_beside_itself(app: Flask) -> No
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_each_job_runs_on_an_empty_database(committed: Flask, name: str) -> None:
-    assert run(JOBS[name], committed)
+def test_each_job_runs_in_a_house_without_clients(committed_in_file: Flask, name: str) -> None:
+    assert run(JOBS[name], committed_in_file)
 
 
 def test_requests_whose_time_is_over_are_closed(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,28 +153,3 @@ def test_a_database_that_does_not_answer_is_waited_for(committed: Flask, monkeyp
     assert database_ready(committed)
     monkeypatch.setattr("dashboard.jobs.__main__.schema_head", lambda: "9999")
     assert not database_ready(committed)
-
-
-def test_the_process_starts_and_ends_by_signal(committed: Flask) -> None:
-    settings = committed.extensions["countinghouse.settings"]
-    env = {
-        **os.environ,
-        "DATABASE_URL": (settings.database_url or "").replace("+psycopg", ""),
-        "INSTANCE_PATH": str(settings.instance_path),
-        "SECRET_KEY": settings.secret_key or "",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dashboard.jobs"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        while line and "scheduler started" not in line:
-            line = process.stderr.readline()
-        assert "scheduler started" in line
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
-        assert "scheduler stopped" in process.stderr.read()
-    finally:
-        process.kill()
-        process.wait()

@@ -167,9 +167,14 @@ def test_what_dies_is_started_again(start: Callable[[], Run], instance: Path) ->
     database = int((instance / "postgres" / "postmaster.pid").read_text().split()[0])
     for pid in (database, web, scheduler):
         os.kill(pid, signal.SIGKILL)
-    until(lambda: "PostgreSQL is back" in run.said(), run.said)
-    until(lambda: run.get("/readyz") == 200, run.said)
-    until(lambda: any("dashboard.jobs" in command for command in processes_below(run.process.pid).values()), run.said)
+    # as long as a start may take: the web imports everything anew, beside whatever else the machine does
+    until(lambda: "PostgreSQL is back" in run.said(), run.said, seconds=90)
+    until(lambda: run.get("/readyz") == 200, run.said, seconds=90)
+    until(
+        lambda: any("dashboard.jobs" in command for command in processes_below(run.process.pid).values()),
+        run.said,
+        seconds=90,
+    )
     assert "The web process ended" in run.said()
     assert "The scheduler process ended" in run.said()
     # Ctrl-C

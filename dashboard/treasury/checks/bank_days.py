@@ -59,6 +59,14 @@ def of(day: date) -> list[BankDay]:
     return [BankDay(view, register.not_a_reconciliation_day(view, day), found.get(view.id, ())) for view in views]
 
 
+def unregistered(day: date) -> list[str]:
+    """Bank accounts of the ledger of which the register says nothing, in words: nobody knows whether they give
+    statements."""
+    return [
+        view.said for view in register.accounts(include_closed=True) if not view.registered and not view.closed_by(day)
+    ]
+
+
 def next_day(day: date) -> date:
     """The date on which the statement of a day is expected."""
     return day + timedelta(days=1)

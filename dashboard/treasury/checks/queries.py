@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dashboard.background.models import BackgroundJob
 from dashboard.database import session
 from dashboard.errors import NotFound
-from dashboard.treasury.checks.check import Outcome
+from dashboard.treasury.checks.check import MOST_FINDINGS, Outcome
 from dashboard.treasury.checks.models import DailyCheckFinding, DailyCheckResult, DailyCheckRun
 from dashboard.treasury.checks.vocabulary import RUN
 
@@ -33,6 +33,22 @@ def get(run_id: UUID) -> DailyCheckRun:
 def ended_checks(run_id: UUID) -> set[str]:
     """Keys of the checks whose result stands."""
     return set(session().scalars(sa.select(DailyCheckResult.check_key).where(DailyCheckResult.run_id == run_id)))
+
+
+_TOLD_LATER = sa.text(
+    "SELECT DISTINCT f.pool, f.currency, f.cause FROM daily_check_run r"
+    " JOIN daily_check_finding f ON f.run_id = r.id AND f.check_key = :key"
+    " WHERE r.day > :day AND NOT EXISTS ("
+    "  SELECT FROM daily_check_run n JOIN daily_check_result e ON e.run_id = n.id AND e.check_key = :key"
+    "  WHERE n.day = r.day AND n.id > r.id AND e.missing IS NULL AND e.findings <= :kept)"
+)
+
+
+def told_of_later_days(check_key: str, day: date) -> set[tuple[str | None, str | None, str]]:
+    """Pool, currency and cause of what the check has found on days after `day`, except where a newer run that looked at
+    everything of that day has taken its place."""
+    rows = session().execute(_TOLD_LATER, {"key": check_key, "day": day, "kept": MOST_FINDINGS})
+    return {(row.pool, row.currency, row.cause) for row in rows}
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,12 @@ PATH = "/treasury/reconciliation"
 
 
 class Explained(NamedTuple):
-    """Minor units, in the bank's sense: ledger + timing + breaks + unexplained = statement."""
+    """Minor units, in the bank's sense: ledger + timing + breaks + unexplained = statement. `breaks_open` is how many
+    breaks stand: two of them may even one another out."""
 
     timing: int
     breaks: int
+    breaks_open: int
 
 
 #: bank account and day to what is explained; None: the day was not matched
@@ -57,10 +59,10 @@ def run(look: Look) -> Answer:
                 continue
             # the ledger's settlement account mirrors the bank: an asset, hence negative
             booked = -ledger[account_id].posted
-            # asked for also where both agree: a break and a timing item may even one another out
-            explained = _explains[0](one.account.id, look.day) if _explains else Explained(0, 0)
+            # asked for also where both agree: breaks and timing items may even one another out
+            explained = _explains[0](one.account.id, look.day) if _explains else Explained(0, 0, 0)
             if explained is None and booked == statement.closing_minor:
-                explained = Explained(0, 0)
+                explained = Explained(0, 0, 0)
             if explained is None:
                 unmatched.append(one.account.said)
                 continue
@@ -68,6 +70,8 @@ def run(look: Look) -> Answer:
             _judge(one, booked, statement.closing_minor, explained, look.day, answer)
         if not known:
             answer.missing.append("bank accounts that are reconciled on this day")
+        if unregistered := bank_days.unregistered(look.day):
+            answer.missing.append(f"entry in the register of {listed(unregistered)}")
         if without:
             answer.missing.append(f"settlement account of {listed(without)}")
         if absent:
@@ -81,19 +85,21 @@ def run(look: Look) -> Answer:
 def _judge(one: BankDay, booked: int, closing: int, explained: Explained, day: date, answer: Answer) -> None:
     currency = one.account.currency
     unexplained = closing - booked - explained.timing - explained.breaks
-    for cause, amount, says, todo in (
+    standing = explained.breaks_open
+    for cause, wrong, says, todo in (
         (
-            "unexplained", unexplained,
+            "unexplained", unexplained != 0,
             f"{money(unexplained, currency)} between bank and ledger is explained by nothing.",
             "Run matching for the day, dry first, and look at what is open on both sides.",
         ),
         (
-            "breaks", explained.breaks,
-            f"Breaks of {money(explained.breaks, currency)} stand between bank and ledger.",
+            "breaks", standing > 0 or explained.breaks != 0,
+            f"{standing:,} break{'s' * (standing != 1)} of {money(explained.breaks, currency)}"
+            f"{' in all' * (standing > 1)} stand{'s' * (standing == 1)} between bank and ledger.",
             "Resolve each break: match it, book an adjusting payment, or accept it with a reason.",
         ),
     ):  # fmt: skip
-        if amount:
+        if wrong:
             answer.add(
                 Finding(
                     cause=cause, pool=one.account.pool, currency=currency, subject_type="bankAccount",

@@ -31,6 +31,8 @@ def run(look: Look) -> Answer:
                 expected.append(f"{one.account.said} (expected {due})")
             else:
                 answer.add(_late(one, look))
+        if unregistered := bank_days.unregistered(look.day):
+            answer.missing.append(f"entry in the register of {listed(unregistered)}")
         if expected:
             answer.missing.append(f"statement of {listed(expected)}")
         look.keep()

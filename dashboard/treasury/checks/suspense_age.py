@@ -1,15 +1,20 @@
-"""Nothing lies on suspense longer than it may: each unrecognized receipt is resolved within its time."""
+"""Nothing lies on suspense longer than it may: unrecognized receipts, and what matching has booked there, are resolved
+within their time."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from dashboard.database import session, transaction
 from dashboard.ledger.models import Account
 from dashboard.transfers.models import Receipt
+from dashboard.transfers.services.desk.clocks import deadlines
 from dashboard.transfers.vocabulary import UNDECIDED
-from dashboard.treasury.checks import ages
+from dashboard.treasury.checks import ages, residuals
 from dashboard.treasury.checks.check import Answer, Check, Finding, Look, money
+from dashboard.treasury.checks.residuals import Residual
 from dashboard.treasury.register.models import TreasuryAccount
 
 
@@ -40,10 +45,25 @@ def run(look: Look) -> Answer:
                     todo="Assign it or return it to its payer; keep it only with a reason and a date.",
                 )
             )  # fmt: skip
+        for left in residuals.standing():
+            answer.looked += 1
+            if deadlines(left.posted_at).resolve_by < look.at:
+                answer.add(_booked(left, look.at))
         look.keep()
     return answer
 
 
+def _booked(left: Residual, at: datetime) -> Finding:
+    return Finding(
+        cause="resolveTimeOver", pool=left.pool, currency=left.currency, subject_type="payment",
+        subject_id=left.payment_id, subject=f"Booking {str(left.payment_id)[:8]}", found=left.left_minor,
+        path=f"/ledger/payments/{left.payment_id}",
+        says=f"{money(left.left_minor, left.currency)} that matching booked as unrecognized has lain on suspense for"
+        f" {ages.in_words(left.posted_at, at)}, past its time to be resolved.",
+        todo="Find out whose it is, and book it from suspense to where it belongs.",
+    )  # fmt: skip
+
+
 CHECK = Check(
-    "suspenseAge", "Unrecognized money", "No receipt lies on suspense longer than it may take to resolve it.", run
+    "suspenseAge", "Unrecognized money", "Nothing lies on suspense longer than it may take to resolve it.", run
 )

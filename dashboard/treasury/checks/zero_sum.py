@@ -5,13 +5,19 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from dashboard.database import session, transaction
-from dashboard.treasury.checks.check import Answer, Check, Finding, Look, money
+from dashboard.treasury.checks.check import Answer, Check, Finding, Look, listed, money
 
 _STORED = sa.text("SELECT currency, sum(posted) AS posted, count(*) AS looked FROM account_balance GROUP BY currency")
 #: a closed day's sums, as they were written at its end
 _CLOSED = sa.text(
     "SELECT currency, sum(posted) AS posted, sum(debits) AS debits, sum(credits) AS credits, count(*) AS looked"
     " FROM daily_total WHERE day = :day GROUP BY currency"
+)
+#: currencies that had an account when the day ended, and of which a sum is missing
+_WITHOUT = sa.text(
+    "SELECT DISTINCT a.currency FROM account a JOIN business_day d ON d.day = :day AND a.created_at <= d.closed_at"
+    " WHERE NOT EXISTS (SELECT FROM daily_total s WHERE s.day = :day AND s.currency = a.currency"
+    "  AND s.account_type = a.type) ORDER BY a.currency"
 )
 
 
@@ -46,6 +52,8 @@ def run(look: Look) -> Answer:
                             todo="Compare the snapshot with the transactions on the day's page.",
                         )
                     )  # fmt: skip
+        if without := session().scalars(_WITHOUT, {"day": look.day}).all():
+            answer.missing.append(f"sums at the end of the day in {listed([code.upper() for code in without])}")
         look.keep()
     return answer
 

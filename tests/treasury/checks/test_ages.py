@@ -13,9 +13,12 @@ from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.clients import services as clients
 from dashboard.database import new_id, session, transaction
+from dashboard.ledger.models import Account
 from dashboard.ledger.services import days
+from dashboard.ledger.vocabulary import ParentType
 from dashboard.onboarding.sumsub import queries as events
-from dashboard.transfers.models import IncomingRequest, Transfer
+from dashboard.transfers.models import IncomingRequest, Receipt, Transfer
+from dashboard.transfers.services.desk.clocks import resolve_days
 from dashboard.treasury.checks import (
     ages,
     approvals_age,
@@ -24,7 +27,9 @@ from dashboard.treasury.checks import (
     unprocessed_events,
 )
 from dashboard.treasury.checks.check import Answer, Check, Look
+from dashboard.treasury.matching.models import MatchBooking
 from tests.conftest import People
+from tests.ledger.conftest import Book
 from tests.transfers.sending import Sending
 from tests.transfers.unrecognized import Desk
 
@@ -48,6 +53,45 @@ def test_money_on_suspense_is_found_once_its_time_to_be_resolved_is_over(app: Fl
     assert (found.subject_id, found.currency, found.found) == (receipt.transfer_id, "eur", 500_00)
     assert found.path == f"/transfers/unrecognized/{receipt.transfer_id}"
     assert "500.00 EUR has lain on suspense for 10 bd" in found.says
+
+
+def test_what_matching_booked_to_suspense_is_found_once_its_time_is_over_until_it_is_cleared(
+    app: Flask, people: People
+) -> None:
+    desk = Desk()
+    receipt = desk.receipt(500_00)
+    suspense, bank = session().execute(
+        sa.select(Receipt.suspense_account_id, Account.bank_account_id)
+        .join(Account, Account.id == Receipt.suspense_account_id)
+        .where(Receipt.transfer_id == receipt.transfer_id)
+    ).one()  # fmt: skip
+    at_bank = session().scalar(
+        sa.select(Account.id).where(Account.bank_account_id == bank, Account.type == "settlement")
+    )
+    assert at_bank is not None
+    book = Book()
+    paid = book.pay(at_bank, suspense, 7_00)
+    with transaction():
+        request = clients.ask_to_activate(desk.client().id, reason="papers seen", by=people.actor(Role.OFFICER))
+        session().add(
+            MatchBooking(
+                payment_id=paid, bank_account_id=bank, lines=[], transactions=[], booked_as="suspense",
+                approval_id=request.id,
+            )
+        )  # fmt: skip
+    early = clock.now() + timedelta(minutes=1)
+    assert (look(suspense_age.CHECK, early).count, look(suspense_age.CHECK, early).looked) == (0, 2)
+    late = clock.calendar().due_after(clock.now(), resolve_days()) + timedelta(days=1)
+    found = {one.subject_type: one for one in look(suspense_age.CHECK, late).findings}
+    assert set(found) == {"receipt", "payment"}
+    assert (found["payment"].subject_id, found["payment"].found) == (paid, 7_00)
+    assert found["payment"].path == f"/ledger/payments/{paid}"
+    # part of it has found its owner
+    book.pay(suspense, at_bank, 3_00, parent_type=ParentType.ADJUSTING_PAYMENT)
+    found = {one.subject_type: one for one in look(suspense_age.CHECK, late).findings}
+    assert found["payment"].found == 4_00
+    book.pay(suspense, at_bank, 4_00, parent_type=ParentType.ADJUSTING_PAYMENT)
+    assert [one.subject_type for one in look(suspense_age.CHECK, late).findings] == ["receipt"]
 
 
 @pytest.fixture

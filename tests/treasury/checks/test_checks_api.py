@@ -75,10 +75,8 @@ def test_a_run_is_asked_for_followed_and_read(app: Flask, caller: Machine, broke
         "Stored balances", "failed", None, 3,
     )  # fmt: skip
     statements = next(check for check in one["checks"] if check["check"] == "statements")
-    assert (statements["outcome"], statements["missing"]) == (
-        "notRun",
-        "bank accounts in the register that give statements",
-    )
+    assert statements["outcome"] == "notRun"
+    assert statements["missing"].startswith("bank accounts in the register that give statements")
     assert caller.call("GET", PATH, query_string={"date": "2001-01-01"}).json["items"] == []
 
 

@@ -20,7 +20,7 @@ from dashboard.background.models import BackgroundJob
 from dashboard.database import new_id, session, transaction
 from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.ledger.models import Account, BalanceCheck
-from dashboard.ledger.services import days
+from dashboard.ledger.services import accounts, days
 from dashboard.money import Money
 from dashboard.onboarding.sumsub.queries import Unprocessed
 from dashboard.treasury.alerts import services as alerting
@@ -62,8 +62,10 @@ def test_a_house_in_order_passes_and_what_has_no_input_says_so(house: House) -> 
     run = Run(house)
     assert run.failed == set()
     assert run.outcomes("notRun") == {"statements", "settlement"}
-    assert run.results["statements"].missing == "bank accounts in the register that give statements"
-    assert run.results["settlement"].missing == "bank accounts that are reconciled on this day"
+    # nobody has said of the ledger's bank account whether it gives any
+    unknown = "; entry in the register of Bank EUR …0001"
+    assert run.results["statements"].missing == f"bank accounts in the register that give statements{unknown}"
+    assert run.results["settlement"].missing == f"bank accounts that are reconciled on this day{unknown}"
     assert len(run.results) == len(table.CHECKS) == 11
     assert run.figures == {"passed": 9, "failed": 0, "notRun": 2}
     assert run.results["zeroSum"].looked > 0 and run.results["storedBalances"].looked > 0
@@ -238,12 +240,12 @@ def test_what_matching_explains_is_no_finding_and_breaks_are(house: House, forge
     house.book.account(100_00)
     house.end_day()
     house.statement(90_00)
-    known: list[Explained | None] = [Explained(timing=-10_00, breaks=0)]
+    known: list[Explained | None] = [Explained(timing=-10_00, breaks=0, breaks_open=0)]
     settlement.learn(lambda _account, _day: known[0])
     assert "settlement" in Run(house).outcomes("passed")
-    known[0] = Explained(timing=-4_00, breaks=-6_00)
+    known[0] = Explained(timing=-4_00, breaks=-6_00, breaks_open=1)
     assert Run(house).one("settlement").cause == "breaks"
-    known[0] = Explained(timing=-4_00, breaks=-5_00)
+    known[0] = Explained(timing=-4_00, breaks=-5_00, breaks_open=1)
     assert {row.cause for row in Run(house).findings["settlement"]} == {"breaks", "unexplained"}
     known[0] = None
     run = Run(house)
@@ -258,7 +260,7 @@ def test_a_break_that_a_timing_item_evens_out_is_found_all_the_same(house: House
     house.book.account(100_00)
     house.end_day()
     house.statement(100_00)
-    known: list[Explained | None] = [Explained(timing=-4_00, breaks=4_00)]
+    known: list[Explained | None] = [Explained(timing=-4_00, breaks=4_00, breaks_open=1)]
     settlement.learn(lambda _account, _day: known[0])
     assert Run(house).one("settlement").cause == "breaks"
     # nothing to explain, and nobody has matched yet
@@ -279,6 +281,44 @@ def test_events_that_nobody_processed_are_found_by_name(house: House, forgetting
     assert (found.subject_id, found.cause, found.path) == (event, "unprocessed", f"/onboarding/events/{event}")
     assert found.says.startswith("One of the verification events, ") and found.says.endswith("was not processed.")
     assert clock.now() - asked[0] >= timedelta(minutes=15)
+
+
+def test_breaks_that_even_one_another_out_are_counted(house: House, forgetting: None) -> None:
+    house.registered()
+    house.book.account(100_00)
+    house.end_day()
+    house.statement(100_00)
+    settlement.learn(lambda _account, _day: Explained(timing=0, breaks=0, breaks_open=2))
+    found = Run(house).one("settlement")
+    assert found.cause == "breaks"
+    assert f"2 breaks of {eur(0)} in all stand between bank and ledger." in found.says
+
+
+def test_a_bank_account_that_the_register_does_not_know_is_named_and_never_passed(
+    house: House, forgetting: None
+) -> None:
+    house.registered()
+    with transaction():
+        accounts.register_bank_account(
+            provider="bank", name="Other", number="LT947300010000000002", currency="eur", by=BY
+        )
+    house.end_day()
+    house.statement(0)
+    run = Run(house)
+    assert run.outcomes("notRun") == {"statements", "settlement"}
+    for key in ("statements", "settlement"):
+        assert run.results[key].missing == "entry in the register of Other EUR …0002"
+        assert run.results[key].looked == 1
+
+
+def test_without_the_sums_of_the_day_the_zero_sum_is_not_passed(house: House) -> None:
+    house.book.account(100_00)
+    house.end_day()
+    house.unguarded("daily_total", "DELETE FROM daily_total WHERE account_type = 'client'")
+    assert Run(house).outcomes("failed") >= {"zeroSum"}, "what is left does not add up"
+    house.unguarded("daily_total", "DELETE FROM daily_total WHERE day = %(day)s", day=house.day)
+    result = Run(house).results["zeroSum"]
+    assert (result.outcome, result.missing) == ("notRun", "sums at the end of the day in EUR")
 
 
 # alerts
@@ -306,7 +346,32 @@ def test_a_finding_raises_one_alert_that_counts_and_is_settled_when_it_is_gone(h
     assert len(first.findings["storedBalances"]) == 2
 
 
-def test_an_alert_stays_while_the_input_to_judge_it_is_missing(house: House) -> None:
+def test_checking_an_older_day_settles_nothing_that_was_found_on_a_later_one(house: House) -> None:
+    account = house.book.account(100_00)
+    house.end_day()
+    with transaction():
+        later = days.open_day().day
+    house.book.account(1_00)
+    house.end_day()
+    spoil = "UPDATE daily_balance SET posted = posted + %(by)s WHERE account_id = %(id)s AND day = %(day)s"
+    mended = house.settlement
+    house.unguarded("daily_balance", spoil, by=3, id=mended, day=later)
+    assert Run(house, day=later).failed == {"snapshots"}
+    assert Run(house).failed == set()
+    [alert] = alerts()
+    assert (alert.check_key, alert.times) == ("snapshots", 1)
+    # the older day may add to it, and what it no longer finds leaves the later day's finding
+    house.unguarded("daily_balance", spoil, by=3, id=account, day=house.day)
+    assert Run(house).failed == {"snapshots"}
+    house.unguarded("daily_balance", spoil, by=-3, id=account, day=house.day)
+    assert Run(house).failed == set()
+    assert [(alert.check_key, alert.times) for alert in alerts()] == [("snapshots", 2)]
+    house.unguarded("daily_balance", spoil, by=-3, id=mended, day=later)
+    assert Run(house, day=later).failed == set()
+    assert alerts() == []
+
+
+def test_an_alert_stays_while_the_input_to_judge_it_is_missing(house: House, forgetting: None) -> None:
     house.registered()
     house.book.account(100_00)
     house.end_day()

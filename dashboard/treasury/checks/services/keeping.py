@@ -14,6 +14,7 @@ from dashboard.audit import services as audit
 from dashboard.database import new_ids, session
 from dashboard.treasury.alerts import services as alerts
 from dashboard.treasury.alerts.services import About
+from dashboard.treasury.checks import queries
 from dashboard.treasury.checks.check import Answer, Check, Finding, Outcome
 from dashboard.treasury.checks.models import DailyCheckFinding, DailyCheckResult, DailyCheckRun
 from dashboard.treasury.checks.vocabulary import OBJECT
@@ -47,13 +48,14 @@ def keep(run_id: UUID, check: Check, answer: Answer, *, milliseconds: int, by: A
     if answer.findings:
         _write(run_id, check, answer.findings)
     column = getattr(DailyCheckRun, _COUNTS[answer.outcome])
-    session().execute(
+    day = session().scalars(
         sa.update(DailyCheckRun)
         .where(DailyCheckRun.id == run_id)
         .values({column: column + 1})
+        .returning(DailyCheckRun.day)
         .execution_options(synchronize_session=False)
-    )
-    _tell(check, answer, by=by)
+    ).one()  # fmt: skip
+    _tell(check, answer, day, by=by)
 
 
 def _write(run_id: UUID, check: Check, findings: Sequence[Finding]) -> None:
@@ -72,8 +74,9 @@ def _write(run_id: UUID, check: Check, findings: Sequence[Finding]) -> None:
     )  # fmt: skip
 
 
-def _tell(check: Check, answer: Answer, *, by: Actor) -> None:
-    """One alert for each pool, currency and cause; what is gone is settled, unless an input was missing to say so."""
+def _tell(check: Check, answer: Answer, day: date, *, by: Actor) -> None:
+    """One alert for each pool, currency and cause; what is gone is settled, unless an input was missing to say so, or
+    it was found on a later day: an older day says nothing about that."""
     groups: dict[About, list[Finding]] = {}
     for finding in answer.findings:
         groups.setdefault(About(finding.pool, finding.currency, finding.cause), []).append(finding)
@@ -85,7 +88,8 @@ def _tell(check: Check, answer: Answer, *, by: Actor) -> None:
             says=f"{first.subject}: {first.says}{more}", by=by,
         )  # fmt: skip
     if not answer.missing and answer.count == len(answer.findings):
-        alerts.settle_all_but(check.key, set(groups), because="A later run of the check did not find it.", by=by)
+        still = set(groups) | {About(*told) for told in queries.told_of_later_days(check.key, day)}
+        alerts.settle_all_but(check.key, still, because="A later run of the check did not find it.", by=by)
 
 
 def finish(run_id: UUID, *, by: Actor) -> DailyCheckRun:
