@@ -116,8 +116,8 @@ def items(path: Path) -> Iterator[Item]:
     usual, announced = _KINDS[format_of(path)[2:]], None
     place, current, where = 0, None, ""
     for line in _lines(path):
-        if line in _KINDS:
-            announced = line
+        if line.startswith("\n"):
+            announced = line[1:]
             continue
         found = _FIELD.match(line)
         tag = found[1] if found else None
@@ -173,15 +173,15 @@ def _kind(current: _Open) -> StatementKind:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Lines of the message itself, without SWIFT's blocks and separators; 940 or 942 alone where a message of that
-    kind is announced."""
+    """Lines of the message itself, without SWIFT's blocks and separators; where a message is announced, 940 or 942
+    behind a line end, which no line of a text can be."""
     with path.open(encoding=encoding_of(path), errors="replace", newline=None) as file:
         while line := file.readline(LONGEST_LINE):
             text = line.rstrip()
             if len(line) >= LONGEST_LINE and not line.endswith("\n"):
                 raise Unreadable("A line in it is too long for any statement.")
             if "{2:" in text or _ALONE.fullmatch(text):
-                yield from _ANNOUNCED.findall(text)[-1:]
+                yield from (f"\n{kind}" for kind in _ANNOUNCED.findall(text)[-1:])
             text = _BLOCKS.sub("", text.replace("\x00", " "), count=1) if text.startswith("{") else text
             if text.strip() in {"", "-", "-}"} or text.startswith("-}"):
                 continue
