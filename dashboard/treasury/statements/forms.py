@@ -70,7 +70,9 @@ class MappingForm(SampleForm):
         f"Lines before the head, up to {MOST_SKIPPED}", default=0, validators=[Optional()], id="mapping-skipped"
     )
     named = BooleanField("The first line names the columns", default=True, id="mapping-named")
-    debit_word = StringField("Direction of a debit", default="D", validators=[Length(max=40)], id="mapping-debit-word")
+    debit_word = StringField("Direction of a debit", validators=[Length(max=40)], id="mapping-debit-word")
+    credit_word = StringField("Direction of a credit", validators=[Length(max=40)], id="mapping-credit-word")
+    minus_debits = BooleanField("The debit column writes money that left with a minus", id="mapping-minus-debits")
     booking_date = _column("booking_date")
     value_date = _column("value_date")
     amount = _column("amount")
@@ -94,13 +96,15 @@ class MappingForm(SampleForm):
         return {
             "encoding": self.encoding.data, "delimiter": self.delimiter.data, "decimalMark": self.decimal_mark.data,
             "dateFormat": self.date_format.data, "skipped": self.skipped.data or 0, "named": bool(self.named.data),
-            "debitWord": self.debit_word.data or "D",
+            "debitWord": self.debit_word.data or "", "creditWord": self.credit_word.data or "",
+            "minusDebits": bool(self.minus_debits.data),
             "columns": {name: self._fields[name].data or "" for name in FIELDS},
         }  # fmt: skip
 
     def show(self, document: dict[str, Any]) -> None:
         """Fill in what was saved."""
-        for name in ("encoding", "delimiter", "decimal_mark", "date_format", "skipped", "named", "debit_word"):
+        for name in ("encoding", "delimiter", "decimal_mark", "date_format", "skipped", "named", "debit_word",
+                     "credit_word", "minus_debits"):  # fmt: skip
             self._fields[name].data = document.get(camel(name))
         for name, column in document.get("columns", {}).items():
             if name in self._fields:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -52,15 +54,25 @@ def look(
             for import_id, path in store.all_held().items():
                 if stop is not None and stop.is_set():
                     return figures
-                _count(figures, _go_on(store, import_id, path, by=by))
+                _count(figures, _guarded(path, partial(_go_on, store, import_id, path, by=by)))
             for path in _complete(store.inbox, settled_seconds):
                 if stop is not None and stop.is_set():
                     return figures
-                _count(figures, _take(store, path, by=by))
+                _count(figures, _guarded(path, partial(_take, store, path, by=by)))
         finally:
             connection.execute(sa.text("SELECT pg_advisory_unlock(:kind, :key)"), values)
             connection.commit()
     return figures
+
+
+def _guarded(path: Path, work: Callable[[], bool | None]) -> bool | None:
+    """One file never keeps the others waiting: what failed here lies where it was, and is tried again."""
+    try:
+        return work()
+    except Exception as error:
+        session().rollback()
+        log.error("statements", file=ascii(path.name)[:80], state="waiting", error=type(error).__name__)
+        return False
 
 
 def _count(figures: dict[str, int], went_well: bool | None) -> None:
@@ -113,15 +125,20 @@ def _take(store: Store, path: Path, *, by: Actor) -> bool:
                 )
             import_id, name = begun.id, begun.file_name
         store.take(import_id, path)
-    except (Unreadable, DomainError) as reason:
-        words = reason.message if isinstance(reason, DomainError) else str(reason)
+    except (OSError, sa.exc.OperationalError):
+        # the disk or the database, not the file
+        raise
+    except Exception as reason:
+        words = _words(reason)
         repeated = isinstance(reason, Conflict)
         if not repeated:
             with transaction():
                 row = importing.note_failed(path, name=path.name, source=SOURCE, because=words, by=by)
+                # what cannot be laid aside is not noted again at each look
+                store.lay(path, f"{sha256[:8]}-{path.name}", failed_because=words)
                 log.info("statements", file=str(row.id), state=row.state)
-        prefix = sha256[:8]
-        store.lay(path, f"{prefix}-{path.name}", failed_because=words)
+        else:
+            store.lay(path, f"{sha256[:8]}-{path.name}", failed_because=words)
         return False
     return _import(store, import_id, name, by=by)
 
@@ -132,13 +149,27 @@ def _import(store: Store, import_id: UUID, name: str, *, by: Actor) -> bool:
         jobs.read(import_id, store)
         with transaction():
             importing.commit(import_id, by=by)
-    except (Unreadable, DomainError) as failure:
-        reason = failure.message if isinstance(failure, DomainError) else str(failure)
+    except (OSError, sa.exc.OperationalError):
+        raise
+    except Exception as failure:
+        session().rollback()
+        reason = _words(failure)
+    if reason is not None:
         with transaction():
             importing.fail(import_id, because=reason, by=by)
     store.finish(import_id, name, failed_because=reason)
     log.info("statements", file=str(import_id), state="failed" if reason else "imported")
     return reason is None
+
+
+def _words(failure: Exception) -> str:
+    """Why a file was not taken, without anything of its content."""
+    if isinstance(failure, DomainError):
+        return failure.message
+    if isinstance(failure, Unreadable):
+        return str(failure)
+    log.error("statements", state="failed", error=type(failure).__name__)
+    return f"The file could not be imported ({type(failure).__name__})."
 
 
 def _account_named_by(path: Path) -> UUID | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
+#: bytes of a name, so that with what is put behind it no file system refuses it
+LONGEST_NAME = 200
 FOLDER, HELD, DONE, FAILED = "statements", "held", "done", "failed"
 _root: list[Path] = []
 
@@ -18,6 +20,18 @@ _root: list[Path] = []
 def install(instance_path: Path) -> None:
     """Said once by app.py, for work that runs beside requests."""
     _root[:] = [instance_path]
+
+
+def _short(name: str) -> str:
+    """Cut before its suffix, by bytes: a letter may be several."""
+    if len(name.encode(errors="surrogateescape")) <= LONGEST_NAME:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or len(suffix) > 10:
+        stem, suffix = name, ""
+    ending = (dot + suffix) if suffix else ""
+    room = LONGEST_NAME - len(ending.encode(errors="surrogateescape"))
+    return stem.encode(errors="surrogateescape")[:room].decode(errors="ignore") + ending
 
 
 class Store:
@@ -67,8 +81,9 @@ class Store:
             self.lay(path, f"{import_id.hex[-8:]}-{name}", failed_because=failed_because)
 
     def lay(self, path: Path, name: str, *, failed_because: str | None = None) -> None:
+        """Lay a file aside, under a shorter name where that one leaves no room for the reason beside it."""
         self.prepare()
-        target = self.inbox / (FAILED if failed_because else DONE) / name
+        target = self.inbox / (FAILED if failed_because else DONE) / _short(name)
         path.rename(target)
         if failed_because:
             target.with_name(target.name + ".reason.txt").write_text(failed_because + "\n", encoding="utf-8")

@@ -79,6 +79,43 @@ def test_alike_entries_of_statements_that_follow_one_another_are_all_kept(desk: 
     assert [each.continuity for each in statements()].count("failed") == 0
 
 
+CHARGES = E("1.00", "-", ref="CHARGES")
+
+
+def test_bookings_with_one_reference_in_statements_that_follow_one_another_are_all_kept(desk: Desk) -> None:
+    """Some banks write the same reference beside every charge."""
+    bank_account()
+    desk.take(camt(S([CHARGES], "10.00", "9.00", id="A", number=1)))
+    row = desk.take(camt(S([CHARGES], "9.00", "8.00", id="B", number=2)))
+    assert row.repeated == 0
+    assert [each.tie_out for each in statements()] == ["passed", "passed"]
+    assert (sum(counted().values()), len(lines())) == (2, 2)
+
+
+def test_bookings_with_one_reference_are_kept_by_the_balances_alone(desk: Desk) -> None:
+    bank_account()
+    desk.take(camt(S([CHARGES], "9.00", "8.00", id="B")))
+    desk.take(camt(S([CHARGES], "10.00", "9.00", id="A")))
+    assert (sum(counted().values()), len(lines())) == (2, 2)
+
+
+REFERENCED = (
+    camt(S([CHARGES], "10.00", "9.00", id="A", number=1)),
+    camt(S([CHARGES, CHARGES], "9.00", "7.00", id="B", number=2)),
+    camt(S([E("1.00", "-", day="2026-03-11", ref="CHARGES"), CHARGES, CHARGES, CHARGES], "11.00", "7.00", id="C",
+           first="2026-03-11", number=1)),
+)  # fmt: skip
+
+
+def test_a_statement_of_more_days_with_a_number_of_its_own_tells_referenced_bookings_again(desk: Desk) -> None:
+    bank_account()
+    for order in permutations(REFERENCED):
+        for content in order:
+            desk.take(content)
+        assert counted() == Counter({(date(2026, 3, 11), -100): 1, (date(2026, 3, 12), -100): 3})
+        undo_all(desk)
+
+
 def test_periods_that_overlap_count_each_entry_once(desk: Desk) -> None:
     bank_account()
     monday = [E("5.00", day="2026-03-09", text="a"), E("6.00", ref="X", day="2026-03-09")]
@@ -185,6 +222,20 @@ def test_what_another_file_told_alike_counts_after_a_deletion(desk: Desk) -> Non
     with transaction():
         deleting.delete(first.id, because="the other is better", by=desk.by)
     assert outcome() == before
+
+
+def test_of_three_tellings_with_more_and_more_alike_bookings_any_may_be_deleted(desk: Desk) -> None:
+    fee = E("1.00", "-", text="fee")
+    bank_account()
+    for gone, left in ((0, 3), (1, 3), (2, 2)):
+        rows = [
+            desk.take(camt(S([fee] * many, "10.00", f"{10 - many}.00", id=f"T{many}"))) for many in (1, 2, 3)
+        ]  # fmt: skip
+        assert sum(counted().values()) == 3
+        with transaction():
+            deleting.delete(rows[gone].id, because="one too many", by=desk.by)
+        assert sum(counted().values()) == len(lines()) == left
+        undo_all(desk)
 
 
 def test_what_is_matched_is_not_deleted(desk: Desk) -> None:

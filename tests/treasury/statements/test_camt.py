@@ -121,7 +121,9 @@ def test_a_balance_in_another_currency_is_unknown(desk: Desk) -> None:
 def test_an_entry_in_another_currency_is_refused_by_name(desk: Desk) -> None:
     bank_account()
     row = desk.take(camt(S([E("5.00", ref="A"), E("7.00", ref="X", currency="SEK")], "0.00", "5.00")))
-    assert row.failures["rows"][0]["reason"] == "The entry is in SEK, the account in EUR."
+    assert row.failures["rows"][0]["reason"].startswith(
+        "The entry is in SEK, the account in EUR, and no amount is told"
+    )
 
 
 def test_a_failed_tie_out_is_imported_and_told(desk: Desk) -> None:
@@ -182,3 +184,57 @@ def test_the_account_is_the_one_that_the_file_names(desk: Desk) -> None:
     assert (row.statements, row.refused) == (1, 1)
     assert row.failures["rows"][0]["reason"].startswith("The account …8901 is no bank account of the house")
     assert IBAN not in str(row.failures)
+
+
+def other_currency(beside: str, *, details: list[str] | None = None, account_currency: str | None = None) -> bytes:
+    """An entry told in kronor on an account that is kept in euro."""
+    said = S([E("1000.00", "-", currency="SEK", ref="FX", details=details, raw=beside)], None, None,
+             currency=account_currency)  # fmt: skip
+    return camt(said)
+
+
+def amounts(**told: str) -> str:
+    rows = "".join(
+        f'<{name}><Amt Ccy="{said.split()[0]}">{said.split()[1]}</Amt></{name}>' for name, said in told.items()
+    )
+    return f"<AmtDtls>{rows}</AmtDtls>"
+
+
+def test_an_entry_in_another_currency_is_taken_at_what_the_bank_says_it_moved(desk: Desk) -> None:
+    bank_account()
+    row = desk.take(other_currency(amounts(InstdAmt="SEK 1000.00", CntrValAmt="EUR 88.40")))
+    assert (row.entries, row.refused) == (1, 0)
+    [line] = lines()
+    assert (line.amount_minor, line.currency) == (-8_840, "eur")
+    assert any("told in SEK" in each for each in statements()[0].remarks)
+
+
+@pytest.mark.parametrize(
+    ("beside", "told"),
+    [("", "no amount is told"), (amounts(InstdAmt="EUR 88.40"), "no amount is told"),
+     (amounts(TxAmt="EUR 88.40", CntrValAmt="EUR 88.10"), "more than one amount is told")],
+)  # fmt: skip
+def test_an_entry_in_another_currency_is_never_converted(desk: Desk, beside: str, told: str) -> None:
+    """The statement stands and says what was refused, also where only its entries name a currency."""
+    bank_account()
+    row = desk.take(other_currency(beside))
+    assert (row.statements, row.entries, row.refused) == (1, 0, 1)
+    assert told in row.failures["rows"][0]["reason"]
+    assert row.failures["rows"][0]["reference"] == "FX"
+    assert not lines()
+
+
+def test_the_currency_of_entries_tells_accounts_of_one_number_apart(desk: Desk) -> None:
+    bank_account()
+    krona = bank_account(currency="sek")
+    desk.take(other_currency(""))
+    assert [(each.bank_account_id, each.amount_minor) for each in lines()] == [(krona, -100_000)]
+
+
+@pytest.mark.parametrize("sign", ["+", "-"])
+def test_an_amount_with_a_minus_of_its_own_is_refused(desk: Desk, sign: str) -> None:
+    bank_account()
+    row = desk.take(camt(S([E("-5.00", sign, ref="A"), E("2.00", ref="B")], "10.00", "12.00")))
+    assert (row.entries, row.refused) == (1, 1)
+    assert row.failures["rows"][0]["reference"] == "A"
+    assert [each.amount_minor for each in lines()] == [200]

@@ -81,10 +81,41 @@ def test_debit_and_credit_columns_without_a_head(desk: Desk) -> None:
     assert statements()[0].tie_out == "unknown"
 
 
-def test_a_direction_column_gives_the_sign(desk: Desk) -> None:
-    document = {**SIGNED, "debitWord": "Obciążenie", "columns": {**SIGNED["columns"], "direction": "Typ"}}
-    document["columns"].pop("balance")
+DIRECTED: dict[str, Any] = {
+    **SIGNED, "debitWord": "Obciążenie", "creditWord": "U",
+    "columns": {"booking_date": "Data", "amount": "Kwota", "direction": "Typ", "reference": "Nr"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [("5,00;Obc", "neither the word"), ("5,00;", "neither the word"), ("-5,00;U", "a minus beside a direction"),
+     ("-5,00;Obciążenie", "a minus beside a direction")],
+)  # fmt: skip
+def test_a_direction_that_is_not_understood_refuses_its_row(desk: Desk, cells: str, told: str) -> None:
+    account = saved(DIRECTED, desk.by)
+    row = read(desk, f"Data;Kwota;Typ;Nr\n12.03.2026;{cells};A\n12.03.2026;6,00;U;B\n", account)
+    assert (row.entries, row.refused) == (1, 1)
+    assert told in row.failures["rows"][0]["reason"]
+    assert [each.amount_minor for each in lines()] == [600]
+
+
+@pytest.mark.parametrize(("minus_debits", "minor"), [(False, [-500, 500, -600, 600]), (True, [500, -500, -600, 600])])
+def test_a_minus_in_a_debit_or_credit_column_keeps_its_meaning(
+    desk: Desk, minus_debits: bool, minor: list[int]
+) -> None:
+    document = {
+        **SIGNED, "minusDebits": minus_debits,
+        "columns": {"booking_date": "Data", "debit": "Wn", "credit": "Ma", "reference": "Nr"},
+    }  # fmt: skip
     account = saved(document, desk.by)
+    rows = ["5,00;;A", "-5,00;;B", ";-6,00;C", ";6,00;D"]
+    read(desk, "Data;Wn;Ma;Nr\n" + "".join(f"12.03.2026;{each}\n" for each in rows), account)
+    assert [each.amount_minor for each in lines()] == minor
+
+
+def test_a_direction_column_gives_the_sign(desk: Desk) -> None:
+    account = saved(DIRECTED, desk.by)
     read(desk, "Data;Kwota;Typ;Tytuł;Nadawca;Nr\n12.03.2026;5,00;obciążenie;x;y;A\n12.03.2026;6,00;U;x;y;B\n", account)
     assert [each.amount_minor for each in lines()] == [-500, 600]
 
@@ -173,6 +204,9 @@ def test_a_change_of_the_mapping_is_a_new_version_and_imports_keep_theirs(desk: 
         ({"columns": {"booking_date": "Data", "debit": "D"}}, "amount"),
         ({"columns": {"booking_date": "Data", "amount": "K", "colour": "X"}}, "columns"),
         ({"skipped": 101}, "skipped"),
+        ({"columns": {**DIRECTED["columns"]}, "debitWord": "D"}, "creditWord"),
+        ({"columns": {**DIRECTED["columns"]}, "creditWord": "C"}, "debitWord"),
+        ({"columns": {**DIRECTED["columns"]}, "debitWord": "x", "creditWord": "X"}, "creditWord"),
         ({"named": False, "columns": {"booking_date": "Data", "amount": "2"}}, "bookingDate"),
     ],
 )

@@ -67,6 +67,47 @@ def test_what_lies_in_the_folder_is_imported_and_moved(committed: Flask, folder:
     assert len(lines()) == 1
 
 
+def test_a_file_that_cannot_be_taken_never_keeps_the_others_waiting(committed: Flask, folder: Path) -> None:
+    """A name as long as the file system allows, and sums that no column holds."""
+    bank_account()
+    long_one = folder / ("ą" * 120 + "a" * 6 + ".xml")
+    long_one.write_text("<html>no statement</html>")
+    many = [E("90000000000000.00", ref=f"B{number}") for number in range(1_100)]
+    (folder / "huge.xml").write_bytes(camt(S(many, "0.00", "0.00", id="HUGE")))
+    (folder / "good.xml").write_bytes(GOOD)
+    for age, path in enumerate((long_one, folder / "huge.xml", folder / "good.xml")):
+        os.utime(path, (age + 1, age + 1))
+    assert look(folder) == {"imported": 1, "failed": 2}
+    assert look(folder) == {"imported": 0, "failed": 0}
+    assert sorted(row.state for row in imports()) == ["failed", "failed", "imported"]
+    assert {row.reason for row in imports() if row.file_name == "huge.xml"} == {
+        "The entries of statement 1 add up to more than any account holds."
+    }
+    assert len(list((folder / "failed").iterdir())) == 4
+    assert not list((folder / "held").iterdir())
+    assert len(lines()) == 1
+
+
+def test_a_file_that_nobody_may_open_is_noted_nowhere_and_tried_again(
+    committed: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank_account()
+    for age, name in enumerate(("closed.xml", "good.xml")):
+        (folder / name).write_bytes(GOOD)
+        os.utime(folder / name, (age + 1, age + 1))
+    digest = importing.digest_of
+
+    def closed(path: Path) -> str:
+        if path.name == "closed.xml":
+            raise PermissionError(13, "Permission denied")
+        return digest(path)
+
+    monkeypatch.setattr(importing, "digest_of", closed)
+    assert look(folder) == {"imported": 1, "failed": 1}
+    assert (folder / "closed.xml").exists()
+    assert [row.state for row in imports()] == ["imported"]
+
+
 def test_a_file_that_is_still_written_waits(committed: Flask, folder: Path) -> None:
     bank_account()
     (folder / "good.xml").write_bytes(GOOD)

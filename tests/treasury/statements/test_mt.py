@@ -161,6 +161,36 @@ def test_interim_reports_of_mt942_are_shown_and_never_matched(desk: Desk) -> Non
     assert queries.closing(account, date(2026, 3, 12)).minor is None
 
 
+INTERIM = (f":20:R1\n:25:{IBAN}\n:28C:1/1\n:34F:EURD0,\n:13D:2603121200+0100\n"
+           ":61:2603120312C5,00NTRFNONREF//B1\n:90D:0EUR0,\n:90C:1EUR5,\n-\n")  # fmt: skip
+DAY = mt(":61:2603120312C5,00NTRFNONREF//B1", number="2/1", closing="C260312EUR105,00")
+
+
+def test_messages_of_both_kinds_in_a_file_keep_their_kinds(desk: Desk) -> None:
+    bank_account(form="mt940")
+    for content in (INTERIM + DAY, DAY + "\n" + INTERIM):
+        row = take(desk, content)
+        assert (row.statements, row.entries, row.refused) == (2, 2, 0)
+        [day] = [each for each in statements() if each.kind == "statement"]
+        assert (day.closing_minor, day.tie_out) == (10_500, "passed")
+        assert {each.kind for each in statements()} == {"statement", "interim"}
+        assert [each.amount_minor for each in lines()] == [500]
+
+
+@pytest.mark.parametrize(("announced", "kinds"), [("940", ["statement"] * 2), ("942", ["interim", "statement"])])
+def test_what_a_message_is_announced_as_counts(desk: Desk, announced: str, kinds: list[str]) -> None:
+    """Also where a bank writes the blocks of the next message behind the end of one."""
+    bank_account(form="mt940")
+    bare = DAY.replace("-\n", "")
+    second = (
+        bare.replace(":28C:2/1", ":28C:3/1").replace("//B1", "//B2").replace("C260312EUR100,00", "C260312EUR105,00")
+    )
+    second = second.replace(":62F:C260312EUR105,00", ":62F:C260312EUR110,00")
+    content = f"{{1:F01X}}{{2:O940X}}{{4:\n{bare}-}}{{5:}}{{1:F01X}}{{2:O{announced}X}}{{4:\n{second}-}}{{5:}}\n"
+    take(desk, content)
+    assert sorted(each.kind for each in statements()) == kinds
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1250", "latin-1"])
 def test_texts_in_other_encodings_are_read(desk: Desk, encoding: str) -> None:
     bank_account(form="mt940")

@@ -33,7 +33,7 @@ LARGEST_SAMPLE, MOST_ROWS = 2 * 1024**2, 10
 #: where nothing is saved yet
 USUAL = {
     "encoding": "utf-8", "delimiter": "semicolon", "decimalMark": "comma", "dateFormat": "YYYY-MM-DD", "named": True,
-    "debitWord": "D",
+    "debitWord": "D", "creditWord": "C",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +50,8 @@ KINDS = {
 _STATEMENTS = ("Stmt", "Rpt", "Ntfctn")
 _WANTED = ("GrpHdr", "Acct", "Bal", "TxDtls", "Ntry", *_STATEMENTS)
 _STATUSES = {"BOOK": EntryStatus.BOOKED, "PDNG": EntryStatus.PENDING, "INFO": EntryStatus.INFORMATION}
-_AMOUNT = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})")
+#: an amount has no sign of its own: the direction stands beside it, and two that disagree mean nothing
+_AMOUNT = re.compile(r"\+?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 #: elements that stand several times beside one another
@@ -57,7 +59,7 @@ _SEVERAL = frozenset({"Ustrd", "Strd", "Prtry", "RfrdDocInf", "AddtlRmtInf", "Nt
 _AMOUNTS = frozenset({"Amt", "TtlAmt"})
 #: branches that say nothing here
 _LEFT_OUT = frozenset({
-    "PstlAdr", "RltdAgts", "Chrgs", "Tax", "CtctDtls", "InstdAmt", "CntrValAmt", "AnncdPstngAmt", "PrtryAmt", "RltdDts",
+    "PstlAdr", "RltdAgts", "Chrgs", "Tax", "CtctDtls", "InstdAmt", "AnncdPstngAmt", "PrtryAmt", "RltdDts",
     "SplmtryData", "Intrst", "CardTx", "Avlbty", "InitgPty", "RltdPric", "RltdQties", "FinInstrmId", "SttlmInf", "Svcr",
     "UltmtCdtr", "UltmtDbtr", "Purp", "LclInstrm", "RltdRmtInf", "TechInptChanl",
 })  # fmt: skip
@@ -226,13 +228,11 @@ class _Reader:
         head = self.head
         if head.currency is None:
             told = [each.currency for each in self.balances]
-            if not told and not over:
-                told = [currency for _, currency in [_money(_first(element, "Amt"))] if currency]
             if told:
-                head = Head(
-                    head.place, head.kind, head.account, told[0], head.bank_id, head.sequence, head.first_day,
-                    head.last_day, head.created_on,
-                )  # fmt: skip
+                head = replace(head, currency=told[0])
+            elif not over:
+                # what moved may be told in another currency than the account has
+                head = replace(head, likely_currency=_money(_first(element, "Amt"))[1])
         return [head]
 
     def _balance(self, element: etree._Element) -> None:
@@ -303,7 +303,18 @@ class _Reader:
             code=cleaned("/".join(each for each in family if isinstance(each, str)) or own, 40),
             text=text,
             details=self._details(groups, direction == "CRDT", currency),
+            beside=_beside(said.get("AmtDtls"), direction == "CRDT"),
         )
+
+
+def _beside(said: Any, credit: bool) -> tuple[tuple[Decimal, str], ...]:
+    """What the bank says of the entry as a whole in other currencies: the amount transferred and its counter-value."""
+    told = [_money(_down(said, name, "Amt")) for name in ("TxAmt", "CntrValAmt")]
+    return tuple(
+        dict.fromkeys(
+            (amount if credit else -amount, currency) for amount, currency in told if amount is not None and currency
+        )
+    )
 
 
 def _detail(said: Tree, credit: bool, wanted: str | None) -> Detail:

@@ -64,14 +64,18 @@ class Rules:
     skipped: int = 0
     #: whether the first line names the columns
     named: bool = True
-    #: what stands in the column `direction` where money left
-    debit_word: str = "D"
+    #: what stands in the column `direction` where money left, and where it came; any other word refuses its row
+    debit_word: str = ""
+    credit_word: str = ""
+    #: whether the column `debit` writes money that left with a minus; otherwise a minus there takes a debit back
+    minus_debits: bool = False
 
     def document(self) -> dict[str, Any]:
         return {
             "encoding": self.encoding, "delimiter": self.delimiter, "decimalMark": self.decimal_mark,
             "dateFormat": self.date_format, "columns": dict(self.columns), "skipped": self.skipped,
-            "named": self.named, "debitWord": self.debit_word,
+            "named": self.named, "debitWord": self.debit_word, "creditWord": self.credit_word,
+            "minusDebits": self.minus_debits,
         }  # fmt: skip
 
     @classmethod
@@ -84,7 +88,9 @@ class Rules:
             columns={str(key): str(value).strip() for key, value in columns.items() if str(value).strip()}
             if isinstance(columns, Mapping) else {},
             skipped=int(document.get("skipped") or 0), named=bool(document.get("named", True)),
-            debit_word=str(document.get("debitWord") or "D"),
+            debit_word=str(document.get("debitWord") or "").strip(),
+            credit_word=str(document.get("creditWord") or "").strip(),
+            minus_debits=bool(document.get("minusDebits", False)),
         )  # fmt: skip
         rules.check()
         return rules
@@ -110,6 +116,8 @@ class Rules:
             errors.append(FieldError("amount", "Say which column holds the amount, or debit and credit.", "required"))
         if "direction" in self.columns and not single:
             errors.append(FieldError("direction", "A direction goes with one amount column.", "either"))
+        if "direction" in self.columns:
+            errors += self._words()
         if not 0 <= self.skipped <= MOST_SKIPPED:
             errors.append(FieldError("skipped", f"Between 0 and {MOST_SKIPPED} lines.", "range"))
         if not self.named:
@@ -118,6 +126,15 @@ class Rules:
                     errors.append(FieldError(camel(name), "Write the number of the column, from 1.", "number"))
         if errors:
             raise Invalid(errors)
+
+    def _words(self) -> list[FieldError]:
+        errors = [
+            FieldError(name, "Say what stands in the direction column.", "required")
+            for name, said in (("debitWord", self.debit_word), ("creditWord", self.credit_word)) if not said
+        ]  # fmt: skip
+        if not errors and self.debit_word.casefold() == self.credit_word.casefold():
+            errors.append(FieldError("creditWord", "It must differ from the word of a debit.", "either"))
+        return errors
 
 
 def camel(name: str) -> str:
@@ -325,21 +342,32 @@ def _amount(said: dict[str, str], rules: Rules, mark: str) -> Decimal | str:
         if amount is None:
             return "The amount is no number."
         if "direction" in said:
-            left = said["direction"].casefold() == rules.debit_word.casefold()
-            return -abs(amount) if left else abs(amount)
+            return _directed(amount, said["direction"].casefold(), rules)
         return amount
     debit, credit = said.get("debit", ""), said.get("credit", "")
     found = []
-    for text, sign in ((debit, -1), (credit, 1)):
+    # a minus takes the booking back, unless the bank writes all debits so
+    for text, sign in ((debit, 1 if rules.minus_debits else -1), (credit, 1)):
         if text:
             amount = amount_of(text, mark)
             if amount is None:
                 return "Debit or credit is no number."
             if amount:
-                found.append(sign * abs(amount))
+                found.append(sign * amount)
     if len(found) != 1:
         return "The row has an amount in both columns, debit and credit." if found else "The row has no amount."
     return found[0]
+
+
+def _directed(amount: Decimal, word: str, rules: Rules) -> Decimal | str:
+    if amount < 0:
+        # two signs: whether they agree or cancel each other is not for us to guess
+        return "The amount has a minus beside a direction. Where the amount carries its sign, map it alone."
+    if word == rules.debit_word.casefold():
+        return -amount
+    if word == rules.credit_word.casefold():
+        return amount
+    return "The direction is neither the word of a debit nor that of a credit."
 
 
 def _date(text: str, rules: Rules) -> date | None:

@@ -43,10 +43,14 @@ MOST_LINES, LONGEST_LINE = 200, 4_096
 ENCODINGS = ("utf-8-sig", "cp1250", "latin-1")
 #: what is decoded to choose the encoding
 _SAMPLE = 1 << 20
+_KINDS = {"940": StatementKind.STATEMENT, "942": StatementKind.INTERIM}
+_ALONE = re.compile(r":?94[02](:| 00)")
 _FIELD = re.compile(r":([0-9]{2}[A-Z]?|NS):")
 _BEGINNING = re.compile(r"(\{1:|:20:|(?:[^<\r\n]{0,80}\r?\n){1,6}:20:|:940:)")
 #: blocks of SWIFT around a message
 _BLOCKS = re.compile(r"^(\{[123]:[^{}]*(\{[^{}]*\}[^{}]*)*\})*(\{4:)?")
+#: what a block or a line before a message announces
+_ANNOUNCED = re.compile(r"(?:\{2:[IO]|^:?)(94[02])(?![0-9])")
 #: fields that say what the statement is, before its entries
 _HEAD = {"20", "21", "25", "28", "28C", "13", "13D", "34", "34F", "60", "60F", "60M", "NS"}
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
@@ -93,6 +97,9 @@ class _Open:
     """A statement that is being read."""
 
     place: int
+    kind: StatementKind
+    #: whether a block before it said its kind
+    announced: bool = False
     head: list[str] = field(default_factory=list)
     entry: list[str] = field(default_factory=list)
     waiting: list[list[str]] = field(default_factory=list)
@@ -105,21 +112,25 @@ class _Open:
 
 
 def items(path: Path) -> Iterator[Item]:
-    """The statements of a file. Raises Unreadable, also in the midst of it."""
-    kind = StatementKind.STATEMENT if format_of(path) == "mt940" else StatementKind.INTERIM
+    """The statements of a file, which may hold messages of both kinds. Raises Unreadable, also in the midst of it."""
+    usual, announced = _KINDS[format_of(path)[2:]], None
     place, current, where = 0, None, ""
     for line in _lines(path):
+        if line.startswith("\n"):
+            announced = line[1:]
+            continue
         found = _FIELD.match(line)
         tag = found[1] if found else None
         if tag == "20":
             if current is not None:
-                yield from _over(current, kind)
+                yield from _over(current)
             place += 1
-            current, where = _Open(place), "head"
+            current = _Open(place, _KINDS[announced] if announced else usual, announced is not None)
+            where, announced = "head", None
         if current is None:
             continue
         if tag == "61":
-            yield from _begun(current, kind)
+            yield from _begun(current)
             if len(current.waiting) >= AT_ONCE:
                 yield from _entries(current)
             current.waiting.append([line])
@@ -147,16 +158,30 @@ def items(path: Path) -> Iterator[Item]:
             raise Unreadable(f"Statement {current.place} has more lines outside of its entries than any bank writes.")
     if current is None:
         raise Unreadable("There is no statement in it: a field :20: is missing.")
-    yield from _over(current, kind)
+    yield from _over(current)
+
+
+def _kind(current: _Open) -> StatementKind:
+    """By what was announced, then by what only one of the two has: an opening balance, or floor limits and a time."""
+    if current.announced:
+        return current.kind
+    if any(line.startswith(":60") for line in current.head):
+        return StatementKind.STATEMENT
+    if any(line.startswith((":34F:", ":13:", ":13D:")) for line in current.head):
+        return StatementKind.INTERIM
+    return current.kind
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Lines of the message itself, without SWIFT's blocks and separators."""
+    """Lines of the message itself, without SWIFT's blocks and separators; where a message is announced, 940 or 942
+    behind a line end, which no line of a text can be."""
     with path.open(encoding=encoding_of(path), errors="replace", newline=None) as file:
         while line := file.readline(LONGEST_LINE):
             text = line.rstrip()
             if len(line) >= LONGEST_LINE and not line.endswith("\n"):
                 raise Unreadable("A line in it is too long for any statement.")
+            if "{2:" in text or _ALONE.fullmatch(text):
+                yield from (f"\n{kind}" for kind in _ANNOUNCED.findall(text)[-1:])
             text = _BLOCKS.sub("", text.replace("\x00", " "), count=1) if text.startswith("{") else text
             if text.strip() in {"", "-", "-}"} or text.startswith("-}"):
                 continue
@@ -193,7 +218,7 @@ _FAILURES = (
 )
 
 
-def _begun(current: _Open, kind: StatementKind) -> Iterator[Item]:
+def _begun(current: _Open) -> Iterator[Item]:
     """The head, once."""
     if current.told is not None:
         return
@@ -216,7 +241,7 @@ def _begun(current: _Open, kind: StatementKind) -> Iterator[Item]:
     page, created = str(data.get("sequence_number") or ""), data.get("date")
     current.told = Head(
         place=current.place,
-        kind=kind.value,
+        kind=_kind(current).value,
         account=account_number(data.get("account_identification")),
         currency=current.currency,
         bank_id=reference(data.get("transaction_reference")),
@@ -227,8 +252,8 @@ def _begun(current: _Open, kind: StatementKind) -> Iterator[Item]:
     yield current.told
 
 
-def _over(current: _Open, kind: StatementKind) -> Iterator[Item]:
-    yield from _begun(current, kind)
+def _over(current: _Open) -> Iterator[Item]:
+    yield from _begun(current)
     yield from _entries(current)
     balances = [current.opening] if current.opening else []
     if current.tail:

@@ -47,6 +47,8 @@ class Head:
     created_on: date | None = None
     #: of a statement that comes on several pages
     page: int | None = None
+    #: of its first entry, where neither the account nor a balance names one: it tells accounts of one number apart
+    likely_currency: str | None = None
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ class Entry:
     code: str | None = None
     text: str | None = None
     details: tuple[Detail, ...] = ()
+    #: the same amount in other currencies, as the bank itself told it
+    beside: tuple[tuple[Decimal, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 from lxml import etree
 
@@ -33,6 +34,8 @@ CHUNK = 1_000
 #: rows that could not be taken and are kept by name
 MOST_REFUSED = 1_000
 MOST_REMARKS = 20
+#: what a column of minor units holds
+MOST_MINOR = 2**63 - 1
 #: how the formats begin that a format of the register means
 _FAMILIES = {"camt": "camt", "mt940": "mt94", "csv": "csv"}
 
@@ -73,7 +76,7 @@ class Staging:
         self.statement: Statement | None = None
         self.head: Head | None = None
         self.skipped_until = row.read_items
-        self._known: dict[tuple[str | None, str | None], BankAccountView | str] = {}
+        self._known: dict[tuple[str | None, str | None, str | None], BankAccountView | str] = {}
         self._items = self._open(row)
         self._entries: list[tuple[Any, ...]] = []
         self._lines: list[tuple[Any, ...]] = []
@@ -109,10 +112,11 @@ class Staging:
                 if taken >= CHUNK:
                     over = False
                     break
-        except (ValueError, ArithmeticError, RecursionError, LookupError, etree.LxmlError) as error:
-            # whatever a file does to its reader, the next one is read
+            self._write(row)
+        except (ValueError, ArithmeticError, RecursionError, LookupError, etree.LxmlError, sa.exc.DataError,
+                psycopg.DataError) as error:  # fmt: skip
+            # whatever a file does to its reader, or to the database, the next one is read
             raise Unreadable(f"The file could not be read ({type(error).__name__}).") from None
-        self._write(row)
         row.read_items = self.read
         if over:
             row.read_at = clock.now()
@@ -182,7 +186,7 @@ class Staging:
         session().flush()
 
     def _account(self, head: Head) -> BankAccountView:
-        asked = (head.account, head.currency)
+        asked = (head.account, head.currency, head.likely_currency)
         if asked not in self._known:
             try:
                 self._known[asked] = taking.account_of(head)
@@ -213,6 +217,8 @@ class Staging:
             )
             .one()
         )
+        if abs(booked) > MOST_MINOR:
+            raise Unreadable(f"The entries of statement {head.place} add up to more than any account holds.")
         row.entries, row.booked_minor = count, int(booked)
         row.opening_minor, row.closing_minor = told.opening_minor, told.closing_minor
         # a period that ends before what was booked in it is none

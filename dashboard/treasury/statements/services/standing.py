@@ -1,9 +1,10 @@
 """What counts: of several tellings of one statement the best, of several tellings of one entry a single one.
 
 The outcome does not depend on the order in which files come. An entry that an earlier file told is recognized by the
-bank's own reference, day and amount. Without a reference everything told must be alike, and the two statements must be
-able to tell of the same time: statements that follow one another by their balances, or have different numbers, hold
-different bookings however alike they look. Alike entries are counted: a file that tells two where one stands adds one.
+bank's own reference, day and amount; without a reference everything told must be alike. Either way the two statements
+must be able to tell of the same time: statements that follow one another by their balances, or have different numbers,
+hold different bookings however alike they look. Some banks give one reference to all bookings of a kind. Alike entries
+are counted: a file that tells two where one stands adds one.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ _STAND = sa.text(
         FROM statement_entry WHERE statement_id = :statement AND status = 'booked' AND NOT standing
     ),
     known AS (
+        -- `top`: the greatest number any alike row has, also one of this very statement; `told`: rows of others that
+        -- may be the same bookings
         SELECT e.fingerprint, max(split_part(e.key, '#', 2)::bigint) AS top,
-               count(*) FILTER (WHERE e.referenced OR (
+               count(*) FILTER (WHERE e.statement_id <> s.id AND (
                    (t.first_day, t.last_day, t.opening_minor, t.closing_minor)
                        IS NOT DISTINCT FROM (s.first_day, s.last_day, s.opening_minor, s.closing_minor)
                    OR NOT (
@@ -40,11 +43,15 @@ _STAND = sa.text(
                            AND t.opening_minor <> t.closing_minor AND s.opening_minor <> s.closing_minor)
                        OR (coalesce(s.closing_minor = t.opening_minor AND s.last_day <= t.first_day, false)
                            AND t.opening_minor <> t.closing_minor AND s.opening_minor <> s.closing_minor)
-                       OR coalesce(t.sequence <> s.sequence, false)
-                       OR coalesce(t.page <> s.page, false)
+                       -- a bank numbers its daily and its monthly statements apart: where the days differ, a
+                       -- reference says more than a number
+                       OR coalesce(t.sequence <> s.sequence, false) AND (
+                           NOT e.referenced OR (t.first_day, t.last_day) = (s.first_day, s.last_day))
+                       OR coalesce(t.page <> s.page, false) AND (
+                           NOT e.referenced OR t.sequence IS NOT DISTINCT FROM s.sequence)
                    ))) AS told
         FROM statement_entry e JOIN statement t ON t.id = e.statement_id CROSS JOIN this s
-        WHERE e.bank_account_id = s.bank_account_id AND e.standing AND e.statement_id <> s.id
+        WHERE e.bank_account_id = s.bank_account_id AND e.standing
           AND e.fingerprint IN (SELECT fingerprint FROM fresh)
         GROUP BY e.fingerprint
     )

@@ -60,6 +60,8 @@ def account_of(head: Head) -> BankAccountView:
     if not known:
         raise NotTaken(f"The account {shown} is no bank account of the house. Register it first.")
     fitting = [view for view in known if currency is None or view.currency == currency]
+    if currency is None and len(fitting) > 1:
+        fitting = [view for view in known if view.currency == head.likely_currency] or fitting
     if not fitting:
         held = ", ".join(view.currency.upper() for view in known)
         raise NotTaken(
@@ -99,16 +101,28 @@ def minor(amount: Decimal, currency: str) -> int:
 def take(entry: Entry, currency: str) -> Taken:
     """Raises NotTaken."""
     told = entry.currency or currency
-    if told != currency:
-        raise NotTaken(f"The entry is in {told[:3].upper()}, the account in {currency.upper()}.")
-    amount = minor(entry.amount, currency)
+    amount = minor(entry.amount if told == currency else _moved(entry, told, currency), currency)
     day = entry.booking_date or entry.value_date
     if day is None:
         raise NotTaken("The entry has no booking date.")
     if not EARLIEST <= day <= LATEST:
         raise NotTaken("The booking date is none that a bank can mean.")
     lines, odd = _lines(entry, amount, currency)
+    if told != currency:
+        odd = odd or (
+            f"An entry is told in {told[:3].upper()}; what the bank says of it in {currency.upper()} was taken."
+        )
     return Taken(amount, day, _fingerprint(entry, amount, currency, day), lines, odd)
+
+
+def _moved(entry: Entry, told: str, currency: str) -> Decimal:
+    """What an entry in another currency moved on the account, where the bank says one amount and no other."""
+    said = f"The entry is in {told[:3].upper()}, the account in {currency.upper()}"
+    found = {amount for amount, each in entry.beside if each == currency}
+    if len(found) != 1:
+        many = "more than one amount is" if found else "no amount is"
+        raise NotTaken(f"{said}, and {many} told for the whole of it in {currency.upper()}. Nothing is converted.")
+    return found.pop()
 
 
 def _lines(entry: Entry, amount: int, currency: str) -> tuple[tuple[Line, ...], str | None]:
