@@ -23,7 +23,7 @@ from dashboard.queues.models import QueueItem
 from dashboard.treasury.matching.models import OpenItem, ReconBreak, ReconMatch
 from dashboard.treasury.matching.queries import evidence
 from dashboard.treasury.matching.queries.rules import in_force
-from dashboard.treasury.matching.services import matches, reopening
+from dashboard.treasury.matching.services import matches, recording
 from dashboard.treasury.matching.services.matches import reason_of
 from dashboard.treasury.matching.services.places import locked
 from dashboard.treasury.matching.services.recording import close, tell
@@ -227,6 +227,6 @@ def reopen(break_id: UUID, *, because: str, by: Actor) -> ReconBreak:
     )
     if still != len(rows):
         raise Refused("Its rows are matched, or have gone: there is nothing open about it.", code="nothingOpen")
-    reopening.open_again(one, text=why, by=by)
+    recording.open_again(one, text=why, by=by)
     audit.record("break.reopened", by=by, object_type="recon_break", object_id=one.id, reason=why)
     return one

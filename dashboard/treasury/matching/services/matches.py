@@ -17,7 +17,7 @@ from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.money import Money
 from dashboard.treasury.matching import storing
 from dashboard.treasury.matching.models import MatchLine, MatchTransaction, ReconBreak, ReconMatch
-from dashboard.treasury.matching.services import reopening, settling, withdrawing
+from dashboard.treasury.matching.services import recording, settling, withdrawing
 from dashboard.treasury.matching.services.picking import Picked, pick
 from dashboard.treasury.matching.services.places import Place, locked, place_of
 from dashboard.treasury.matching.vocabulary import BreakState, MatchState, Pass, Resolution
@@ -155,7 +155,7 @@ def undo(match_id: UUID, *, because: str, by: Actor) -> ReconMatch:
         .execution_options(populate_existing=True)
     )
     for one in ended.all():
-        reopening.open_again(one, text=f"Its match was undone: {why}", by=by)
+        recording.open_again(one, text=f"Its match was undone: {why}", by=by)
     audit.record("match.undone", by=by, object_type="recon_match", object_id=match_id, reason=why)
     return session().get_one(ReconMatch, match_id, populate_existing=True)
 
