@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from uuid import UUID
+from datetime import date, time
 
 import pytest
-import sqlalchemy as sa
 
-from dashboard.access.actor import Actor, system
+from dashboard.access.actor import Actor
 from dashboard.approvals import services as approvals
-from dashboard.database import session, transaction
+from dashboard.database import transaction
+from dashboard.jobs import schedule
+from dashboard.treasury.matching.queries import readiness
 from dashboard.treasury.matching.queries.points import equation
+from dashboard.treasury.matching.queries.report import report
 from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.services import breaks, rules
+from dashboard.treasury.register.services import changing
+from dashboard.treasury.register.services.entries import Entry
+from dashboard.treasury.statements import queries as statements
 from tests.treasury.matching.conftest import Desk, Told
 
 
@@ -23,6 +28,14 @@ def alone(treasurer: Actor, senior: Actor) -> None:
     with transaction():
         asked = rules.ask(dataclasses.replace(in_force(), accept_alone={"eur": 10_00}), reason="small", by=treasurer)
     with transaction():
+        approvals.decide(asked.id, approve=True, reason=None, by=senior)
+
+
+def pooled(desk: Desk, treasurer: Actor, senior: Actor) -> None:
+    """The bank account is one of the register, in the pool of e-money."""
+    entry = Entry("eMoney", "safeguarding", date(2000, 1, 1), None, "camt", time(7, 30), "LT", None)
+    with transaction():
+        asked = changing.ask_to_change(desk.bank_id, entry=entry, reason="a test", by=treasurer)
         approvals.decide(asked.id, approve=True, reason=None, by=senior)
 
 
@@ -71,3 +84,113 @@ def test_a_run_that_matches_an_accepted_break_ends_it(desk: Desk, treasurer: Act
     assert standing(desk) == [("resolved", "matched", 4_50)]
     stands = equation(desk.bank_id, day)
     assert (stands.timing_minor, stands.breaks_minor, stands.unexplained_minor) == (0, 0, 0)
+
+
+def late_reference(desk: Desk) -> list[date]:
+    """A line of the first day, and a ledger row of the second that is of the same reference and is not the same."""
+    desk.file(Told(4_50, ref="REF00001"))
+    days = [desk.close()]
+    desk.ledger(5_000_00, "REF00001")
+    for _ in range(3):
+        desk.file()
+        days.append(desk.close())
+    return days
+
+
+def test_a_run_of_an_older_day_takes_no_later_row_off_a_break(desk: Desk) -> None:
+    days = late_reference(desk)
+    desk.run(days[0])
+    desk.run(days[-1])
+    assert standing(desk) == [("open", None, 4_50 - 5_000_00)]
+    desk.run(days[0])
+    assert standing(desk) == [("open", None, 4_50 - 5_000_00)]
+    stands = equation(desk.bank_id, days[-1])
+    assert (stands.timing_minor, stands.breaks_minor, stands.unexplained_minor) == (0, 4_50 - 5_000_00, 0)
+
+
+def test_days_are_asked_to_be_matched_oldest_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        desk.close()
+    asked: list[date] = []
+    monkeypatch.setattr(schedule.matching, "run_due", lambda day, by: asked.append(day) or 0)
+    schedule.match_statements(None)  # type: ignore[arg-type]
+    assert asked == sorted(asked)
+    assert len(asked) >= 3
+
+
+def test_a_line_that_nothing_was_compared_with_is_unexplained_and_keeps_the_day_open(desk: Desk) -> None:
+    desk.file()
+    day = desk.close()
+    desk.run(day)
+    desk.file(Told(777_00, ref="NEWLINE1"), day=day)
+    stands = equation(desk.bank_id, day)
+    assert (stands.timing_minor, stands.breaks_minor, stands.unexplained_minor) == (0, 0, 777_00)
+    assert stands.untold == 1
+    desk.run(day)
+    stands = equation(desk.bank_id, day)
+    assert (stands.timing_minor, stands.breaks_minor, stands.unexplained_minor) == (0, 777_00, 0)
+    assert stands.untold == 0
+
+
+def test_rows_that_even_one_another_out_keep_the_day_open_until_they_are_compared(
+    desk: Desk, treasurer: Actor, senior: Actor
+) -> None:
+    pooled(desk, treasurer, senior)
+    desk.file()
+    day = desk.close()
+    desk.run(day)
+    desk.file(Told(50_00, ref="NEWLINE1"), Told(-50_00, ref="NEWLINE2"), day=day)
+    assert equation(desk.bank_id, day).unexplained_minor == 0
+    assert any("2 rows are not compared" in said for said in readiness.blockers("eMoney", "eur", day))
+
+
+def test_what_was_matched_with_the_row_of_a_later_day_is_timing_as_of_the_earlier(desk: Desk) -> None:
+    desk.ledger(10, "REF-1")
+    desk.file()
+    first = desk.close()
+    desk.run(first)
+    desk.file(Told(10, ref="REF-1"))
+    second = desk.close()
+    desk.run(second)
+    assert [(one.timing_minor, one.unexplained_minor) for one in (
+        equation(desk.bank_id, first), equation(desk.bank_id, second)
+    )] == [(-10, 0), (0, 0)]  # fmt: skip
+
+
+def test_the_report_of_a_past_day_keeps_its_breaks_when_they_are_settled_later(desk: Desk) -> None:
+    desk.file(Told(-4_50, ref="X0000001"))
+    desk.run(desk.close())
+    desk.file()
+    second = desk.close()
+    desk.run(second)
+    before = report(desk.bank_id, second, second)
+    desk.ledger(-4_50, "X0000001")
+    desk.file()
+    third = desk.close()
+    desk.run(third)
+    assert standing(desk) == [("resolved", "matched", -4_50)]
+    after = report(desk.bank_id, second, second)
+    assert [after.state_of(one) for one in after.breaks] == [before.state_of(one) for one in before.breaks]
+    assert [after.state_of(one) for one in after.breaks] == [("open", None)]
+    assert dataclasses.replace(after.closing, ran_at=None) == dataclasses.replace(before.closing, ran_at=None)
+    assert (after.closing.timing_minor, after.closing.breaks_minor) == (0, -4_50)
+    ended = report(desk.bank_id, third, third)
+    assert [ended.state_of(one) for one in ended.breaks] == [("resolved", "matched")]
+    assert ended.closing.breaks_minor == 0
+
+
+def test_of_several_statements_of_a_day_the_balances_tell_the_last(desk: Desk) -> None:
+    """Imported in another order than they follow one another, without numbers."""
+    told = ((8_00, 5_00), (5_00, 9_00), (9_00, 8_00), (0, 8_00))
+    for opening, closing in told:
+        desk.closing = opening
+        desk.file(Told(closing - opening, text="x"))
+    day = desk.close()
+    desk.run(day)
+    assert equation(desk.bank_id, day).statement_minor == 8_00
+    found = statements.closing(desk.bank_id, day)
+    assert (found.minor, found.as_of) == (8_00, day)
+    assert statements.of_days([desk.bank_id], day)[desk.bank_id][-1].closing_minor == 8_00
+    numbered = statements.of_day(desk.bank_id, day)
+    assert numbered is not None
+    assert numbered.id == equation(desk.bank_id, day).statement_id
