@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import date, time
+from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.approvals import services as approvals
-from dashboard.database import transaction
+from dashboard.database import session, transaction
+from dashboard.errors import Conflict, Refused
 from dashboard.jobs import schedule
+from dashboard.treasury.days import queries as treasury_days
+from dashboard.treasury.days import readiness as day_readiness
+from dashboard.treasury.days import services as days_services
+from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.matching.queries import readiness
 from dashboard.treasury.matching.queries.points import equation
 from dashboard.treasury.matching.queries.report import report
 from dashboard.treasury.matching.queries.rules import in_force
-from dashboard.treasury.matching.services import breaks, rules
+from dashboard.treasury.matching.services import breaks, matches, rules
 from dashboard.treasury.register.services import changing
 from dashboard.treasury.register.services.entries import Entry
 from dashboard.treasury.statements import queries as statements
+from dashboard.treasury.statements.services import deleting
 from tests.treasury.matching.conftest import Desk, Told
 
 
@@ -194,3 +202,117 @@ def test_of_several_statements_of_a_day_the_balances_tell_the_last(desk: Desk) -
     numbered = statements.of_day(desk.bank_id, day)
     assert numbered is not None
     assert numbered.id == equation(desk.bank_id, day).statement_id
+
+
+def import_of(line_id: UUID) -> UUID:
+    found = session().scalar(
+        sa.text(
+            "SELECT s.import_id FROM statement_line l JOIN statement_entry e ON e.id = l.entry_id"
+            " JOIN statement s ON s.id = e.statement_id WHERE l.id = :line"
+        ),
+        {"line": line_id},
+    )
+    assert isinstance(found, UUID)
+    return found
+
+
+def delete(line_id: UUID, by: Actor) -> None:
+    with transaction():
+        deleting.delete(import_of(line_id), because="a wrong file", by=by)
+
+
+def test_a_proposal_ends_with_the_import_of_its_line(desk: Desk, treasurer: Actor) -> None:
+    desk.ledger(500_00)
+    [line] = desk.file(Told(500_00))
+    desk.run(desk.close())
+    [proposal] = desk.matches("proposed")
+    delete(line, treasurer)
+    assert [one.id for one in desk.matches("withdrawn")] == [proposal.id]
+    with pytest.raises(Conflict), transaction():
+        matches.accept(proposal.id, by=treasurer)
+    assert desk.matches() == []
+    assert {side for side, _, _ in desk.open_items()} == {"ledger"}
+
+
+def test_a_break_ends_with_the_import_of_its_line(desk: Desk, treasurer: Actor) -> None:
+    row = desk.ledger(5_000_00, "REF00001")
+    [line, _] = desk.file(Told(4_50, ref="REF00001"), Told(7_00, ref="REF00002"))
+    desk.run(desk.close())
+    delete(line, treasurer)
+    assert [(one.kind, one.state, one.resolution, one.transaction_id) for one in desk.breaks()] == [
+        ("missingInStatement", "open", None, row), ("missingInLedger", "resolved", "gone", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("alone")
+def test_an_import_stays_while_a_break_of_it_is_accepted_or_a_line_of_it_is_matched(
+    desk: Desk, treasurer: Actor
+) -> None:
+    [accepted] = desk.file(Told(4_50, ref="REF00001"))
+    desk.ledger(10, "REF00002")
+    [matched] = desk.file(Told(10, ref="REF00002"))
+    desk.run(desk.close())
+    [one] = desk.breaks()
+    with transaction():
+        breaks.accept(one.id, reason="small", by=treasurer)
+    for line in (accepted, matched):
+        with pytest.raises(Refused) as refused:
+            delete(line, treasurer)
+        assert refused.value.code == "linesMatched"
+    with transaction():
+        matches.undo(desk.matches()[0].id, because="wrong", by=treasurer)
+    delete(matched, treasurer)
+
+
+def test_what_was_undone_is_not_matched_again_by_a_run(desk: Desk, treasurer: Actor) -> None:
+    """By exact reference, by a reference written in another way, and by a batch."""
+    desk.ledger(1_00, "AAAA1111")
+    desk.ledger(2_00, "BBBB-2222")
+    desk.file(Told(1_00, ref="AAAA1111"), Told(2_00, ref="bbbb2222"))
+    day = desk.close()
+    desk.run(day)
+    for match in desk.matches():
+        with transaction():
+            matches.undo(match.id, because="of another client", by=treasurer)
+    assert len(desk.matches("undone")) == 2
+    desk.run(day)
+    assert desk.matches() == []
+    assert desk.matches("proposed") == []
+
+
+def prepare(day: date, by: Actor) -> TreasuryDay:
+    """Prepare a day, as if nothing stood against it."""
+    with transaction():
+        days_services.prepare("eMoney", "eur", day, by=by)
+    found = treasury_days.current("eMoney", "eur", day)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("what", ["undo", "match", "run"])
+def test_a_prepared_day_is_reopened_when_its_matches_change(
+    desk: Desk, treasurer: Actor, senior: Actor, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    pooled(desk, treasurer, senior)
+    row = desk.ledger(1_00, "AAAA1111" if what != "match" else None)
+    [line] = desk.file(Told(1_00, ref="AAAA1111"))
+    day = desk.close()
+    if what != "run":
+        desk.run(day)
+    monkeypatch.setattr(day_readiness, "in_the_way_of_preparing", lambda *_: [])
+    monkeypatch.setattr(day_readiness, "prepare", lambda *_: None)
+    prepared = prepare(day, treasurer)
+    assert (prepared.state, prepared.version) == ("prepared", 1)
+    match what:
+        case "undo":
+            with transaction():
+                matches.undo(desk.matches()[0].id, because="wrong", by=treasurer)
+        case "match":
+            with transaction():
+                matches.match_by_hand(desk.bank_id, lines=[line], transactions=[row], by=treasurer)
+        case _:
+            desk.run(day)
+    session().expire_all()
+    now = treasury_days.current("eMoney", "eur", day)
+    assert now is not None
+    assert (now.state, now.version) == ("open", 2)

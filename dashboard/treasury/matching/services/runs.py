@@ -22,15 +22,15 @@ from dashboard.database import constraint_of, new_id, savepoint, session
 from dashboard.errors import NotFound, Refused
 from dashboard.ledger.models import BusinessDay
 from dashboard.treasury.matching import storing
-from dashboard.treasury.matching.models import MatchPlace, MatchRun
+from dashboard.treasury.matching.models import MatchPlace, MatchRun, ReconBreak, ReconMatch
 from dashboard.treasury.matching.passes import amount, batch, breaks, gathering, reference, sums, text
 from dashboard.treasury.matching.passes.board import Board, number, run
 from dashboard.treasury.matching.queries import rules as rule_queries
 from dashboard.treasury.matching.queries.windows import timing_from
 from dashboard.treasury.matching.rules import RuleSet, Step
-from dashboard.treasury.matching.services import recording, withdrawing
+from dashboard.treasury.matching.services import recording, signed_days, withdrawing
 from dashboard.treasury.matching.services.places import Place, locked, place_of
-from dashboard.treasury.matching.vocabulary import MATCH, Pass, RunState
+from dashboard.treasury.matching.vocabulary import MATCH, MatchState, Pass, RunState
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.statements import queries as statements
 
@@ -207,8 +207,27 @@ def _match(
             run_id=found.id, version=rules.version, at=clock.now(), by=by,
         )  # fmt: skip
         recording.record(board, found, place, rules, by=by)
+        _tell_days(found, by=by)
     tell(len(steps), len(steps), total, total)
     return figures
+
+
+def _tell_days(found: MatchRun, *, by: Actor) -> None:
+    """Days that were prepared or signed before this run has matched rows of them, or found breaks in them."""
+    first = session().scalar(
+        sa.select(
+            sa.func.least(
+                sa.select(sa.func.min(ReconMatch.last_on))
+                .where(ReconMatch.run_id == found.id, ReconMatch.state == MatchState.LIVE.value)
+                .scalar_subquery(),
+                # a ledger row alone had time until now: it changes nothing before
+                sa.select(sa.func.min(ReconBreak.bank_on)).where(ReconBreak.run_id == found.id).scalar_subquery(),
+            )
+        )
+    )
+    if first is not None:
+        because = f"A match run as of {found.day.isoformat()} has changed what is open."
+        signed_days.changed(found.bank_account_id, first, because=because, by=by)
 
 
 def make(board: Board, step: Step) -> None:
