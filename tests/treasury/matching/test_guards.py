@@ -130,7 +130,7 @@ def test_accepting_above_the_limit_takes_an_approval(matched: Desk) -> None:
         refused(accept, id=one.id, event=event, limit=0, approval=None) == "ck_recon_break_accepted_above_limit_by_two"
     )
     assert refused(accept, id=one.id, event=event, limit=None, approval=uuid4()) == "break_accepted_by_two"
-    assert refused(accept, id=one.id, event=uuid4(), limit=100, approval=None) == "break_accepted_with_evidence"
+    assert refused(accept, id=one.id, event=uuid4(), limit=0, approval=None) == "break_accepted_with_evidence"
 
 
 def test_history_and_rules_are_evidence(matched: Desk) -> None:
