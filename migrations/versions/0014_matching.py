@@ -362,13 +362,21 @@ CREATE TRIGGER match_rules_by_two BEFORE INSERT ON match_rule_set FOR EACH ROW
     WHEN (NEW.version > 1) EXECUTE FUNCTION match_rules_by_two();
 """
 
-#: lines that were matched with a transaction of the client, and with none of somebody whose data are kept
-_MATCHED = (
-    "SELECT l.line_id FROM account a JOIN LATERAL"
+#: ledger rows of the client
+_ROWS = (
+    "SELECT t.id FROM account a JOIN LATERAL"
     " (SELECT t.id FROM ledger_transaction t WHERE t.debtor_account_id = a.id"
     " UNION ALL SELECT t.id FROM ledger_transaction t WHERE t.creditor_account_id = a.id) t ON true"
-    " JOIN match_transaction m ON m.transaction_id = t.id AND m.live JOIN match_line l ON l.match_id = m.match_id"
     " WHERE a.owner_id = $1"
+)
+#: lines that are or were matched with one of them, and with none of somebody whose data are kept; and lines that no
+#: match has now and that carry the reference of a transfer of the client
+_MATCHED = (
+    "SELECT l.line_id FROM match_transaction m JOIN match_line l ON l.match_id = m.match_id"
+    f" WHERE m.transaction_id IN ({_ROWS})"
+    " UNION ALL SELECT s.id FROM transfer f JOIN statement_line s ON s.provider_reference = f.provider_reference"
+    " AND s.amount_minor IN (f.amount_minor, -f.amount_minor) AND s.currency = f.currency"
+    " WHERE f.client_id = $1 AND NOT EXISTS (SELECT 1 FROM match_line l WHERE l.line_id = s.id AND l.live)"
 )
 _OTHERS = (
     "SELECT 1 FROM match_line l JOIN match_transaction m ON m.match_id = l.match_id"
@@ -387,6 +395,13 @@ def _personal() -> None:
         " ON a.id IN (t.debtor_account_id, t.creditor_account_id) WHERE a.owner_id = $1))",
         text="CASE WHEN text IS NOT NULL THEN '(deleted)' END",
     )
+    # it quotes a reference, and payers write into theirs what they like
+    personal(
+        "recon_match",
+        f"id IN (SELECT m.match_id FROM match_transaction m WHERE m.transaction_id IN ({_ROWS}))",
+        why="'(deleted)'",
+        undone_because="CASE WHEN undone_because IS NOT NULL THEN '(deleted)' END",
+    )
     # an entry of several lines tells of all of them: its text goes with the last
     personal(
         "statement_entry",
@@ -400,6 +415,8 @@ def _personal() -> None:
         counterparty="NULL",
         counterparty_account="NULL",
         remittance="NULL",
+        end_to_end_id="NULL",
+        bank_references="'{}'",
     )
 
 
@@ -781,4 +798,4 @@ def upgrade() -> None:
     # a run lays out what is open on both sides
     let_lay_out_tables()
     _personal()
-    let_purge_pass("break_event", "statement_entry", "statement_line")
+    let_purge_pass("break_event", "recon_match", "statement_entry", "statement_line")

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from dashboard.access.actor import Actor
 from dashboard.approvals import services as approvals
-from dashboard.database import session, transaction
+from dashboard.database import db, session, transaction
 from dashboard.errors import Conflict, Refused
 from dashboard.jobs import schedule
 from dashboard.treasury.days import queries as treasury_days
@@ -316,3 +317,40 @@ def test_a_prepared_day_is_reopened_when_its_matches_change(
     now = treasury_days.current("eMoney", "eur", day)
     assert now is not None
     assert (now.state, now.version) == ("open", 2)
+
+
+def test_a_run_that_settles_many_breaks_asks_no_more_than_one_that_settles_few(desk: Desk) -> None:
+    asked: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    def queries(many: int) -> int:
+        for number in range(many):
+            desk.ledger(1_000 + number, f"ROW{many:03d}{number:04d}")
+        quiet_days(desk, 3)
+        desk.file()
+        desk.run(desk.close())
+        assert len(desk.breaks("open")) == many
+        desk.file(*[Told(1_000 + number, ref=f"ROW{many:03d}{number:04d}") for number in range(many)])
+        day = desk.close()
+        event.listen(db.engine, "before_cursor_execute", listen)
+        asked.clear()
+        desk.run(day)
+        event.remove(db.engine, "before_cursor_execute", listen)
+        assert desk.breaks("open") == []
+        return len(asked)
+
+    few = queries(2)
+    assert queries(9) <= few + 2
+
+
+def test_proposals_of_a_row_are_found_by_an_index(desk: Desk) -> None:
+    assert desk.matches() == []
+    with transaction():
+        session().execute(sa.text("SET LOCAL enable_seqscan = off"))
+        for table, column in (("match_line", "line_id"), ("match_transaction", "transaction_id")):
+            plan = session().scalars(
+                sa.text(f"EXPLAIN SELECT match_id FROM {table} WHERE {column} = gen_random_uuid() AND NOT live")
+            )
+            assert f"ix_{table}_other" in " ".join(plan)

@@ -85,7 +85,7 @@ def figures(board: Board) -> dict[str, Any]:
 def record(board: Board, run: MatchRun, place: Place, rules: RuleSet, *, by: Actor) -> None:
     """Bring the breaks of the account to what the run has found."""
     found = _found(board)
-    settle_gone(place.bank_account_id, run.day, by=by)
+    settle_gone(place.bank_account_id, by=by)
     standing = _standing(place.bank_account_id)
     by_line = {one.line_id: one for one in standing if one.line_id is not None}
     by_transaction = {one.transaction_id: one for one in standing if one.transaction_id is not None}
@@ -222,7 +222,7 @@ def _insert(found: list[_Found], run: MatchRun, place: Place, rules: RuleSet, *,
     queues.open_items(QUEUE, [(row["id"], row["kind"]) for row in rows], object_type="recon_break", due_at=due)
 
 
-def settle_gone(bank_account_id: UUID, day: date | None, *, by: Actor) -> None:
+def settle_gone(bank_account_id: UUID, *, by: Actor) -> None:
     """Resolve breaks none of whose rows is open any more, those that were accepted too: matched where a match has
     them, else gone."""
     open_line = sa.exists().where(
@@ -238,7 +238,6 @@ def settle_gone(bank_account_id: UUID, day: date | None, *, by: Actor) -> None:
         .where(
             ReconBreak.bank_account_id == bank_account_id,
             sa.or_(ReconBreak.state != BreakState.RESOLVED.value, ReconBreak.resolution == Resolution.ACCEPTED.value),
-            *([ReconBreak.since <= day] if day is not None else []),
             sa.not_(open_line),
             sa.not_(open_row),
         )
@@ -246,7 +245,11 @@ def settle_gone(bank_account_id: UUID, day: date | None, *, by: Actor) -> None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()  # fmt: skip
+    if not over:
+        return
     of_lines, of_rows = _live_matches(bank_account_id, over)
+    moment = clock.now()
+    events, changes = [], []
     for one in over:
         match_id = (of_lines.get(one.line_id) if one.line_id else None) or (
             of_rows.get(one.transaction_id) if one.transaction_id else None
@@ -254,10 +257,24 @@ def settle_gone(bank_account_id: UUID, day: date | None, *, by: Actor) -> None:
         if one.state == BreakState.RESOLVED:
             # what was accepted as it is has found its other side after all
             open_again(one, text="Its rows are being matched." if match_id else "Its rows have gone.", by=by)
-        if match_id is None:
-            close(one, Resolution.GONE, Event.GONE, by=by)
-        else:
-            close(one, Resolution.MATCHED, Event.MATCHED, by=by, match_id=match_id)
+        events.append(
+            {
+                "id": new_id(), "break_id": one.id, "at": moment, "by_kind": by.kind, "by_id": by.id,
+                "by_name": by.name, "kind": (Event.MATCHED if match_id else Event.GONE).value,
+            }
+        )  # fmt: skip
+        changes.append(
+            {
+                "id": one.id, "state": BreakState.RESOLVED.value, "match_id": match_id, "resolved_at": moment,
+                "resolution": (Resolution.MATCHED if match_id else Resolution.GONE).value, "version": one.version + 1,
+            }
+        )  # fmt: skip
+    # there may be as many as a book has rows: three queries for all of them
+    session().execute(sa.insert(BreakEvent), events)
+    session().execute(sa.update(ReconBreak), changes)
+    queues.close_many(QUEUE, object_ids=[one.id for one in over], by=by)
+    for one in over:
+        session().expire(one)
 
 
 def _live_matches(bank_account_id: UUID, of: Sequence[ReconBreak]) -> tuple[dict[UUID, UUID], dict[UUID, UUID]]:
