@@ -82,7 +82,7 @@ from dashboard.treasury.matching.pages import reconciliation
 from dashboard.treasury.matching.queries import matches
 from dashboard.treasury.matching.queries import readiness as match_readiness
 from dashboard.treasury.matching.queries.points import equation
-from dashboard.treasury.matching.services import booking
+from dashboard.treasury.matching.services import booking, leaving
 from dashboard.treasury.movements import queries as own_movements
 from dashboard.treasury.movements.approvals import KINDS as MOVEMENT_KINDS
 from dashboard.treasury.movements.pages import treasury_register
@@ -219,6 +219,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     learn_blockers("matching", match_readiness.blockers)
     match_references.learn("ownMovements", own_movements.references_sql())
     deleting.learn_use(matches.of_import, name="matching")
+    deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     settlement.learn(_explained)
     connecting.install(chosen)
     confirming.install(asking.confirm)

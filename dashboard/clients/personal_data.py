@@ -166,8 +166,8 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "state": CODE, "resolution": CODE,
     },
     "recon_match": {
-        "currency": CODE, "state": CODE, "found_by": CODE, "why": REFERENCE, "first_on": MONEY, "last_on": MONEY,
-        "made_by_kind": CODE, "made_by": STAFF, "decided_by": STAFF, "undone_by": STAFF, "undone_because": HOUSE,
+        "currency": CODE, "state": CODE, "found_by": CODE, "first_on": MONEY, "last_on": MONEY,
+        "made_by_kind": CODE, "made_by": STAFF, "decided_by": STAFF, "undone_by": STAFF,
     },
     "recipient": {"account_format": CODE, "created_by_kind": CODE},
     "screening": {"list_name": HOUSE, "list_version": HOUSE, "result": CODE, "by_kind": CODE, "by_name": STAFF},
@@ -189,8 +189,8 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "failures": HOUSE, "created_by_kind": CODE, "created_by": STAFF,
     },
     "statement_line": {
-        "currency": CODE, "booking_date": MONEY, "value_date": MONEY, "end_to_end_id": REFERENCE,
-        "provider_reference": REFERENCE, "batch_reference": REFERENCE, "bank_references": REFERENCE,
+        "currency": CODE, "booking_date": MONEY, "value_date": MONEY,
+        "provider_reference": REFERENCE, "batch_reference": REFERENCE,
     },
     "submission": {"last_error": HOUSE, "provider": HOUSE, "state": CODE},
     "sumsub_applicant": {"applicant_id": APPLICANT, "level": HOUSE, "state": CODE},

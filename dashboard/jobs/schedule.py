@@ -243,7 +243,8 @@ def compare_sumsub(_settings: Settings) -> dict[str, int]:
 def match_statements(_settings: Settings) -> dict[str, int]:
     """Ask for match runs where a statement of the last days came, or got lines since it was matched."""
     asked = 0
-    for view in business_days.closed(limit=DAYS_MATCHED):
+    # oldest first: what later days find stands on what earlier ones have
+    for view in sorted(business_days.closed(limit=DAYS_MATCHED), key=lambda each: each.day):
         with transaction():
             asked += matching.run_due(view.day, by=system("the scheduler"))
     return {"asked": asked}

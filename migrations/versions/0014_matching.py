@@ -42,6 +42,16 @@ BEGIN
             RAISE EXCEPTION 'a line that is matched stays: undo its match first'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'matched_line_stays';
         END IF;
+        IF EXISTS (SELECT 1 FROM before_rows o JOIN match_line m ON m.line_id = o.id AND NOT m.live
+                   JOIN recon_match r ON r.id = m.match_id AND r.state = 'proposed') THEN
+            RAISE EXCEPTION 'a line that is proposed stays: withdraw the proposal first'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'proposed_line_stays';
+        END IF;
+        IF EXISTS (SELECT 1 FROM before_rows o JOIN recon_break b ON b.line_id = o.id
+                   AND (b.state <> 'resolved' OR b.resolution = 'accepted')) THEN
+            RAISE EXCEPTION 'a line of a break stays: close the break first'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'line_of_break_stays';
+        END IF;
         DELETE FROM open_item i USING before_rows o
         WHERE o.matchable AND i.bank_account_id = o.bank_account_id AND i.side = 'bank' AND i.item_id = o.id;
         RETURN NULL;
@@ -69,6 +79,65 @@ CREATE TRIGGER statement_line_changed AFTER UPDATE ON statement_line
     REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION line_is_open();
 CREATE TRIGGER statement_line_gone AFTER DELETE ON statement_line
     REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION line_is_open();
+"""
+
+#: what the application puts among the open rows is true of its source, and the day up to which the ledger was looked at
+#: is one that has ended, with every row of it matched or open
+TRUE_PLACES = """
+CREATE FUNCTION open_item_is_true() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    wrong boolean;
+BEGIN
+    EXECUTE 'SELECT EXISTS (
+        SELECT 1 FROM fresh f LEFT JOIN statement_line l ON l.id = f.item_id AND f.side = ''bank''
+        WHERE f.side = ''bank'' AND (l.id IS NULL OR NOT l.matchable OR l.bank_account_id <> f.bank_account_id
+              OR l.amount_minor <> f.amount_minor OR l.booking_date <> f.booking_date))
+        OR EXISTS (
+        SELECT 1 FROM fresh f JOIN account a ON a.bank_account_id = f.bank_account_id AND a.type = ''settlement''
+        LEFT JOIN ledger_transaction t ON t.id = f.item_id AND a.id IN (t.debtor_account_id, t.creditor_account_id)
+        WHERE f.side = ''ledger'' AND (t.id IS NULL OR t.state <> ''posted'' OR t.booking_date <> f.booking_date
+              OR f.amount_minor <> CASE WHEN t.debtor_account_id = a.id THEN t.amount_minor ELSE -t.amount_minor END))
+        OR EXISTS (SELECT 1 FROM fresh f WHERE f.side = ''ledger'' AND NOT EXISTS (
+              SELECT 1 FROM account a WHERE a.bank_account_id = f.bank_account_id AND a.type = ''settlement''))
+        ' INTO wrong;
+    IF wrong THEN
+        RAISE EXCEPTION 'what is open is a line of a bank or a posted ledger row as it stands'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'open_item_is_true';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER open_item_is_true AFTER INSERT ON open_item
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION open_item_is_true();
+
+CREATE FUNCTION match_place_is_true() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.swept_on < OLD.swept_on OR NEW.swept_on IS NULL AND OLD.swept_on IS NOT NULL
+       OR NOT EXISTS (SELECT 1 FROM business_day d WHERE d.day >= NEW.swept_on AND d.state <> 'open')
+       OR EXISTS (
+           SELECT 1 FROM account a JOIN ledger_transaction t ON t.booking_date > OLD.swept_on
+               AND t.booking_date <= NEW.swept_on AND a.id IN (t.debtor_account_id, t.creditor_account_id)
+           WHERE a.bank_account_id = NEW.bank_account_id AND a.type = 'settlement' AND t.state = 'posted'
+             AND NOT EXISTS (SELECT 1 FROM open_item i WHERE i.bank_account_id = NEW.bank_account_id
+                             AND i.side = 'ledger' AND i.item_id = t.id)
+             AND NOT EXISTS (SELECT 1 FROM match_transaction m
+                             WHERE m.transaction_id = t.id AND m.account_id = a.id AND m.live)) THEN
+        RAISE EXCEPTION 'the ledger has been looked at up to a day that has ended, and every row of it is known'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'match_place_is_true';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER match_place_is_true BEFORE UPDATE ON match_place FOR EACH ROW
+    WHEN (NEW.swept_on IS DISTINCT FROM OLD.swept_on) EXECUTE FUNCTION match_place_is_true();
+CREATE FUNCTION match_place_begins() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'nothing of a bank account has been looked at before its first run'
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'match_place_begins';
+END $$;
+CREATE TRIGGER match_place_begins BEFORE INSERT ON match_place FOR EACH ROW
+    WHEN (NEW.swept_on IS NOT NULL) EXECUTE FUNCTION match_place_begins();
 """
 
 #: a match is written whole by one statement, and looked at once, set by set: what it says of itself is true of its
@@ -168,6 +237,12 @@ CREATE TRIGGER match_moves_on BEFORE UPDATE ON recon_match
 CREATE FUNCTION match_takes_and_gives_back() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+    IF EXISTS (SELECT 1 FROM after_rows m JOIN match_line l ON l.match_id = m.id
+               LEFT JOIN statement_line s ON s.id = l.line_id AND s.matchable
+               WHERE m.state = 'live' AND s.id IS NULL) THEN
+        RAISE EXCEPTION 'a line in a match is a line of its bank account as it stands'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'match_line_is_true';
+    END IF;
     UPDATE match_line l SET live = true FROM after_rows m WHERE m.id = l.match_id AND m.state = 'live' AND NOT l.live;
     UPDATE match_transaction t SET live = true
     FROM after_rows m WHERE m.id = t.match_id AND m.state = 'live' AND NOT t.live;
@@ -201,6 +276,23 @@ BEGIN
     RAISE EXCEPTION 'a break begins open'
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'break_begins_open';
 END $$;
+CREATE FUNCTION break_is_of_open_rows() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.line_id IS NOT NULL AND NOT EXISTS (
+           SELECT 1 FROM open_item i WHERE i.bank_account_id = NEW.bank_account_id AND i.side = 'bank'
+           AND i.item_id = NEW.line_id AND (i.amount_minor, i.booking_date) = (NEW.bank_minor, NEW.bank_on))
+       OR NEW.transaction_id IS NOT NULL AND NOT EXISTS (
+           SELECT 1 FROM open_item i WHERE i.bank_account_id = NEW.bank_account_id AND i.side = 'ledger'
+           AND i.item_id = NEW.transaction_id
+           AND (i.amount_minor, i.booking_date) = (NEW.ledger_minor, NEW.ledger_on)) THEN
+        RAISE EXCEPTION 'a break is of rows that are open'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'break_is_of_open_rows';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER break_is_of_open_rows BEFORE INSERT ON recon_break FOR EACH ROW
+    EXECUTE FUNCTION break_is_of_open_rows();
 CREATE TRIGGER break_begins_open BEFORE INSERT ON recon_break FOR EACH ROW
     WHEN (NEW.state <> 'open' OR NEW.reopened <> 0) EXECUTE FUNCTION break_begins_open();
 
@@ -218,7 +310,25 @@ BEGIN
         RAISE EXCEPTION 'a break goes from open to acknowledged to resolved, and from there back to open'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'break_moves_on';
     END IF;
+    IF NEW.resolution IN ('matched', 'booked') AND NEW.match_id IS NOT NULL AND (
+           NOT EXISTS (SELECT 1 FROM recon_match m WHERE m.id = NEW.match_id AND m.state = 'live'
+                       AND m.bank_account_id = NEW.bank_account_id)
+           OR NOT EXISTS (SELECT 1 FROM match_line l WHERE l.match_id = NEW.match_id AND l.line_id = NEW.line_id)
+              AND NOT EXISTS (SELECT 1 FROM match_transaction t
+                              WHERE t.match_id = NEW.match_id AND t.transaction_id = NEW.transaction_id)
+           OR EXISTS (SELECT 1 FROM open_item i WHERE i.bank_account_id = NEW.bank_account_id
+                      AND (i.side = 'bank' AND i.item_id = NEW.line_id
+                           OR i.side = 'ledger' AND i.item_id = NEW.transaction_id))) THEN
+        RAISE EXCEPTION 'a break is matched by a live match that has its rows'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'break_matched_by_its_match';
+    END IF;
     IF NEW.resolution = 'accepted' THEN
+        IF NEW.approval_id IS NULL AND NEW.limit_minor > coalesce((
+               SELECT (r.rules -> 'acceptAlone' ->> NEW.currency)::bigint FROM match_rule_set r
+               ORDER BY r.version DESC LIMIT 1), 0) THEN
+            RAISE EXCEPTION 'the limit of one person is what the rules say'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'break_limit_of_the_rules';
+        END IF;
         IF NOT EXISTS (SELECT 1 FROM break_event e
                        WHERE e.id = NEW.evidence_id AND e.break_id = NEW.id AND e.kind = 'accepted') THEN
             RAISE EXCEPTION 'what was accepted is kept'
@@ -252,13 +362,21 @@ CREATE TRIGGER match_rules_by_two BEFORE INSERT ON match_rule_set FOR EACH ROW
     WHEN (NEW.version > 1) EXECUTE FUNCTION match_rules_by_two();
 """
 
-#: lines that were matched with a transaction of the client, and with none of somebody whose data are kept
-_MATCHED = (
-    "SELECT l.line_id FROM account a JOIN LATERAL"
+#: ledger rows of the client
+_ROWS = (
+    "SELECT t.id FROM account a JOIN LATERAL"
     " (SELECT t.id FROM ledger_transaction t WHERE t.debtor_account_id = a.id"
     " UNION ALL SELECT t.id FROM ledger_transaction t WHERE t.creditor_account_id = a.id) t ON true"
-    " JOIN match_transaction m ON m.transaction_id = t.id AND m.live JOIN match_line l ON l.match_id = m.match_id"
     " WHERE a.owner_id = $1"
+)
+#: lines that are or were matched with one of them, and with none of somebody whose data are kept; and lines that no
+#: match has now and that carry the reference of a transfer of the client
+_MATCHED = (
+    "SELECT l.line_id FROM match_transaction m JOIN match_line l ON l.match_id = m.match_id"
+    f" WHERE m.transaction_id IN ({_ROWS})"
+    " UNION ALL SELECT s.id FROM transfer f JOIN statement_line s ON s.provider_reference = f.provider_reference"
+    " AND s.amount_minor IN (f.amount_minor, -f.amount_minor) AND s.currency = f.currency"
+    " WHERE f.client_id = $1 AND NOT EXISTS (SELECT 1 FROM match_line l WHERE l.line_id = s.id AND l.live)"
 )
 _OTHERS = (
     "SELECT 1 FROM match_line l JOIN match_transaction m ON m.match_id = l.match_id"
@@ -277,6 +395,13 @@ def _personal() -> None:
         " ON a.id IN (t.debtor_account_id, t.creditor_account_id) WHERE a.owner_id = $1))",
         text="CASE WHEN text IS NOT NULL THEN '(deleted)' END",
     )
+    # it quotes a reference, and payers write into theirs what they like
+    personal(
+        "recon_match",
+        f"id IN (SELECT m.match_id FROM match_transaction m WHERE m.transaction_id IN ({_ROWS}))",
+        why="'(deleted)'",
+        undone_because="CASE WHEN undone_because IS NOT NULL THEN '(deleted)' END",
+    )
     # an entry of several lines tells of all of them: its text goes with the last
     personal(
         "statement_entry",
@@ -290,6 +415,8 @@ def _personal() -> None:
         counterparty="NULL",
         counterparty_account="NULL",
         remittance="NULL",
+        end_to_end_id="NULL",
+        bank_references="'{}'",
     )
 
 
@@ -450,6 +577,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("match_id", "position", name=op.f("pk_match_line")),
     )
     op.create_index("uq_match_line_live", "match_line", ["line_id"], unique=True, postgresql_where=sa.text("live"))
+    # the live ones have a unique index of their own
+    op.create_index("ix_match_line_other", "match_line", ["line_id"], postgresql_where=sa.text("NOT live"))
     op.create_table(
         "match_transaction",
         sa.Column("match_id", sa.UUID(), nullable=False),
@@ -469,6 +598,9 @@ def upgrade() -> None:
         ["transaction_id", "account_id"],
         unique=True,
         postgresql_where=sa.text("live"),
+    )
+    op.create_index(
+        "ix_match_transaction_other", "match_transaction", ["transaction_id"], postgresql_where=sa.text("NOT live")
     )
     op.create_table(
         "recon_break",
@@ -629,7 +761,7 @@ def upgrade() -> None:
             f"ix_statement_line_{column}", "statement_line", ["bank_account_id", column],
             postgresql_where=sa.text(f"{column} IS NOT NULL AND matchable"),
         )  # fmt: skip
-    for statement in (OPEN_ITEMS, MATCHES, BREAKS, RULES):
+    for statement in (OPEN_ITEMS, TRUE_PLACES, MATCHES, BREAKS, RULES):
         op.execute(statement)
     op.get_bind().exec_driver_sql(
         "INSERT INTO match_rule_set (id, version, rules, created_at, created_by)"
@@ -666,4 +798,4 @@ def upgrade() -> None:
     # a run lays out what is open on both sides
     let_lay_out_tables()
     _personal()
-    let_purge_pass("break_event", "statement_entry", "statement_line")
+    let_purge_pass("break_event", "recon_match", "statement_entry", "statement_line")

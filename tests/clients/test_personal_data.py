@@ -231,6 +231,8 @@ def years_of_money(fill: Filler, client_id: UUID, tag: str = "1") -> Life:
     match, entry, line, difference = (new_id() for _ in range(4))
     fill.row("statement_entry", id=entry, currency="eur", status="booked", standing=True)
     fill.row("statement_line", id=line, entry_id=entry, currency="eur", amount_minor=1, matchable=True)
+    fill.row("recon_match", id=match, currency="eur", state="undone", found_by="hand", amount_minor=1, lines=1,
+             transactions=1, made_by_kind="staff", undone_at=LONG_AGO)  # fmt: skip
     fill.row("match_line", match_id=match, position=1, line_id=line, live=True)
     fill.row("match_transaction", match_id=match, position=1, transaction_id=row[0], live=True)
     fill.row("recon_break", id=difference, currency="eur", kind="missingInLedger", state="open", line_id=line,

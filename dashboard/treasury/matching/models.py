@@ -174,6 +174,7 @@ class MatchLine(Base):
     __table_args__ = (
         sa.CheckConstraint("position > 0", name="position_from_one"),
         sa.Index("uq_match_line_live", "line_id", unique=True, postgresql_where=sa.text("live")),
+        sa.Index("ix_match_line_other", "line_id", postgresql_where=sa.text("NOT live")),
     )
 
 
@@ -194,6 +195,7 @@ class MatchTransaction(Base):
         sa.CheckConstraint("position > 0", name="position_from_one"),
         sa.Index("uq_match_transaction_live", "transaction_id", "account_id", unique=True,
                  postgresql_where=sa.text("live")),
+        sa.Index("ix_match_transaction_other", "transaction_id", postgresql_where=sa.text("NOT live")),
     )  # fmt: skip
 
 

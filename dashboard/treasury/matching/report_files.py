@@ -94,7 +94,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     for one in report.breaks:
         head: dict[str, object] = {
             "since": one.since, "kind": BREAK_LABELS[BreakKind(one.kind)],
-            "difference": Money(one.difference_minor, one.currency), "state": state_of(one.state, one.resolution),
+            "difference": Money(one.difference_minor, one.currency), "state": state_of(*report.state_of(one)),
             "cause": CAUSE_LABELS[Cause(one.cause)],
         }  # fmt: skip
         for row in report.rows[one.id] or [None]:  # type: ignore[list-item]
@@ -158,8 +158,8 @@ def document(report: Report) -> dict[str, Any]:
         },
         "breaks": [
             {
-                "id": str(one.id), "kind": one.kind, "cause": one.cause, "state": one.state,
-                "resolution": one.resolution, "since": one.since.isoformat(), "bank": amount(one.bank_minor),
+                "id": str(one.id), "kind": one.kind, "cause": one.cause, "state": report.state_of(one)[0],
+                "resolution": report.state_of(one)[1], "since": one.since.isoformat(), "bank": amount(one.bank_minor),
                 "ledger": amount(one.ledger_minor), "difference": amount(one.difference_minor),
                 "rows": [
                     {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +27,7 @@ from dashboard.treasury.statements.models import (
 from dashboard.treasury.vocabulary import Continuity, StatementKind, TieOut
 
 _table = Statement
-#: of several statements of a day the last one: by number, then by page
+#: the last one first: by day, number and page
 _LAST = (
     _table.last_day.desc(), sa.func.coalesce(_table.sequence, 0).desc(), sa.func.coalesce(_table.page, 0).desc(),
     sa.func.coalesce(_table.first_day, _table.last_day).desc(), _table.key.desc(),
@@ -36,18 +38,50 @@ def _standing() -> sa.Select[Statement]:
     return sa.select(_table).where(_table.standing, _table.kind == StatementKind.STATEMENT.value)
 
 
-def of_day(bank_account_id: UUID, day: date) -> Statement | None:
-    """The statement that ends on that day."""
-    return session().scalar(
-        _standing().where(_table.bank_account_id == bank_account_id, _table.last_day == day).order_by(*_LAST).limit(1)
+def of_days(bank_account_ids: Collection[UUID], day: date) -> dict[UUID, list[Statement]]:
+    """Statements that end on that day, by bank account, as they follow one another: the last is the one whose closing
+    balance is that of the end of the day. One query.
+
+    Balances tell the order, wherever they do: the day ends with what is closed with once more often than opened with.
+    Then the numbers of statement and page; without those, the order in which they were told.
+    """
+    rows = session().scalars(
+        _standing()
+        .where(_table.bank_account_id.in_(bank_account_ids), _table.last_day == day)
+        .execution_options(populate_existing=True)
     )
+    found: dict[UUID, list[Statement]] = {}
+    for row in rows:
+        found.setdefault(row.bank_account_id, []).append(row)
+    for told in found.values():
+        ends = Counter(one.closing_minor for one in told)
+        ends.subtract(Counter(one.opening_minor for one in told))
+        told.sort(key=lambda one: _order(one, ends))
+    return found
+
+
+def _order(one: Statement, ends: Counter[int | None]) -> tuple[Any, ...]:
+    return (
+        one.closing_minor is not None and ends[one.closing_minor] > 0, one.sequence or 0, one.page or 0,
+        one.first_day or one.last_day, one.created_at, one.place or 0, one.id,
+    )  # fmt: skip
+
+
+def of_day(bank_account_id: UUID, day: date) -> Statement | None:
+    """The statement that ends on that day; of several the one that the day ends with."""
+    found = of_days([bank_account_id], day)
+    return found[bank_account_id][-1] if found else None
 
 
 def latest(bank_account_id: UUID, up_to: date) -> Statement | None:
     """The last statement that ends on that day or before."""
-    return session().scalar(
-        _standing().where(_table.bank_account_id == bank_account_id, _table.last_day <= up_to).order_by(*_LAST).limit(1)
-    )
+    day = session().scalar(
+        sa.select(sa.func.max(_table.last_day)).where(
+            _table.standing, _table.kind == StatementKind.STATEMENT.value, _table.bank_account_id == bank_account_id,
+            _table.last_day <= up_to,
+        )
+    )  # fmt: skip
+    return of_day(bank_account_id, day) if day is not None else None
 
 
 @dataclass(frozen=True)
@@ -97,12 +131,7 @@ def states(day: date) -> list[StatementState]:
         view for view in register.accounts(include_closed=True) if view.statement_format and not view.closed_by(day)
     ]
     ids = [view.id for view in views]
-    rows = session().scalars(
-        _standing().where(_table.bank_account_id.in_(ids), _table.last_day == day).order_by(*_LAST)
-    )
-    by_account: dict[UUID, Statement] = {}
-    for row in rows:
-        by_account.setdefault(row.bank_account_id, row)
+    by_account = {account_id: told[-1] for account_id, told in of_days(ids, day).items()}
     return [_state(view, day, by_account.get(view.id)) for view in views]
 
 

@@ -127,10 +127,10 @@ def test_accepting_above_the_limit_takes_an_approval(matched: Desk) -> None:
         " limit_minor = :limit, approval_id = :approval, version = version + 1 WHERE id = :id"
     )
     assert (
-        refused(accept, id=one.id, event=event, limit=1, approval=None) == "ck_recon_break_accepted_above_limit_by_two"
+        refused(accept, id=one.id, event=event, limit=0, approval=None) == "ck_recon_break_accepted_above_limit_by_two"
     )
     assert refused(accept, id=one.id, event=event, limit=None, approval=uuid4()) == "break_accepted_by_two"
-    assert refused(accept, id=one.id, event=uuid4(), limit=100, approval=None) == "break_accepted_with_evidence"
+    assert refused(accept, id=one.id, event=uuid4(), limit=0, approval=None) == "break_accepted_with_evidence"
 
 
 def test_history_and_rules_are_evidence(matched: Desk) -> None:
@@ -141,3 +141,59 @@ def test_history_and_rules_are_evidence(matched: Desk) -> None:
             " VALUES (gen_random_uuid(), 2, '{}', now(), 'x', :approval)"  # fmt: skip
     assert refused(rules, approval=None) == "match_rules_by_two"
     assert refused(rules, approval=uuid4()) == "match_rules_by_two"
+
+
+def test_the_limit_of_one_person_is_what_the_rules_say(matched: Desk) -> None:
+    one = matched.breaks("open")[0]
+    event = uuid4()
+    with transaction():
+        session().execute(
+            sa.text(
+                "INSERT INTO break_event (id, break_id, kind, at, by_kind, by_name)"
+                " VALUES (:id, :b, 'accepted', now(), 'staff', 'x')"
+            ),
+            {"id": event, "b": one.id},
+        )
+    accept = (
+        "UPDATE recon_break SET state = 'resolved', resolution = 'accepted', resolved_at = now(), evidence_id = :event,"
+        " limit_minor = 99999999, version = version + 1 WHERE id = :id"
+    )
+    assert refused(accept, id=one.id, event=event) == "break_limit_of_the_rules"
+
+
+def test_a_break_is_matched_by_a_match_that_has_its_rows(matched: Desk) -> None:
+    one = matched.breaks("open")[0]
+    [match] = matched.matches()
+    resolve = (
+        "UPDATE recon_break SET state = 'resolved', resolution = 'matched', resolved_at = now(), match_id = :match,"
+        " version = version + 1 WHERE id = :id"
+    )
+    assert refused(resolve, id=one.id, match=match.id) == "break_matched_by_its_match"
+
+
+def test_what_is_open_is_true_of_its_source(matched: Desk) -> None:
+    invent = (
+        "INSERT INTO open_item (bank_account_id, side, item_id, amount_minor, booking_date)"
+        " VALUES (:bank, :side, gen_random_uuid(), 12345, current_date)"
+    )
+    for side in ("bank", "ledger"):
+        assert refused(invent, bank=matched.bank_id, side=side) == "open_item_is_true"
+    assert refused("DELETE FROM open_item") == "no right"
+
+
+def test_the_ledger_was_looked_at_up_to_a_day_that_has_ended_and_whole(matched: Desk) -> None:
+    move = "UPDATE match_place SET swept_on = :day WHERE bank_account_id = :bank"
+    assert refused(move, bank=matched.bank_id, day="2099-01-01") == "match_place_is_true"
+    assert refused(move, bank=matched.bank_id, day="2001-01-01") == "match_place_is_true"
+    matched.ledger(70)
+    ended = matched.close()
+    assert refused(move, bank=matched.bank_id, day=ended) == "match_place_is_true"
+
+
+def test_a_break_is_of_rows_that_are_open(matched: Desk) -> None:
+    invent = (
+        "INSERT INTO recon_break (id, bank_account_id, currency, kind, cause, line_id, bank_minor, bank_on, since,"
+        " state, found_at) VALUES (gen_random_uuid(), :bank, 'eur', 'missingInLedger', 'unknown', gen_random_uuid(),"
+        " 1, current_date, current_date, 'open', now())"
+    )
+    assert refused(invent, bank=matched.bank_id) == "break_is_of_open_rows"

@@ -33,6 +33,13 @@ def find(board: Board, *, days: int) -> None:
             g=board.next_bundle(),
             days=days,
         )
+        # what a person has taken apart is not put together again
+        run(
+            f"DELETE FROM odd d USING {left_one} o, refused r WHERE o.n = d.n"
+            f" AND o.id = r.{'line_id' if one == 'b' else 'transaction_id'}"
+            f" AND EXISTS (SELECT 1 FROM {left_many} w WHERE w.id = r.{'line_id' if many == 'b' else 'transaction_id'}"
+            f" AND w.batch IS NOT NULL AND {same('w.batch')} = d.key)"
+        )
         found = run(
             "INSERT INTO bundle (g, pass, certain, why)"
             f" SELECT g, '{Pass.BATCH}', true, 'batch reference ' || key || ', the sum agrees' FROM odd"

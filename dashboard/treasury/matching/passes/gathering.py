@@ -78,7 +78,7 @@ def gather(board: Board, bank_account_id: UUID, day: date) -> tuple[int, int]:
     run(
         "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT t.transaction_id, l.line_id FROM recon_match m"
         " JOIN match_line l ON l.match_id = m.id JOIN match_transaction t ON t.match_id = m.id"
-        " WHERE m.bank_account_id = :bank AND m.state = 'rejected'",
+        " WHERE m.bank_account_id = :bank AND m.state IN ('rejected', 'undone')",
         bank=bank_account_id,
     )
     for table in ("side_l", "side_b", "refused"):

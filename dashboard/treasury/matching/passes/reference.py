@@ -116,7 +116,10 @@ def _grouped(board: Board, column: str, days: int) -> None:
         f" UNION ALL SELECT {column}, amount, NULL, n, NULL, booked FROM {board.left_b} WHERE {column} IS NOT NULL"
         ") AS s GROUP BY key, amount"
     )
-    one = "many_l = 1 AND many_b = 1 AND gap <= :days"
+    one = (
+        "many_l = 1 AND many_b = 1 AND gap <= :days AND NOT EXISTS (SELECT 1 FROM refused r JOIN side_l x"
+        " ON x.id = r.transaction_id JOIN side_b y ON y.id = r.line_id WHERE x.n = ln AND y.n = bn)"
+    )
     run(
         f"INSERT INTO pair (ln, bn, pass, certain) SELECT ln, bn, '{Pass.REFERENCE}', true FROM grp WHERE {one}",
         days=days,

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.database import session
-from dashboard.treasury.matching.queries.points import OPEN_ON
+from dashboard.treasury.matching.queries.points import OPEN_ON, UNBROKEN_ON, as_of
 
 #: rows of one pane
 MOST_SHOWN = 200
@@ -78,21 +78,15 @@ def open_rows(
 
     `timing`: only those that no break tells of; else only those that are open now, which is what can be matched.
     """
-    query = f"SELECT o.item_id FROM ({OPEN_ON}) AS o WHERE o.side = :side"
-    if timing:
-        query += (
-            " AND NOT EXISTS (SELECT 1 FROM recon_break b WHERE b.bank_account_id = :bank"
-            " AND o.item_id IN (b.line_id, b.transaction_id)"
-            " AND (b.state <> 'resolved' OR b.resolution = 'accepted'))"
-        )
-    else:
+    values: dict[str, Any] = {**as_of(bank_account_id, day), "side": side, "amount": amount_minor}
+    query = f"SELECT o.item_id FROM ({UNBROKEN_ON if timing else OPEN_ON}) AS o WHERE o.side = :side"
+    if not timing:
         query += (
             " AND EXISTS (SELECT 1 FROM open_item i WHERE i.bank_account_id = :bank AND i.side = o.side"
             " AND i.item_id = o.item_id)"
         )
     if amount_minor is not None:
         query += " AND abs(o.amount_minor) = :amount"
-    values: dict[str, Any] = {"bank": bank_account_id, "day": day, "side": side, "amount": amount_minor}
     if text:
         values["text"] = f"%{_escaped(text)}%"
         if side == "bank":

@@ -117,13 +117,17 @@ def one(match_id: UUID) -> MatchView:
 
 
 def of_import(import_id: UUID) -> int:
-    """How many lines of an imported file stand in a live match."""
+    """How many lines of an imported file stand in a live match, in a break that was accepted, or in a booking that
+    waits for a second person."""
     return (
         session().scalar(
             sa.text(
                 "SELECT count(*) FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
-                " JOIN statement_line l ON l.entry_id = e.id JOIN match_line m ON m.line_id = l.id AND m.live"
-                " WHERE s.import_id = :import"
+                " JOIN statement_line l ON l.entry_id = e.id WHERE s.import_id = :import AND ("
+                " EXISTS (SELECT 1 FROM match_line m WHERE m.line_id = l.id AND m.live)"
+                " OR EXISTS (SELECT 1 FROM recon_break b WHERE b.line_id = l.id AND b.resolution = 'accepted')"
+                " OR l.id IN (SELECT unnest(k.lines) FROM match_booking k"
+                "  JOIN approval_request r ON r.id = k.approval_id AND r.state = 'requested'))"
             ),
             {"import": import_id},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,24 +12,70 @@ import sqlalchemy as sa
 from dashboard.database import session
 from dashboard.ledger.queries import balances
 from dashboard.treasury.matching.models import MatchPlace, MatchRun
+from dashboard.treasury.matching.queries.rules import in_force
+from dashboard.treasury.matching.queries.windows import in_time, timing_from
 from dashboard.treasury.matching.vocabulary import RunState
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
+from dashboard.treasury.statements import queries as statements
 from dashboard.treasury.statements.models import Statement
 
-#: side, identifier, amount and booking date of every row that is open as of the end of :day
+#: side, identifier, amount and booking date of every row that is open as of the end of :day, and whether it was matched
+#: with something later
 OPEN_ON = """
-SELECT o.side, o.item_id, o.amount_minor, o.booking_date FROM open_item o
+SELECT o.side, o.item_id, o.amount_minor, o.booking_date, false AS later FROM open_item o
 WHERE o.bank_account_id = :bank AND o.booking_date <= :day
 UNION ALL
-SELECT 'bank', l.line_id, l.amount_minor, l.booking_date FROM recon_match m JOIN match_line l ON l.match_id = m.id
+SELECT 'bank', l.line_id, l.amount_minor, l.booking_date, true
+FROM recon_match m JOIN match_line l ON l.match_id = m.id
 WHERE m.bank_account_id = :bank AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day
   AND m.first_on <= :day AND l.booking_date <= :day
 UNION ALL
-SELECT 'ledger', t.transaction_id, t.amount_minor, t.booking_date
+SELECT 'ledger', t.transaction_id, t.amount_minor, t.booking_date, true
 FROM recon_match m JOIN match_transaction t ON t.match_id = m.id
 WHERE m.bank_account_id = :bank AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day
   AND m.first_on <= :day AND t.booking_date <= :day
+"""
+
+#: the day as of which a row of the ledger has to be at the bank
+_DUE = (
+    "(SELECT greatest(t.booking_date, t.value_date, p.value_date) FROM ledger_transaction t"
+    " JOIN payment p ON p.id = t.payment_id WHERE t.id = {0})"
+)
+
+#: breaks as of the end of :day, each with those of its rows that were there then. A ledger row alone that still had
+#: time then was none yet. :settled are those that a later match has ended, but not in time
+BREAKS_ON = f"""
+SELECT b.id, CASE WHEN b.bank_on <= :day THEN b.line_id END AS line_id,
+       CASE WHEN b.ledger_on <= :day THEN b.transaction_id END AS transaction_id,
+       CASE WHEN b.bank_on <= :day THEN b.bank_minor ELSE 0 END
+       - CASE WHEN b.ledger_on <= :day THEN b.ledger_minor ELSE 0 END AS part,
+       coalesce(b.resolution = 'accepted', false) AS accepted
+FROM recon_break b
+WHERE b.id IN (SELECT id FROM recon_break WHERE bank_account_id = :bank AND since <= :day AND state <> 'resolved'
+               UNION ALL SELECT id FROM recon_break
+               WHERE bank_account_id = :bank AND since <= :day AND resolution = 'accepted'
+               UNION ALL SELECT unnest(CAST(:settled AS uuid[])))
+  AND (b.bank_on <= :day OR b.kind = 'duplicateInLedger' OR {_DUE.format("b.transaction_id")} < :before)
+"""
+
+#: rows open as of the end of :day that no break tells of: `explained` where a later match, a proposal or its time does
+UNBROKEN_ON = f"""
+WITH told AS MATERIALIZED ({BREAKS_ON}), broken AS MATERIALIZED (
+    SELECT 'bank' AS side, line_id AS item_id FROM told WHERE line_id IS NOT NULL
+    UNION ALL SELECT 'ledger', transaction_id FROM told WHERE transaction_id IS NOT NULL
+), proposed AS MATERIALIZED (
+    SELECT 'bank' AS side, l.line_id AS item_id FROM recon_match m JOIN match_line l ON l.match_id = m.id
+    WHERE m.bank_account_id = :bank AND m.state = 'proposed'
+    UNION ALL
+    SELECT 'ledger', t.transaction_id FROM recon_match m JOIN match_transaction t ON t.match_id = m.id
+    WHERE m.bank_account_id = :bank AND m.state = 'proposed'
+)
+SELECT o.side, o.item_id, o.amount_minor, o.booking_date,
+       o.later OR EXISTS (SELECT 1 FROM proposed w WHERE w.side = o.side AND w.item_id = o.item_id)
+       OR o.side = 'ledger' AND (o.booking_date >= :before OR {_DUE.format("o.item_id")} >= :before) AS explained
+FROM ({OPEN_ON}) AS o
+WHERE NOT EXISTS (SELECT 1 FROM broken b WHERE b.side = o.side AND b.item_id = o.item_id)
 """
 
 _SUMS = sa.text(
@@ -38,16 +85,32 @@ _SUMS = sa.text(
     " coalesce(-sum(amount_minor) FILTER (WHERE side = 'ledger' AND amount_minor < 0), 0)"
     f" FROM ({OPEN_ON}) AS o"
 )
+_TIMING = sa.text(
+    "SELECT coalesce(sum(CASE side WHEN 'bank' THEN amount_minor ELSE -amount_minor END) FILTER (WHERE explained), 0),"
+    f" count(*) FILTER (WHERE NOT explained) FROM ({UNBROKEN_ON}) AS u"
+)
 _BREAKS = sa.text(
     "SELECT coalesce(sum(part), 0), coalesce(sum(part) FILTER (WHERE accepted), 0),"
-    " count(*) FILTER (WHERE NOT accepted)"
-    " FROM (SELECT CASE WHEN bank_on <= :day THEN bank_minor ELSE 0 END"
-    "  - CASE WHEN ledger_on <= :day THEN ledger_minor ELSE 0 END AS part, resolution IS NOT NULL AS accepted"
-    "  FROM recon_break WHERE bank_account_id = :bank AND since <= :day AND state <> 'resolved'"
-    "  UNION ALL SELECT CASE WHEN bank_on <= :day THEN bank_minor ELSE 0 END"
-    "  - CASE WHEN ledger_on <= :day THEN ledger_minor ELSE 0 END, true"
-    "  FROM recon_break WHERE bank_account_id = :bank AND since <= :day AND resolution = 'accepted') AS b"
+    f" count(*) FILTER (WHERE NOT accepted) FROM ({BREAKS_ON}) AS b"
 )
+_SETTLED = sa.text(
+    "SELECT b.id, b.since, m.last_on FROM recon_match m JOIN recon_break b ON b.match_id = m.id"
+    " WHERE m.bank_account_id = :bank AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day"
+    " AND m.first_on <= :day AND b.state = 'resolved' AND b.since <= :day"
+)
+
+
+def as_of(bank_account_id: UUID, day: date) -> dict[str, Any]:
+    """What the queries of this module want to know of a bank account and day."""
+    rules = in_force()
+    settled = session().execute(_SETTLED, {"bank": bank_account_id, "day": day}).all()
+    return {
+        "bank": bank_account_id,
+        "day": day,
+        "before": timing_from(day, rules),
+        # over in time, it was a matter of timing
+        "settled": [row[0] for row in settled if not in_time(row[1], row[2], rules)],
+    }
 
 
 @dataclass(frozen=True)
@@ -69,6 +132,8 @@ class Equation:
     """Ledger + timing + breaks = statement, and what none of them explains. Minor units as the bank sees them.
 
     None is not known: no run yet, or no statement. `accepted_minor` is the part of the breaks that people let stand.
+    Timing are rows that a later match, a proposal or their time explains, row by row; `untold` is how many rows nothing
+    tells of: they are part of what is unexplained, and came after the last run.
     """
 
     bank_account_id: UUID
@@ -83,6 +148,7 @@ class Equation:
     statement_id: UUID | None
     statement_day: date | None
     ran_at: datetime | None
+    untold: int = 0
 
 
 def open_items(bank_account_id: UUID, day: date) -> OpenItems:
@@ -99,15 +165,7 @@ def open_items(bank_account_id: UUID, day: date) -> OpenItems:
 def statement_for(view: BankAccountView, day: date) -> Statement | None:
     """The standing statement whose closing balance is that of the end of `day`: of that day, or the latest before it
     when nothing is reconciled between them."""
-    found = session().scalar(
-        sa.select(Statement)
-        .where(
-            Statement.bank_account_id == view.id, Statement.standing.is_(True), Statement.kind == "statement",
-            Statement.last_day <= day,
-        )
-        .order_by(Statement.last_day.desc(), Statement.id.desc())
-        .limit(1)
-    )  # fmt: skip
+    found = statements.latest(view.id, day)
     if found is None or found.last_day == day:
         return found
     if register.not_a_reconciliation_day(view, day) is None:
@@ -139,14 +197,15 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
     statement = statement_for(view, day)
     closing = statement.closing_minor if statement is not None else None
     items = open_items(bank_account_id, day)
-    told = session().execute(_BREAKS, {"bank": bank_account_id, "day": day}).one()
+    moment = as_of(bank_account_id, day)
+    told = session().execute(_BREAKS, moment).one()
+    untold = 0
     run = last_run(bank_account_id, day)
     timing = breaks = accepted = None
     if items.seen:
-        assert items.ledger_in_minor is not None and items.ledger_out_minor is not None
         breaks, accepted = int(told[0]), int(told[1])
-        bank_open = items.bank_in_minor - items.bank_out_minor
-        timing = bank_open - (items.ledger_in_minor - items.ledger_out_minor) - breaks
+        rest = session().execute(_TIMING, moment).one()
+        timing, untold = int(rest[0]), int(rest[1])
     known = closing is not None and ledger is not None and timing is not None and breaks is not None
     return Equation(
         bank_account_id=bank_account_id,
@@ -161,4 +220,5 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
         statement_id=statement.id if statement is not None else None,
         statement_day=statement.last_day if statement is not None else None,
         ran_at=run.finished_at if run is not None else None,
+        untold=untold,
     )

@@ -24,6 +24,9 @@ def blockers(pool: str, currency: str, day: date) -> list[str]:
         stands = equation(view.id, day)
         if stands.unexplained_minor:
             found.append(f"{view.said}: {Money(stands.unexplained_minor, currency)} unexplained")
+        if stands.untold:
+            rows = "row is" if stands.untold == 1 else "rows are"
+            found.append(f"{view.said}: {stands.untold} {rows} not compared since the last run; run it again")
         waiting = matches.counted(view.id, MatchState.PROPOSED, day)
         if waiting:
             found.append(f"{view.said}: {waiting} proposal{'' if waiting == 1 else 's'} to decide")

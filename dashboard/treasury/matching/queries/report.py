@@ -5,7 +5,7 @@ Its moment is that of the newest thing in it, not of its making: the same data g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -19,8 +19,8 @@ from dashboard.treasury.days import queries as days
 from dashboard.treasury.matching.models import BreakEvent, MatchRun, ReconBreak, ReconMatch
 from dashboard.treasury.matching.queries import items
 from dashboard.treasury.matching.queries.items import Row
-from dashboard.treasury.matching.queries.points import Equation, equation, statement_for
-from dashboard.treasury.matching.vocabulary import BreakState, MatchState, RunState
+from dashboard.treasury.matching.queries.points import BREAKS_ON, Equation, as_of, equation, statement_for
+from dashboard.treasury.matching.vocabulary import BreakState, MatchState, Resolution, RunState
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
 
@@ -63,12 +63,20 @@ class Report:
     opening_statement_minor: int | None
     matched: Matched
     breaks: Sequence[ReconBreak]
+    #: those of them that nobody had resolved as of the last day, whatever has become of them since
+    unresolved: Collection[UUID]
     rows: dict[UUID, list[Row]]
     rules_versions: Sequence[int]
     signatures: Sequence[Signature]
     #: the newest thing in it; None where there is nothing yet
     as_of: datetime | None
     resolved_by: dict[UUID, str] = field(default_factory=dict)
+
+    def state_of(self, one: ReconBreak) -> tuple[str, str | None]:
+        """State and resolution of a break as of the last day."""
+        if one.id in self.unresolved and one.state == BreakState.RESOLVED:
+            return BreakState.OPEN.value, None
+        return one.state, one.resolution
 
 
 def report(bank_account_id: UUID, first: date, last: date) -> Report:
@@ -80,7 +88,11 @@ def report(bank_account_id: UUID, first: date, last: date) -> Report:
         raise Invalid.one("to", f"Ask for at most {LONGEST_PERIOD} days.", "range")
     before = register.previous_reconciliation_day(view, first)
     statement = statement_for(view, before)
-    found = _breaks(bank_account_id, first, last)
+    stood = {
+        row.id: row.accepted
+        for row in session().execute(sa.text(f"SELECT id, accepted FROM ({BREAKS_ON}) AS b"), as_of(view.id, last))
+    }
+    found = _breaks(bank_account_id, first, last, stood.keys())
     told = items.rows(
         bank_account_id,
         lines={one.line_id for one in found if one.line_id},
@@ -120,6 +132,7 @@ def report(bank_account_id: UUID, first: date, last: date) -> Report:
         opening_statement_minor=statement.closing_minor if statement is not None else None,
         matched=_matched(bank_account_id, first, last),
         breaks=found,
+        unresolved={one for one, accepted in stood.items() if not accepted},
         rows=rows,
         rules_versions=[row[0] for row in runs],
         signatures=signatures,
@@ -127,9 +140,13 @@ def report(bank_account_id: UUID, first: date, last: date) -> Report:
     )
 
 
-def _breaks(bank_account_id: UUID, first: date, last: date) -> list[ReconBreak]:
-    """Those that began up to the last day and were not over before the first: unresolved, accepted, or resolved of
-    rows of the period."""
+def _breaks(bank_account_id: UUID, first: date, last: date, still: Collection[UUID]) -> list[ReconBreak]:
+    """Those that stood as of the last day, and those that ended in the period: by a match whose last row is of it, or
+    because rows of it have gone."""
+    ended = sa.exists().where(
+        ReconMatch.id == ReconBreak.match_id, ReconMatch.last_on.between(first, last),
+        ReconMatch.state == MatchState.LIVE.value,
+    )  # fmt: skip
     return list(
         session().scalars(
             sa.select(ReconBreak)
@@ -137,9 +154,9 @@ def _breaks(bank_account_id: UUID, first: date, last: date) -> list[ReconBreak]:
                 ReconBreak.bank_account_id == bank_account_id,
                 ReconBreak.since <= last,
                 sa.or_(
-                    ReconBreak.state != BreakState.RESOLVED.value,
-                    ReconBreak.resolution == "accepted",
-                    ReconBreak.since >= first,
+                    ReconBreak.id.in_(still),
+                    sa.and_(ReconBreak.state == BreakState.RESOLVED.value, ended),
+                    sa.and_(ReconBreak.resolution == Resolution.GONE.value, ReconBreak.since >= first),
                 ),
             )
             .order_by(ReconBreak.since, ReconBreak.kind, ReconBreak.difference_minor, ReconBreak.id)

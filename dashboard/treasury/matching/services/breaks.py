@@ -23,7 +23,7 @@ from dashboard.queues.models import QueueItem
 from dashboard.treasury.matching.models import OpenItem, ReconBreak, ReconMatch
 from dashboard.treasury.matching.queries import evidence
 from dashboard.treasury.matching.queries.rules import in_force
-from dashboard.treasury.matching.services import matches, reopening
+from dashboard.treasury.matching.services import matches, recording, signed_days
 from dashboard.treasury.matching.services.matches import reason_of
 from dashboard.treasury.matching.services.places import locked
 from dashboard.treasury.matching.services.recording import close, tell
@@ -158,6 +158,7 @@ def _accept(one: ReconBreak, why: str, *, by: Actor, limit: int | None = None, a
         one, Resolution.ACCEPTED, Event.ACCEPTED, text=why, detail=evidence.of_break(one), limit_minor=limit,
         approval_id=approval_id, by=by,
     )  # fmt: skip
+    signed_days.break_changed(one, because=f"A break was accepted: {why}", by=by)
     audit.record("break.accepted", by=by, object_type="recon_break", object_id=one.id, reason=why)
 
 
@@ -227,6 +228,7 @@ def reopen(break_id: UUID, *, because: str, by: Actor) -> ReconBreak:
     )
     if still != len(rows):
         raise Refused("Its rows are matched, or have gone: there is nothing open about it.", code="nothingOpen")
-    reopening.open_again(one, text=why, by=by)
+    recording.open_again(one, text=why, by=by)
+    signed_days.break_changed(one, because=f"A break was reopened: {why}", by=by)
     audit.record("break.reopened", by=by, object_type="recon_break", object_id=one.id, reason=why)
     return one

@@ -17,7 +17,7 @@ from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.money import Money
 from dashboard.treasury.matching import storing
 from dashboard.treasury.matching.models import MatchLine, MatchTransaction, ReconBreak, ReconMatch
-from dashboard.treasury.matching.services import reopening, settling, withdrawing
+from dashboard.treasury.matching.services import recording, settling, signed_days, withdrawing
 from dashboard.treasury.matching.services.picking import Picked, pick
 from dashboard.treasury.matching.services.places import Place, locked, place_of
 from dashboard.treasury.matching.vocabulary import BreakState, MatchState, Pass, Resolution
@@ -71,6 +71,8 @@ def made(place: Place, picked: Picked, *, found_by: Pass, why: str, resolution: 
         raise Conflict("One of these rows has been matched meanwhile.", code="alreadyMatched") from None
     settling.settle(place.bank_account_id, picked.lines, picked.transactions, match_id, resolution, by=by)
     withdrawing.withdraw_of(place.bank_account_id, lines=picked.lines, transactions=picked.transactions)
+    made_of = session().get_one(ReconMatch, match_id, populate_existing=True)
+    signed_days.changed(place.bank_account_id, made_of.last_on, because=f"Rows were matched: {why}", by=by)
     audit.record("match.made", by=by, object_type="recon_match", object_id=match_id,
                  after={"account": place.name, "by": found_by.value, "amountMinor": picked.bank_minor})  # fmt: skip
     return match_id
@@ -100,6 +102,7 @@ def accept(match_id: UUID, *, by: Actor) -> ReconMatch:
         raise Conflict("One of its rows has been matched meanwhile.", code="alreadyMatched") from None
     settling.settle(found.bank_account_id, lines, transactions, match_id, Resolution.MATCHED, by=by)
     withdrawing.withdraw_of(found.bank_account_id, lines=lines, transactions=transactions)
+    signed_days.changed(found.bank_account_id, found.last_on, because=f"A proposal was accepted by {by.name}.", by=by)
     audit.record("match.accepted", by=by, object_type="recon_match", object_id=match_id)
     return session().get_one(ReconMatch, match_id, populate_existing=True)
 
@@ -155,7 +158,8 @@ def undo(match_id: UUID, *, because: str, by: Actor) -> ReconMatch:
         .execution_options(populate_existing=True)
     )
     for one in ended.all():
-        reopening.open_again(one, text=f"Its match was undone: {why}", by=by)
+        recording.open_again(one, text=f"Its match was undone: {why}", by=by)
+    signed_days.changed(found.bank_account_id, found.first_on, because=f"A match was undone: {why}", by=by)
     audit.record("match.undone", by=by, object_type="recon_match", object_id=match_id, reason=why)
     return session().get_one(ReconMatch, match_id, populate_existing=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,9 +24,10 @@ from dashboard.treasury.matching.models import (
     ReconMatch,
 )
 from dashboard.treasury.matching.passes.board import Board
+from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.rules import RuleSet
 from dashboard.treasury.matching.services.places import Place
-from dashboard.treasury.matching.vocabulary import QUEUE, BreakState, Event, MatchState, Resolution
+from dashboard.treasury.matching.vocabulary import QUEUE, BreakKind, BreakState, Event, Resolution, Side
 
 
 @dataclass(frozen=True)
@@ -83,29 +85,85 @@ def figures(board: Board) -> dict[str, Any]:
 def record(board: Board, run: MatchRun, place: Place, rules: RuleSet, *, by: Actor) -> None:
     """Bring the breaks of the account to what the run has found."""
     found = _found(board)
-    settle_gone(place.bank_account_id, run.day, by=by)
+    settle_gone(place.bank_account_id, by=by)
     standing = _standing(place.bank_account_id)
     by_line = {one.line_id: one for one in standing if one.line_id is not None}
     by_transaction = {one.transaction_id: one for one in standing if one.transaction_id is not None}
     fresh: list[_Found] = []
+    told: set[UUID] = set()
     for one in found:
-        known = [
-            other
-            for other in (
-                by_line.get(one.line_id) if one.line_id else None,
-                by_transaction.get(one.transaction_id) if one.transaction_id else None,
-            )
-            if other is not None
-        ]
+        beside = [by_line.get(one.line_id) if one.line_id else None]
+        beside.append(by_transaction.get(one.transaction_id) if one.transaction_id else None)
+        known = [other for other in dict.fromkeys(beside) if other is not None and other.id not in told]
+        told.update(other.id for other in known)
         if not known:
             fresh.append(one)
-        elif not any(other.resolution == Resolution.ACCEPTED for other in known):
-            # what two breaks told is one: the bank's goes on
-            for other in known[1:]:
-                if other is not known[0]:
-                    close(other, Resolution.GONE, Event.GONE, by=by, text="It is part of another break now.")
-            _change(known[0], one, by=by)
+            continue
+        if len(known) == 1 and known[0].resolution == Resolution.ACCEPTED and _alike(known[0], one):
+            continue
+        for other in known:
+            if other.resolution == Resolution.ACCEPTED:
+                # other rows or another amount than somebody let stand: that is for people to decide anew
+                open_again(other, text="It is of other rows or of another amount now.", by=by)
+        # what two breaks told is one: the bank's goes on
+        for other in known[1:]:
+            close(other, Resolution.GONE, Event.GONE, by=by, text="It is part of another break now.")
+        _change(known[0], one, by=by)
     _insert(fresh, run, place, rules, by=by)
+    for other in standing:
+        if other.id not in told:
+            _without_matched(other, by=by)
+
+
+def _alike(known: ReconBreak, one: _Found) -> bool:
+    """Whether a break is of the same rows and amounts as what was found."""
+    return (known.line_id, known.transaction_id, known.bank_minor, known.ledger_minor) == (
+        one.line_id, one.transaction_id, one.bank_minor, one.ledger_minor
+    )  # fmt: skip
+
+
+def _without_matched(one: ReconBreak, *, by: Actor) -> None:
+    """Of a break of two rows one of which is matched now, the other goes on alone."""
+    if one.line_id is None or one.transaction_id is None:
+        return
+    still = set(
+        session().scalars(
+            sa.select(OpenItem.side).where(
+                OpenItem.bank_account_id == one.bank_account_id, OpenItem.item_id.in_([one.line_id, one.transaction_id])
+            )
+        )
+    )
+    if len(still) == 1:
+        if one.resolution == Resolution.ACCEPTED:
+            open_again(one, text="One of its rows was matched.", by=by)
+        goes_on(one, side=still.pop(), by=by)
+
+
+def goes_on(one: ReconBreak, *, side: str, by: Actor, text: str = "One of its rows was matched with another.") -> None:
+    """An open break of two rows that the caller has locked goes on with its row of one side."""
+    if side == Side.LEDGER:
+        one.kind, one.since = BreakKind.MISSING_IN_STATEMENT.value, one.ledger_on or one.since
+        one.line_id = one.bank_minor = one.bank_on = None
+    else:
+        one.kind, one.since = BreakKind.MISSING_IN_LEDGER.value, one.bank_on or one.since
+        one.transaction_id = one.ledger_minor = one.ledger_on = None
+    one.version += 1
+    session().flush()
+    tell(one, Event.CHANGED, by=by, text=text, detail={"kind": one.kind})
+
+
+def open_again(one: ReconBreak, *, text: str, by: Actor) -> None:
+    """The break that the caller has locked is open again; its history tells why, and the queue has it again."""
+    one.state, one.resolution, one.resolved_at = BreakState.OPEN.value, None, None
+    one.match_id = one.approval_id = one.evidence_id = one.limit_minor = None
+    one.reopened += 1
+    one.version += 1
+    session().flush()
+    tell(one, Event.REOPENED, by=by, text=text)
+    queues.open_item(
+        QUEUE, cause=one.kind, object_type="recon_break", object_id=one.id, client_id=None,
+        due_at=clock.calendar().due_after(clock.now(), in_force().due_days),
+    )  # fmt: skip
 
 
 def _standing(bank_account_id: UUID) -> list[ReconBreak]:
@@ -164,8 +222,9 @@ def _insert(found: list[_Found], run: MatchRun, place: Place, rules: RuleSet, *,
     queues.open_items(QUEUE, [(row["id"], row["kind"]) for row in rows], object_type="recon_break", due_at=due)
 
 
-def settle_gone(bank_account_id: UUID, day: date | None, *, by: Actor) -> None:
-    """Resolve breaks none of whose rows is open any more: matched where a match has them, else gone."""
+def settle_gone(bank_account_id: UUID, *, by: Actor) -> None:
+    """Resolve breaks none of whose rows is open any more, those that were accepted too: matched where a match has
+    them, else gone."""
     open_line = sa.exists().where(
         OpenItem.bank_account_id == bank_account_id, OpenItem.side == "bank", OpenItem.item_id == ReconBreak.line_id
     )
@@ -178,32 +237,60 @@ def settle_gone(bank_account_id: UUID, day: date | None, *, by: Actor) -> None:
         sa.select(ReconBreak)
         .where(
             ReconBreak.bank_account_id == bank_account_id,
-            ReconBreak.state != BreakState.RESOLVED.value,
-            *([ReconBreak.since <= day] if day is not None else []),
+            sa.or_(ReconBreak.state != BreakState.RESOLVED.value, ReconBreak.resolution == Resolution.ACCEPTED.value),
             sa.not_(open_line),
             sa.not_(open_row),
         )
+        .order_by(ReconBreak.id)
         .with_for_update()
         .execution_options(populate_existing=True)
-    )
-    for one in over.all():
-        match_id = session().scalar(
-            sa.select(ReconMatch.id)
-            .where(ReconMatch.bank_account_id == bank_account_id, ReconMatch.state == MatchState.LIVE.value)
-            .where(
-                ReconMatch.id.in_(
-                    sa.select(MatchLine.match_id).where(MatchLine.line_id == one.line_id, MatchLine.live)
-                    if one.line_id
-                    else sa.select(MatchTransaction.match_id).where(
-                        MatchTransaction.transaction_id == one.transaction_id, MatchTransaction.live
-                    )
-                )
-            )
+    ).all()  # fmt: skip
+    if not over:
+        return
+    of_lines, of_rows = _live_matches(bank_account_id, over)
+    moment = clock.now()
+    events, changes = [], []
+    for one in over:
+        match_id = (of_lines.get(one.line_id) if one.line_id else None) or (
+            of_rows.get(one.transaction_id) if one.transaction_id else None
         )
-        if match_id is None:
-            close(one, Resolution.GONE, Event.GONE, by=by)
-        else:
-            close(one, Resolution.MATCHED, Event.MATCHED, by=by, match_id=match_id)
+        if one.state == BreakState.RESOLVED:
+            # what was accepted as it is has found its other side after all
+            open_again(one, text="Its rows are being matched." if match_id else "Its rows have gone.", by=by)
+        events.append(
+            {
+                "id": new_id(), "break_id": one.id, "at": moment, "by_kind": by.kind, "by_id": by.id,
+                "by_name": by.name, "kind": (Event.MATCHED if match_id else Event.GONE).value,
+            }
+        )  # fmt: skip
+        changes.append(
+            {
+                "id": one.id, "state": BreakState.RESOLVED.value, "match_id": match_id, "resolved_at": moment,
+                "resolution": (Resolution.MATCHED if match_id else Resolution.GONE).value, "version": one.version + 1,
+            }
+        )  # fmt: skip
+    # there may be as many as a book has rows: three queries for all of them
+    session().execute(sa.insert(BreakEvent), events)
+    session().execute(sa.update(ReconBreak), changes)
+    queues.close_many(QUEUE, object_ids=[one.id for one in over], by=by)
+    for one in over:
+        session().expire(one)
+
+
+def _live_matches(bank_account_id: UUID, of: Sequence[ReconBreak]) -> tuple[dict[UUID, UUID], dict[UUID, UUID]]:
+    """Line or ledger row of these breaks to the live match that has it."""
+    found = []
+    for key, table, wanted in (
+        (MatchLine.line_id, MatchLine, {one.line_id for one in of if one.line_id}),
+        (MatchTransaction.transaction_id, MatchTransaction, {one.transaction_id for one in of if one.transaction_id}),
+    ):
+        rows = session().execute(
+            sa.select(key, ReconMatch.id)
+            .join(ReconMatch, ReconMatch.id == table.match_id)
+            .where(table.live, key.in_(wanted), ReconMatch.bank_account_id == bank_account_id)
+        )  # fmt: skip
+        found.append({row[0]: row[1] for row in rows})
+    return found[0], found[1]
 
 
 def close(
@@ -243,4 +330,4 @@ def tell(
     return told.id
 
 
-__all__ = ["close", "figures", "record", "settle_gone", "tell"]
+__all__ = ["close", "figures", "goes_on", "open_again", "record", "settle_gone", "tell"]

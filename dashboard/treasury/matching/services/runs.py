@@ -6,7 +6,7 @@ A run that dies leaves nothing: it is made again from the beginning. A dry one d
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -22,16 +22,17 @@ from dashboard.database import constraint_of, new_id, savepoint, session
 from dashboard.errors import NotFound, Refused
 from dashboard.ledger.models import BusinessDay
 from dashboard.treasury.matching import storing
-from dashboard.treasury.matching.models import MatchPlace, MatchRun
+from dashboard.treasury.matching.models import MatchPlace, MatchRun, ReconBreak, ReconMatch
 from dashboard.treasury.matching.passes import amount, batch, breaks, gathering, reference, sums, text
 from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, run
 from dashboard.treasury.matching.queries import rules as rule_queries
+from dashboard.treasury.matching.queries.windows import timing_from
 from dashboard.treasury.matching.rules import RuleSet, Step
-from dashboard.treasury.matching.services import recording, withdrawing
+from dashboard.treasury.matching.services import recording, signed_days, withdrawing
 from dashboard.treasury.matching.services.places import Place, locked, place_of
-from dashboard.treasury.matching.vocabulary import MATCH, Pass, RunState
+from dashboard.treasury.matching.vocabulary import MATCH, MatchState, Pass, RunState
 from dashboard.treasury.register import queries as register
-from dashboard.treasury.statements.models import Statement
+from dashboard.treasury.statements import queries as statements
 
 #: is told the number of the pass, how many there are, and how many rows of how many are placed
 Teller = Callable[[int, int, int, int], None]
@@ -62,7 +63,7 @@ def ask(bank_account_id: UUID, day: date, *, dry: bool, by: Actor) -> MatchRun:
         by.require(Permission.TREASURY_WRITE)
     place = place_of(bank_account_id)
     _refuse_day(day)
-    if statement_of(bank_account_id, day) is None:
+    if statements.of_day(bank_account_id, day) is None:
         raise Refused(
             f"There is no statement for {day.day} {day:%b %Y}. Nothing is compared until it arrives.",
             code="noStatement",
@@ -101,7 +102,7 @@ def run_due(day: date, *, by: Actor) -> int:
     for view in register.accounts():
         if view.settlement_account_id is None or register.not_a_reconciliation_day(view, day) is not None:
             continue
-        if statement_of(view.id, day) is None:
+        if statements.of_day(view.id, day) is None:
             continue
         ran = session().scalar(
             sa.select(sa.literal(1)).where(
@@ -113,19 +114,6 @@ def run_due(day: date, *, by: Actor) -> int:
             ask(view.id, day, dry=False, by=by)
             asked += 1
     return asked
-
-
-def statement_of(bank_account_id: UUID, day: date) -> Statement | None:
-    """The newest standing statement whose point is the end of that day."""
-    return session().scalar(
-        sa.select(Statement)
-        .where(
-            Statement.bank_account_id == bank_account_id, Statement.last_day == day, Statement.standing.is_(True),
-            Statement.kind == "statement",
-        )
-        .order_by(Statement.id.desc())
-        .limit(1)
-    )  # fmt: skip
 
 
 def _refuse_day(day: date) -> None:
@@ -199,9 +187,11 @@ def _match(
         gathering.sweep(place.bank_account_id, place.account_id, swept_on=standing.swept_on, day=found.day)
         standing.swept_on = found.day
         session().flush()
+    # a run of an earlier day looks at all that later ones have seen: it takes nothing of theirs apart
+    as_of = max(found.day, standing.swept_on)
     board = Board()
     board.lay_out()
-    rows_l, rows_b = gathering.gather(board, place.bank_account_id, found.day)
+    rows_l, rows_b = gathering.gather(board, place.bank_account_id, as_of)
     steps = list(rules.steps)
     total = max(rows_l, rows_b)
     made = []
@@ -209,7 +199,7 @@ def _match(
         tell(at, len(steps), rows_b - board.counts[1], total)
         make(board, step)
         made.append(_of_pass(step))
-    breaks.find(board, booked_before=timing_from(found.day, rules))
+    breaks.find(board, booked_before=timing_from(as_of, rules))
     figures = {"ledgerRows": rows_l, "bankRows": rows_b, "passes": made, **recording.figures(board)}
     if not found.dry:
         storing.store_found(
@@ -217,8 +207,27 @@ def _match(
             run_id=found.id, version=rules.version, at=clock.now(), by=by,
         )  # fmt: skip
         recording.record(board, found, place, rules, by=by)
+        _tell_days(found, by=by)
     tell(len(steps), len(steps), total, total)
     return figures
+
+
+def _tell_days(found: MatchRun, *, by: Actor) -> None:
+    """Days that were prepared or signed before this run has matched rows of them, or found breaks in them."""
+    first = session().scalar(
+        sa.select(
+            sa.func.least(
+                sa.select(sa.func.min(ReconMatch.last_on))
+                .where(ReconMatch.run_id == found.id, ReconMatch.state == MatchState.LIVE.value)
+                .scalar_subquery(),
+                # a ledger row alone had time until now: it changes nothing before
+                sa.select(sa.func.min(ReconBreak.bank_on)).where(ReconBreak.run_id == found.id).scalar_subquery(),
+            )
+        )
+    )
+    if first is not None:
+        because = f"A match run as of {found.day.isoformat()} has changed what is open."
+        signed_days.changed(found.bank_account_id, first, because=because, by=by)
 
 
 def make(board: Board, step: Step) -> None:
@@ -252,14 +261,6 @@ def _of_pass(step: Step) -> dict[str, Any]:
         .one()
     )
     return {"pass": step.key.value, "matched": int(pairs[0]), "proposed": int(pairs[1])}
-
-
-def timing_from(day: date, rules: RuleSet) -> date:
-    """The first booking or value date that still has time as of the end of `day`."""
-    calendar, first = clock.calendar(), day + timedelta(days=1)
-    while calendar.days_between(first - timedelta(days=1), day) < rules.timing_days:
-        first -= timedelta(days=1)
-    return first
 
 
 def stopped(job: BackgroundJob) -> None:

@@ -13,9 +13,8 @@ from dashboard.database import session
 from dashboard.ledger.services import adjusting
 from dashboard.treasury.matching.models import ReconBreak
 from dashboard.treasury.matching.queries.bookings import waiting
-from dashboard.treasury.matching.services.recording import close, tell
-from dashboard.treasury.matching.services.reopening import open_again
-from dashboard.treasury.matching.vocabulary import ACCEPT, BreakKind, BreakState, Event, Resolution
+from dashboard.treasury.matching.services.recording import close, goes_on, open_again
+from dashboard.treasury.matching.vocabulary import ACCEPT, BreakState, Event, Resolution, Side
 
 SETTLED = "The break was settled by a match meanwhile."
 
@@ -54,17 +53,5 @@ def settle(
         if whole:
             close(one, resolution, event, match_id=match_id, by=by)
             approvals.close_as_stale(ACCEPT, one.id, reason=SETTLED)
-        elif one.line_id in lines:
-            one.kind, one.since = BreakKind.MISSING_IN_STATEMENT.value, one.ledger_on or one.since
-            one.line_id = one.bank_minor = one.bank_on = None
-            _goes_on(one, by)
         else:
-            one.kind, one.since = BreakKind.MISSING_IN_LEDGER.value, one.bank_on or one.since
-            one.transaction_id = one.ledger_minor = one.ledger_on = None
-            _goes_on(one, by)
-
-
-def _goes_on(one: ReconBreak, by: Actor) -> None:
-    one.version += 1
-    session().flush()
-    tell(one, Event.CHANGED, by=by, text="One of its rows was matched with another.", detail={"kind": one.kind})
+            goes_on(one, side=Side.LEDGER if one.line_id in lines else Side.BANK, by=by)

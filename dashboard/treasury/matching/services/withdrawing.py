@@ -24,9 +24,13 @@ def withdraw_of(bank_account_id: UUID, *, lines: Sequence[UUID], transactions: S
     _withdraw(
         ReconMatch.bank_account_id == bank_account_id,
         sa.or_(
-            ReconMatch.id.in_(sa.select(MatchLine.match_id).where(MatchLine.line_id.in_(lines))),
             ReconMatch.id.in_(
-                sa.select(MatchTransaction.match_id).where(MatchTransaction.transaction_id.in_(transactions))
+                sa.select(MatchLine.match_id).where(MatchLine.line_id.in_(lines), sa.not_(MatchLine.live))
+            ),
+            ReconMatch.id.in_(
+                sa.select(MatchTransaction.match_id).where(
+                    MatchTransaction.transaction_id.in_(transactions), sa.not_(MatchTransaction.live)
+                )
             ),
         ),
     )

@@ -11,7 +11,7 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.audit import services as audit
-from dashboard.database import savepoint, session
+from dashboard.database import constraint_of, savepoint, session
 from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.treasury.statements.models import Statement, StatementEntry, StatementImport
 from dashboard.treasury.statements.services import importing, standing
@@ -22,11 +22,20 @@ LONGEST_REASON = 500
 #: gives how many lines of an import are matched, or otherwise in use
 Use = Callable[[UUID], int]
 _uses: dict[str, Use] = {}
+#: is told before the rows of an import go, in the same transaction
+Leave = Callable[..., None]
+_leaves: dict[str, tuple[Callable[[UUID], None], Leave]] = {}
 
 
 def learn_use(count: Use, *, name: str = "matching") -> None:
     """Called by app.py: what stands above says which lines it uses. The same name again replaces it."""
     _uses[name] = count
+
+
+def learn_leaving(hold: Callable[[UUID], None], leave: Leave, *, name: str = "matching") -> None:
+    """Called by app.py: `hold(import_id)` keeps others from using its lines from now on, `leave(import_id, by=)` ends
+    what goes on about them. The same name again replaces both."""
+    _leaves[name] = (hold, leave)
 
 
 def in_use(import_id: UUID) -> int:
@@ -49,15 +58,20 @@ def delete(import_id: UUID, *, because: str, by: Actor) -> StatementImport:
         session().scalars(sa.select(Statement.bank_account_id).where(Statement.import_id == import_id).distinct())
     )
     standing.hold(accounts)
+    for held, _ in _leaves.values():
+        held(import_id)
     used = in_use(import_id)
     if used:
         raise Refused(
-            f"{used:,} of its lines are matched. Undo the matches first; then it can be deleted.", code="linesMatched",
+            f"{used:,} of its lines are matched, accepted as a break, or wait to be booked. Undo the matches, reopen"
+            " the breaks and take the requests back first; then it can be deleted.", code="linesMatched",
             details={"lines": used},
         )  # fmt: skip
     importing.reopen_days(
         import_id, because=f"The import of {row.file_name} was deleted: {why}"[:LONGEST_REASON], by=by
     )
+    for _, leave in _leaves.values():
+        leave(import_id, by=by)
     since = session().scalar(
         sa.select(sa.func.min(sa.func.coalesce(Statement.first_day, Statement.last_day))).where(
             Statement.import_id == import_id
@@ -77,10 +91,13 @@ def delete(import_id: UUID, *, because: str, by: Actor) -> StatementImport:
         with savepoint():
             importing.remove_rows(import_id)
     except sa.exc.IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) != _STILL_REFERRED_TO:
+        used_now = constraint_of(error) in _IN_USE
+        if not used_now and getattr(error.orig, "sqlstate", None) != _STILL_REFERRED_TO:
             raise
         raise Refused(
-            "Lines of it were matched once, and the record of that stays. It can no longer be deleted.",
+            "Lines of it have been matched meanwhile. Undo the matches first; then it can be deleted."
+            if used_now
+            else "Lines of it were matched once, and the record of that stays. It can no longer be deleted.",
             code="linesMatched",
         ) from None
     standing.promote(accounts, fingerprints, keys)
@@ -92,5 +109,7 @@ def delete(import_id: UUID, *, because: str, by: Actor) -> StatementImport:
     return row
 
 
+#: guards of lines that something stands on
+_IN_USE = ("matched_line_stays", "line_of_break_stays", "proposed_line_stays")
 #: SQLSTATE foreign_key_violation
 _STILL_REFERRED_TO = "23503"
