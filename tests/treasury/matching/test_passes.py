@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from dashboard.database import session, transaction
 from dashboard.treasury.matching.models import MatchLine
+from dashboard.treasury.matching.passes import reference
+from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, run
 from dashboard.treasury.matching.vocabulary import Pass
 from tests.treasury.matching.conftest import Desk, Told
 
@@ -166,3 +174,39 @@ def test_every_row_of_a_match_is_kept_with_its_amount(desk: Desk) -> None:
     desk.run(desk.close())
     [kept] = session().query(MatchLine).all()
     assert (kept.line_id, kept.amount_minor, kept.live) == (line, 10, True)
+
+
+def _compared(ledger: list[tuple[Any, ...]], bank: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Pairs of the first pass, from rows of (reference of the payer, of the provider, payer's account)."""
+    with transaction():
+        board = Board()
+        board.lay_out()
+        run("CREATE TEMP TABLE refused (transaction_id uuid, line_id uuid) ON COMMIT DROP")
+        for side, rows in (("l", ledger), ("b", bank)):
+            for n, (e2e, ref, account) in enumerate(rows, start=1):
+                run(
+                    f"INSERT INTO side_{side} (n, id, amount, booked, valued, e2e, ref, refs, party)"
+                    " VALUES (:n, gen_random_uuid(), 50000, '2026-03-12', '2026-03-12', :e2e, :ref, '{}', :account)",
+                    n=n, e2e=e2e, ref=ref, account=account,
+                )  # fmt: skip
+        board.counts = (len(ledger), len(bank))
+        reference.find(board, days=10)
+        return sorted(tuple(row) for row in session().execute(sa.text(f"SELECT ln, bn, certain FROM {EVERY_PAIR} p")))
+
+
+def test_what_a_payer_wrote_is_no_proof_where_provider_or_account_say_otherwise(app: Flask) -> None:
+    assert _compared([("RENT2026", "P-1", None)], [("RENT2026", "P-2", None)]) == [(1, 1, False)]
+    assert _compared([("RENT2026", None, "LT001")], [("RENT2026", None, "LT999")]) == [(1, 1, False)]
+    assert _compared([("RENT2026", "P-1", "LT001")], [("RENT2026", "P-1", "LT001")]) == [(1, 1, True)]
+
+
+def test_the_provider_tells_two_payments_with_the_payers_same_words_apart(app: Flask) -> None:
+    found = _compared(
+        [("RENT2026", "P-1", None), ("RENT2026", "P-2", None)], [("RENT2026", "P-2", None), ("RENT2026", "P-9", None)]
+    )
+    assert (2, 1, True) in found
+    assert all(not certain for _, bank, certain in found if bank == 2)
+
+
+def test_a_reference_of_a_few_letters_only_proposes(app: Flask) -> None:
+    assert _compared([("20/26", None, None)], [("2026", None, None)]) == [(1, 1, False)]

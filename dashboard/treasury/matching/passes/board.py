@@ -71,6 +71,14 @@ def same(column: str) -> str:
     return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
 
 
+#: SQL: rows l and b speak of different payments, whatever a payer wrote into both. For money that came in: an
+#: end-to-end id of our own making is nobody else's
+CONTRADICT = (
+    "(b.amount > 0 AND (l.ref <> b.ref AND NOT (coalesce(l.refs, ARRAY[]::text[]) || l.ref) && (coalesce(b.refs, ARRAY[]::text[]) || b.ref)"
+    " OR l.party <> b.party))"
+)
+
+
 class Board:
     """The tables, and the names of those that hold what is left."""
 

@@ -6,11 +6,14 @@ another way, several with the same one) is compared by letters and digits, any r
 
 from __future__ import annotations
 
-from dashboard.treasury.matching.passes.board import Board, number, run
+from dashboard.treasury.matching.passes.board import CONTRADICT, Board, number, run
 from dashboard.treasury.matching.vocabulary import Pass
 
-#: why such a pair is one is said when it is stored: it would be a million texts here
-_EXACT = ("e2e", "ref")
+#: the provider's own reference before what a payer chose. Why such a pair is one is said when it is stored: it would be
+#: a million texts here
+_EXACT = ("ref", "e2e")
+#: from this length on, in letters and digits, it is no chance that both sides carry the same reference
+SURE = 8
 #: rows of the join for each row of both sides from which on grouping is quicker
 _CROWDED = 2
 
@@ -21,7 +24,8 @@ def find(board: Board, *, days: int) -> None:
         _exact(board, column, days)
     board.spread_keys()
     board.candidates(
-        "SELECT k.n AS ln, j.n AS bn, abs(b.booked - l.booked) AS gap, 'reference ' || k.key AS why, true AS certain"
+        "SELECT k.n AS ln, j.n AS bn, abs(b.booked - l.booked) AS gap, 'reference ' || k.key AS why,"
+        f" length(k.key) >= {SURE} AND {CONTRADICT} IS NOT TRUE AS certain"
         f" FROM key_l k JOIN key_b j ON j.key = k.key JOIN {board.left_l} l ON l.n = k.n"
         f" JOIN {board.left_b} b ON b.n = j.n AND b.amount = l.amount AND abs(b.booked - l.booked) <= :days",
         days=days,
@@ -44,16 +48,21 @@ def _exact(board: Board, column: str, days: int) -> None:
     One join of both sides tells it. That no row met two is known by counting, and only where some did are they
     looked for.
     """
+    if not all(
+        number(f"SELECT count(*) FROM (SELECT 1 FROM {left} WHERE {column} IS NOT NULL LIMIT 1) AS s")
+        for left in (board.left_l, board.left_b)
+    ):
+        return
     met = f"met_{column}"
     in_l, in_b = board.counts
     sides = (
-        f"(SELECT n, amount, booked, {column} AS key FROM {left} WHERE {column} IS NOT NULL)"
+        f"(SELECT n, amount, booked, {column} AS key, ref, refs, party FROM {left} WHERE {column} IS NOT NULL)"
         for left in (board.left_l, board.left_b)
     )
     run(f"DROP TABLE {met}")
     rows = run(
         f"CREATE TEMP TABLE {met} ON COMMIT DROP AS"
-        " SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) <= :days AS near"
+        f" SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) <= :days{_told_apart(column)} AS near"
         " FROM {} l FULL JOIN {} b ON b.key = l.key AND b.amount = l.amount LIMIT :most".format(*sides),
         days=days,
         most=_CROWDED * (in_l + in_b) + 1,
@@ -63,6 +72,11 @@ def _exact(board: Board, column: str, days: int) -> None:
         run(f"TRUNCATE {met}")
         _grouped(board, column, days)
         return
+    if number("SELECT count(*) FROM (SELECT 1 FROM refused LIMIT 1) AS r"):
+        run(
+            f"UPDATE {met} SET near = false WHERE near AND (ln, bn) IN (SELECT x.n, y.n FROM refused r"
+            " JOIN side_l x ON x.id = r.transaction_id JOIN side_b y ON y.id = r.line_id)"
+        )
     run("DROP TABLE IF EXISTS pg_temp.odd")
     pairs = rows - run(f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT * FROM {met} WHERE near IS NOT TRUE")
     out_l, out_b = board.keep_only(
@@ -75,6 +89,11 @@ def _exact(board: Board, column: str, days: int) -> None:
     # a row that met two is in two pairs, or is left though it is in one
     if (in_l - out_l, in_b - out_b) != (pairs, pairs) or number("SELECT count(*) FROM odd WHERE NOT near"):
         _leave_alike(board, column)
+
+
+def _told_apart(column: str) -> str:
+    """SQL: what a payer chose is no proof where the provider's reference or the payer's account says otherwise."""
+    return "" if column == "ref" else f" AND {CONTRADICT} IS NOT TRUE"
 
 
 def _leave_alike(board: Board, column: str) -> None:
@@ -120,6 +139,11 @@ def _grouped(board: Board, column: str, days: int) -> None:
         "many_l = 1 AND many_b = 1 AND gap <= :days AND NOT EXISTS (SELECT 1 FROM refused r JOIN side_l x"
         " ON x.id = r.transaction_id JOIN side_b y ON y.id = r.line_id WHERE x.n = ln AND y.n = bn)"
     )
+    if column != "ref":
+        one += (
+            " AND NOT EXISTS (SELECT 1 FROM side_l l JOIN side_b b ON true"
+            f" WHERE l.n = ln AND b.n = bn AND {CONTRADICT})"
+        )
     run(
         f"INSERT INTO pair (ln, bn, pass, certain) SELECT ln, bn, '{Pass.REFERENCE}', true FROM grp WHERE {one}",
         days=days,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.treasury.matching.passes.board import SHORTEST_IN_TEXT, Board, number, same
+from dashboard.treasury.matching.passes.board import CONTRADICT, SHORTEST_IN_TEXT, Board, number, same
 from dashboard.treasury.matching.vocabulary import Pass
 
 #: from this length on it is no chance that the letters stand there
@@ -16,9 +16,9 @@ def find(board: Board, *, days: int) -> None:
     board.spread_keys(shortest=SHORTEST_IN_TEXT)
     board.candidates(
         "SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) AS gap, 'reference ' || k.key || ' in the text' AS why,"
-        f" length(k.key) >= {SURE} AS certain"
+        f" length(k.key) >= {SURE} AND {CONTRADICT} IS NOT TRUE AS certain"
         f" FROM {board.left_l} l JOIN key_l k ON k.n = l.n"
-        f" JOIN (SELECT n, amount, booked, {same('said')} AS said FROM {board.left_b}"
+        f" JOIN (SELECT n, amount, booked, ref, refs, party, {same('said')} AS said FROM {board.left_b}"
         "  WHERE said <> '' OFFSET 0) b"
         "  ON b.amount = l.amount AND abs(b.booked - l.booked) <= :days AND position(k.key IN b.said) > 0",
         days=days,
