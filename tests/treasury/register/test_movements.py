@@ -17,7 +17,7 @@ from lxml import etree
 
 from dashboard import clock
 from dashboard.access.actor import Actor, system
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import Audience, Role
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import new_id, session, transaction
@@ -43,6 +43,7 @@ from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.register.services import Entry, ask_to_change
 from tests.conftest import PASSWORD, People
 from tests.transfers.test_iso20022 import camt_file, detail, entry
+from tests.transfers.test_sandbox import told as called_back
 from tests.treasury.approving import bank_account, registered
 from tests.treasury.register.telling import told
 
@@ -444,6 +445,29 @@ def test_a_credit_that_is_a_movement_arriving_is_no_receipt(
     for other in ({"remittance": "topup"}, {"amount_minor": 40_01}, {"currency": "pln"}, {"provider": "elsewhere"},
                   {"reversal": True}):  # fmt: skip
         assert not own_money.is_ours(replace(credit, **other)), other
+
+
+def test_an_arriving_movement_is_no_receipt_whoever_tells_of_it(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor, machine: Callable[..., Any],
+    http: Any,
+) -> None:  # fmt: skip
+    with transaction():
+        providers.register_provider(key=safe.provider, name="Bank", kind="sandbox", by=system())
+    movement = sent(own, safe, maker, senior)
+    message = {
+        "provider": safe.provider, "providerReference": "X1", "amount": 40.0, "currency": "eur",
+        "creditorAccountNumber": safe.number, "endToEndId": movement.reference, "bookedAt": clock.now().isoformat(),
+    }  # fmt: skip
+    teller = machine(Audience.SYSTEM)
+    for _ in range(2):
+        answer = teller.call("POST", "/internal/IncomingRequests", json=message)
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "ownMovement")
+    message = {"kind": "credit", "reference": "X2", "amount": 40.0, "currency": "eur",
+               "creditorAccount": safe.number, "endToEndId": movement.reference,
+               "bookedAt": clock.now().isoformat()}  # fmt: skip
+    assert called_back(http, message, key=safe.provider).status_code == 200
+    assert lies(safe) == 40_00
+    assert session().scalars(sa.select(IncomingRequest.id)).all() == []
 
 
 def test_a_bank_that_tells_of_an_arriving_movement_has_it_booked_once(
