@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -14,9 +15,9 @@ from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid
 from dashboard.ledger.models import BusinessDay
-from dashboard.treasury.days import queries
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.days.services.opening import check, ensure, hold, locked, said
+from dashboard.treasury.days.services.resting import resting_on
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.vocabulary import DayState
 
@@ -70,22 +71,45 @@ def _treasury_day_of(day: date) -> date | None:
 
 def line_came_late(bank_account_id: UUID, day: date, *, because: str, by: Actor) -> TreasuryDay | None:
     """A line of that date came: where pool and currency of the bank account are prepared or signed for it, they are
-    reopened. Gives the version that follows, None where nothing was.
+    reopened, and so is every day from then on whose figures were worked out from this bank account: a balance and an
+    open item stand until something else does, and the bank account may have served another pool then. Gives the
+    version that follows the earliest of them, None where nothing was reopened.
 
     Call it in the transaction that brings the line, whether the day is prepared or not: from then on nobody prepares
     or signs it before that transaction has ended. Raises NotFound `bankAccountNotFound`.
     """
     view = register.account(bank_account_id)
-    if view.pool is None:
-        return None
-    hold(view.pool, view.currency, alone=False)
+    if view.pool is not None:
+        hold(view.pool, view.currency, alone=False)
     business_day = _treasury_day_of(day)
     if business_day is None:
         return None
-    version = queries.current(view.pool, view.currency, business_day)
-    if version is None:
-        return None
-    session().refresh(version, with_for_update=True)
-    if version.state not in {DayState.PREPARED, DayState.SIGNED}:
-        return None
-    return _reopened(version, because=_reason(because), by=by)
+    return reopen_all(_standing(bank_account_id, view.pool, view.currency, business_day), because=because, by=by)
+
+
+def _standing(bank_account_id: UUID, pool: str | None, currency: str, day: date) -> Sequence[TreasuryDay]:
+    """The versions that a line of that business day is late for."""
+    own = sa.and_(TreasuryDay.pool == pool, TreasuryDay.currency == currency, TreasuryDay.day == day)
+    return session().scalars(
+        sa.select(TreasuryDay)
+        .where(
+            TreasuryDay.state.in_([DayState.PREPARED.value, DayState.SIGNED.value]),
+            sa.or_(own, TreasuryDay.id.in_(resting_on(bank_account_id, day))),
+        )
+        .execution_options(populate_existing=True)
+    ).all()  # fmt: skip
+
+
+def reopen_all(versions: Sequence[TreasuryDay], *, because: str, by: Actor) -> TreasuryDay | None:
+    """Reopen those of these versions that are prepared or signed still, the earliest first; gives the version that
+    follows that one. Nobody else changes versions of their pools before the transaction ends."""
+    why = _reason(because)
+    for pool, currency in sorted({(version.pool, version.currency) for version in versions}):
+        hold(pool, currency, alone=False)
+    first: TreasuryDay | None = None
+    for version in sorted(versions, key=lambda one: (one.day, one.pool, one.currency)):
+        session().refresh(version, with_for_update=True)
+        if version.state in {DayState.PREPARED, DayState.SIGNED}:
+            fresh = _reopened(version, because=why, by=by)
+            first = first or fresh
+    return first
