@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,9 @@ from dashboard.approvals import services as approvals
 from dashboard.database import session, transaction
 from dashboard.treasury.days import queries, readiness, services
 from dashboard.treasury.days.models import TreasuryDay
-from dashboard.treasury.register.services import Entry, ask_to_change
+from dashboard.treasury.positions.models import TreasuryPosition
+from dashboard.treasury.register.queries import BankAccountView
+from dashboard.treasury.register.services import Entry, ask_to_change, ask_to_pool
 from tests.conftest import People
 from tests.treasury.positions.conftest import House
 
@@ -31,10 +34,10 @@ def nothing_stands_against_signing(app: Flask, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(readiness, "_blockers", {})
 
 
-def _signed(house: House, day: date) -> TreasuryDay:
+def _signed(house: House, day: date, pool: str = "eMoney") -> TreasuryDay:
     with transaction():
-        services.prepare(*EUR, day, by=house.treasurer)
-        return services.sign(*EUR, day, by=house.senior)
+        services.prepare(pool, "eur", day, by=house.treasurer)
+        return services.sign(pool, "eur", day, by=house.senior)
 
 
 def _state(version: TreasuryDay) -> str:
@@ -75,3 +78,42 @@ def test_a_late_line_reopens_the_pool_that_the_bank_account_served_then(house: H
     with transaction():
         services.line_came_late(bank.id, day, because="1 line", by=system())
     assert _state(version) == "reopened"
+
+
+def _put(house: House, account_id: UUID, pool: str) -> None:
+    with transaction():
+        request = ask_to_pool(account_id, pool=pool, reason="x", by=house.treasurer)
+        approvals.decide(request.id, approve=True, reason="x", by=house.senior)
+
+
+def _both_pools(house: House) -> tuple[BankAccountView, UUID, date]:
+    bank, client = house.bank(), house.client()
+    other = house.bank(pool="paymentServices", name="Payment services")
+    day = house.covered(bank, client, 100_00)
+    house.statement(other, day, 0, [])
+    return bank, client, day
+
+
+def test_a_client_account_that_changes_its_pool_reopens_days_that_are_signed_for_one_pool_only(house: House) -> None:
+    _, client, day = _both_pools(house)
+    version = _signed(house, day, "paymentServices")
+    _put(house, client, "paymentServices")
+    assert _state(version) == "reopened"
+    _signed(house, day, "eMoney")
+    _signed(house, day, "paymentServices")
+    found = session().execute(
+        sa.select(TreasuryDay.pool, TreasuryPosition.client_minor)
+        .join(TreasuryPosition, TreasuryPosition.treasury_day_id == TreasuryDay.id)
+        .where(TreasuryDay.state == "signed")
+    )
+    assert dict(map(tuple, found)) == {"eMoney": 0, "paymentServices": 100_00}  # type: ignore[arg-type]
+
+
+def test_days_signed_for_both_pools_outlast_a_change_of_pools_until_one_is_opened_again(house: House) -> None:
+    bank, client, day = _both_pools(house)
+    versions = [_signed(house, day, pool) for pool in ("eMoney", "paymentServices")]
+    _put(house, client, "paymentServices")
+    assert [_state(each) for each in versions] == ["signed", "signed"]
+    with transaction():
+        services.line_came_late(bank.id, day, because="1 line", by=system())
+    assert [_state(each) for each in versions] == ["reopened", "reopened"]

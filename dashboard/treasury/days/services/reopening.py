@@ -14,11 +14,12 @@ from dashboard.access.permissions import Permission
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid
-from dashboard.ledger.models import BusinessDay
+from dashboard.ledger.models import Account, BusinessDay
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.days.services.opening import check, ensure, hold, locked, said
 from dashboard.treasury.days.services.resting import resting_on
 from dashboard.treasury.register import queries as register
+from dashboard.treasury.register.models import AccountPool
 from dashboard.treasury.vocabulary import DayState
 
 LONGEST_REASON = 500
@@ -46,7 +47,63 @@ def _reopened(version: TreasuryDay, *, because: str, by: Actor) -> TreasuryDay:
                "nextVersion": fresh.version},
         reason=because,
     )  # fmt: skip
+    _reopen_twins(version, by=by)
     return fresh
+
+
+def _reopen_twins(version: TreasuryDay, *, by: Actor) -> None:
+    """A client account that changed its pool since is counted by this pool anew: the other one counts it anew, too, or
+    it would stand in both of them, or in neither."""
+    changed = session().scalar(
+        sa.select(sa.func.max(AccountPool.since))
+        .join(Account, Account.id == AccountPool.account_id)
+        .where(Account.currency == version.currency)
+    )
+    if changed is None:
+        return
+    twins = session().scalars(
+        sa.select(TreasuryDay).where(
+            TreasuryDay.day == version.day,
+            TreasuryDay.currency == version.currency,
+            TreasuryDay.pool != version.pool,
+            TreasuryDay.state.in_([DayState.PREPARED.value, DayState.SIGNED.value]),
+            TreasuryDay.prepared_at <= changed,
+        )
+    )
+    reopen_all(
+        twins.all(), because="The other pool was opened again, and a client account has changed its pool since.", by=by
+    )
+
+
+def account_changed_pool(account_id: UUID, *, before: str, after: str, by: Actor) -> None:
+    """Two people put a client account into another pool. Days that are signed for both pools counted it once, and stay;
+    after the last of them both pools are counted anew. Call it in the transaction that changes the pool."""
+    currency = session().scalars(sa.select(Account.currency).where(Account.id == account_id)).one()
+    pools = sorted({before, after})
+    for pool in pools:
+        hold(pool, currency, alone=False)
+    # without bank accounts a pool has no days to be signed
+    counted = [pool for pool in pools if register.accounts(pool=pool, currency=currency)] or pools
+    signed = (
+        sa.select(TreasuryDay.day)
+        .where(TreasuryDay.pool.in_(counted), TreasuryDay.currency == currency,
+               TreasuryDay.state == DayState.SIGNED.value)
+        .group_by(TreasuryDay.day)
+        .having(sa.func.count() == len(counted))
+        .order_by(TreasuryDay.day.desc())
+        .limit(1)
+    )  # fmt: skip
+    last = session().scalar(signed)
+    query = sa.select(TreasuryDay).where(
+        TreasuryDay.pool.in_(pools), TreasuryDay.currency == currency,
+        TreasuryDay.state.in_([DayState.PREPARED.value, DayState.SIGNED.value]),
+    )  # fmt: skip
+    if last is not None:
+        query = query.where(TreasuryDay.day > last)
+    reopen_all(
+        session().scalars(query.execution_options(populate_existing=True)).all(),
+        because="A client account changed its pool.", by=by,
+    )  # fmt: skip
 
 
 def reopen(pool: str, currency: str, day: date, *, because: str, by: Actor) -> TreasuryDay:
