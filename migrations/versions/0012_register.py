@@ -133,6 +133,13 @@ BEGIN
         RAISE EXCEPTION 'figures of a day are figures of its end'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_of_a_closed_day';
     END IF;
+    IF NEW.state = 'signed' AND NEW.signed_by_id <> NEW.prepared_by_id AND NOT EXISTS (
+        SELECT 1 FROM staff_member s WHERE s.id IN (NEW.prepared_by_id, NEW.signed_by_id)
+          AND s.role IN ('senior-treasurer', 'senior-officer', 'admin')
+    ) THEN
+        RAISE EXCEPTION 'of who prepares and who signs one is senior'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_one_of_two_is_senior';
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER treasury_day_guard BEFORE INSERT OR UPDATE ON treasury_day
@@ -311,6 +318,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("bank_account_id", "version", name=op.f("pk_treasury_account_version")),
     )
+    # rows that were there before their versions were kept
+    op.execute(
+        "INSERT INTO treasury_account_version (bank_account_id, version, pool, purpose, designated_from, designated_to,"
+        " statement_format, expected_at, calendar, closed_on, changed_at, approval_id)"
+        " SELECT bank_account_id, version, pool, purpose, designated_from, designated_to, statement_format,"
+        " expected_at, calendar, closed_on, changed_at, approval_id FROM treasury_account"
+    )
+    for column in ("prepared_by_id", "signed_by_id"):
+        op.create_foreign_key(op.f(f"fk_treasury_day_{column}"), "treasury_day", "staff_member", [column], ["id"])
     op.create_index("uq_treasury_account_version_approval", "treasury_account_version", ["approval_id"], unique=True)
     op.create_table(
         "own_movement",
