@@ -74,6 +74,8 @@ from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
 from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
+from dashboard.treasury.days.services import learn_resting
+from dashboard.treasury.days.services.reopening import account_changed_pool
 from dashboard.treasury.matching import references as match_references
 from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
@@ -91,9 +93,11 @@ from dashboard.treasury.positions.api import position_operations
 from dashboard.treasury.positions.approvals import KINDS as POSITION_KINDS
 from dashboard.treasury.positions.jobs import KINDS as POSITION_WORK
 from dashboard.treasury.positions.pages import treasury
+from dashboard.treasury.positions.queries import resting
 from dashboard.treasury.positions.queries.blockers import STEPS
 from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
+from dashboard.treasury.register.services import pooling
 from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.treasury.statements.pages import statements
@@ -208,6 +212,8 @@ def create_app(configured: Settings | None = None) -> Flask:
     register(*POSITION_KINDS)
     background_kinds.register(*POSITION_WORK)
     learn_preparation(freeze)
+    learn_resting(resting.used)
+    pooling.learn_follow(account_changed_pool)
     for step, sentences in STEPS.items():
         learn_blockers(step, sentences)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)

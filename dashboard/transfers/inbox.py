@@ -26,7 +26,7 @@ from dashboard.transfers.models import Transfer as TransferRow
 from dashboard.transfers.providers.iso20022 import booked, camt, reading, statuses
 from dashboard.transfers.providers.port import Report
 from dashboard.transfers.services import files, providers, sending
-from dashboard.transfers.services.incoming import own_money, telling
+from dashboard.transfers.services.incoming import receiving, telling
 from dashboard.transfers.services.outgoing import results
 from dashboard.web.logs import log
 
@@ -255,10 +255,11 @@ def _tell(file: ProviderFile, entry: camt.Entry, told: booked.Told, by: Actor) -
                 file.provider, direction="in", kind=kind, body=entry.source or "", media_type="application/xml",
                 reference=told.credit.provider_reference, file_id=file.id,
             )  # fmt: skip
-        if own_money.is_ours(told.credit):
+        try:
+            telling.tell(told.credit, source=kind, message_id=message_id, by=by)
+        except receiving.OwnMoney:
             # booked when it left the other bank; the statement of this one settles it
             return
-        telling.tell(told.credit, source=kind, message_id=message_id, by=by)
     elif told.report is not None:
         _report(file, told.report, kind=kind, body=entry.source or "", by=by)
 

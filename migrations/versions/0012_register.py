@@ -133,6 +133,13 @@ BEGIN
         RAISE EXCEPTION 'figures of a day are figures of its end'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_of_a_closed_day';
     END IF;
+    IF NEW.state = 'signed' AND NEW.signed_by_id <> NEW.prepared_by_id AND NOT EXISTS (
+        SELECT 1 FROM staff_member s WHERE s.id IN (NEW.prepared_by_id, NEW.signed_by_id)
+          AND s.role IN ('senior-treasurer', 'senior-officer', 'admin')
+    ) THEN
+        RAISE EXCEPTION 'of who prepares and who signs one is senior'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_one_of_two_is_senior';
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER treasury_day_guard BEFORE INSERT OR UPDATE ON treasury_day
@@ -153,7 +160,8 @@ DECLARE
     fitting bigint;
 BEGIN
     IF TG_OP = 'INSERT' AND (NEW.state <> 'requested' OR num_nonnulls(NEW.approval_id, NEW.approved_at, NEW.payment_id,
-        NEW.file_id, NEW.sent_at, NEW.left_on, NEW.arrived_on, NEW.reversal_id, NEW.ended_at, NEW.problem) > 0) THEN
+        NEW.file_id, NEW.sent_at, NEW.left_on, NEW.arrived_on, NEW.left_line_id, NEW.arrived_line_id, NEW.reversal_id,
+        NEW.ended_at, NEW.problem) > 0) THEN
         RAISE EXCEPTION 'a movement begins as a request'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'own_movement_begins_as_a_request';
     END IF;
@@ -167,10 +175,24 @@ BEGIN
               IS DISTINCT FROM (OLD.approval_id, OLD.approved_at)
            OR OLD.sent_at IS NOT NULL AND (NEW.payment_id, NEW.file_id, NEW.sent_at, NEW.bank_reference)
               IS DISTINCT FROM (OLD.payment_id, OLD.file_id, OLD.sent_at, OLD.bank_reference)
-           OR OLD.left_on IS NOT NULL AND NEW.left_on IS DISTINCT FROM OLD.left_on
-           OR OLD.arrived_on IS NOT NULL AND NEW.arrived_on IS DISTINCT FROM OLD.arrived_on THEN
+           OR OLD.left_on IS NOT NULL
+              AND (NEW.left_on, NEW.left_line_id) IS DISTINCT FROM (OLD.left_on, OLD.left_line_id)
+           OR OLD.arrived_on IS NOT NULL
+              AND (NEW.arrived_on, NEW.arrived_line_id) IS DISTINCT FROM (OLD.arrived_on, OLD.arrived_line_id) THEN
             RAISE EXCEPTION 'a movement stays what was asked and approved'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'own_movement_is_as_asked';
+        END IF;
+        -- what a bank told is a line of that bank account, of that amount and day
+        IF NEW.left_line_id IS DISTINCT FROM OLD.left_line_id AND NOT EXISTS (
+               SELECT 1 FROM statement_line l WHERE l.id = NEW.left_line_id AND l.matchable
+                 AND l.bank_account_id = NEW.from_bank_account_id AND l.amount_minor = -NEW.amount_minor
+                 AND l.booking_date = NEW.left_on)
+           OR NEW.arrived_line_id IS DISTINCT FROM OLD.arrived_line_id AND NOT EXISTS (
+               SELECT 1 FROM statement_line l WHERE l.id = NEW.arrived_line_id AND l.matchable
+                 AND l.bank_account_id = NEW.to_bank_account_id AND l.amount_minor = NEW.amount_minor
+                 AND l.booking_date = NEW.arrived_on) THEN
+            RAISE EXCEPTION 'a movement is told by lines of its two bank accounts'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'own_movement_told_by_its_lines';
         END IF;
         IF OLD.state IN ('settled', 'dropped', 'canceled', 'refused') OR NEW.state <> OLD.state
            AND (OLD.state, NEW.state) NOT IN (
@@ -243,6 +265,13 @@ BEGIN
         RAISE EXCEPTION 'a movement is booked back by an approved request only'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'own_movement_booked_back_by_two';
     END IF;
+    -- a planned file leaves yet, whoever planned it
+    IF NEW.state = 'refused' AND EXISTS (
+        SELECT 1 FROM provider_file f WHERE f.id = NEW.file_id AND f.state = 'reading'
+    ) THEN
+        RAISE EXCEPTION 'a movement whose file is not out yet is not booked back'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'own_movement_file_is_out';
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER own_movement_guard BEFORE INSERT OR UPDATE ON own_movement
@@ -289,6 +318,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("bank_account_id", "version", name=op.f("pk_treasury_account_version")),
     )
+    # rows that were there before their versions were kept
+    op.execute(
+        "INSERT INTO treasury_account_version (bank_account_id, version, pool, purpose, designated_from, designated_to,"
+        " statement_format, expected_at, calendar, closed_on, changed_at, approval_id)"
+        " SELECT bank_account_id, version, pool, purpose, designated_from, designated_to, statement_format,"
+        " expected_at, calendar, closed_on, changed_at, approval_id FROM treasury_account"
+    )
+    for column in ("prepared_by_id", "signed_by_id"):
+        op.create_foreign_key(op.f(f"fk_treasury_day_{column}"), "treasury_day", "staff_member", [column], ["id"])
     op.create_index("uq_treasury_account_version_approval", "treasury_account_version", ["approval_id"], unique=True)
     op.create_table(
         "own_movement",
@@ -312,6 +350,8 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("left_on", sa.Date(), nullable=True),
         sa.Column("arrived_on", sa.Date(), nullable=True),
+        sa.Column("left_line_id", sa.UUID(), nullable=True),
+        sa.Column("arrived_line_id", sa.UUID(), nullable=True),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reversal_id", sa.UUID(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -344,6 +384,10 @@ def upgrade() -> None:
             name=op.f("ck_own_movement_settled_on_both_sides"),
         ),
         sa.CheckConstraint(
+            "(left_on IS NULL) = (left_line_id IS NULL) AND (arrived_on IS NULL) = (arrived_line_id IS NULL)",
+            name=op.f("ck_own_movement_told_by_statements"),
+        ),
+        sa.CheckConstraint(
             "(state = 'refused') = (reversal_id IS NOT NULL)", name=op.f("ck_own_movement_refused_is_booked_back")
         ),
         sa.CheckConstraint(
@@ -357,6 +401,10 @@ def upgrade() -> None:
         sa.CheckConstraint("file_id IS NULL OR way = 'file'", name=op.f("ck_own_movement_file_of_its_way")),
         sa.ForeignKeyConstraint(["approval_id"], ["approval_request.id"], name=op.f("fk_own_movement_approval_id")),
         sa.ForeignKeyConstraint(["file_id"], ["provider_file.id"], name=op.f("fk_own_movement_file_id")),
+        sa.ForeignKeyConstraint(["left_line_id"], ["statement_line.id"], name=op.f("fk_own_movement_left_line_id")),
+        sa.ForeignKeyConstraint(
+            ["arrived_line_id"], ["statement_line.id"], name=op.f("fk_own_movement_arrived_line_id")
+        ),
         sa.ForeignKeyConstraint(
             ["from_bank_account_id", "currency"], ["bank_account.id", "bank_account.currency"],
             name="fk_own_movement_from",
@@ -373,6 +421,20 @@ def upgrade() -> None:
     op.create_index(
         "uq_own_movement_payment", "own_movement", ["payment_id"], unique=True,
         postgresql_where=sa.text("payment_id IS NOT NULL"),
+    )  # fmt: skip
+    for column in ("file", "left_line", "arrived_line"):
+        op.create_index(
+            f"uq_own_movement_{column}", "own_movement", [f"{column}_id"], unique=True,
+            postgresql_where=sa.text(f"{column}_id IS NOT NULL"),
+        )  # fmt: skip
+    op.create_index(
+        "uq_own_movement_bank_reference", "own_movement", ["from_bank_account_id", "bank_reference"], unique=True,
+        postgresql_where=sa.text("bank_reference IS NOT NULL AND state NOT IN ('dropped', 'canceled', 'refused')"),
+    )  # fmt: skip
+    # legs of movements are looked for by their amount
+    op.create_index(
+        "ix_statement_line_amount", "statement_line", ["bank_account_id", "amount_minor", "booking_date", "id"],
+        unique=False, postgresql_where=sa.text("matchable"),
     )  # fmt: skip
     op.create_index("ix_own_movement_newest", "own_movement", [sa.literal_column("id DESC")], unique=False)
     op.create_index("ix_own_movement_state", "own_movement", ["state", sa.literal_column("id DESC")], unique=False)

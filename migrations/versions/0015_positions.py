@@ -45,6 +45,21 @@ CREATE TRIGGER position_account_is_never_emptied BEFORE TRUNCATE ON position_acc
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
+#: preparing freezes, and nothing else does: an open day with frozen figures could never be prepared
+FREEZING_GUARD = """
+CREATE FUNCTION treasury_position_freezing() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM treasury_day d WHERE d.id = NEW.treasury_day_id AND d.state = 'prepared') THEN
+        RAISE EXCEPTION 'figures are frozen by preparing their day'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_position_frozen_by_preparing';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER treasury_position_frozen_by_preparing BEFORE INSERT OR UPDATE ON treasury_position
+    FOR EACH ROW WHEN (NEW.frozen_at IS NOT NULL) EXECUTE FUNCTION treasury_position_freezing();
+"""
+
 #: a threshold is as two people decided
 THRESHOLD_GUARD = """
 CREATE FUNCTION treasury_threshold_guard() RETURNS trigger LANGUAGE plpgsql
@@ -54,8 +69,12 @@ BEGIN
         SELECT 1 FROM approval_request
         WHERE id = NEW.approval_id AND kind = 'treasury.threshold' AND state = 'approved'
           AND object_id = NEW.id
+          AND payload = jsonb_build_object('pool', NEW.pool, 'currency', NEW.currency, 'kind', NEW.kind,
+                                           'amountMinor', NEW.amount_minor)
+          -- decided after what stands was written: no request is used twice
+          AND (TG_OP = 'INSERT' OR closed_at > OLD.changed_at)
     ) OR (TG_OP = 'UPDATE' AND (
-        NEW.approval_id = OLD.approval_id
+        NEW.approval_id = OLD.approval_id OR NEW.changed_at < OLD.changed_at
         OR (NEW.id, NEW.pool, NEW.currency, NEW.kind) IS DISTINCT FROM (OLD.id, OLD.pool, OLD.currency, OLD.kind)
     )) THEN
         RAISE EXCEPTION 'a threshold is changed by two people'
@@ -265,6 +284,7 @@ def upgrade() -> None:
     )
 
     op.execute(POSITION_GUARD)
+    op.execute(FREEZING_GUARD)
     op.execute(THRESHOLD_GUARD)
     for table in ("position_action", "evidence_pack"):
         append_only(table)

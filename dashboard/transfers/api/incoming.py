@@ -40,7 +40,8 @@ SOURCE = "api"
     "/internal/IncomingRequests", tags=SYSTEM, summary="A provider tells of incoming money (for provider adapters)",
     description="Stored as told, once per provider and reference, and processed at once: the status says what became of"
     " it. The same reference and body again answer the first; another body is 409 `differentBody` and remembered. An"
-    " unknown provider is 422 `providerNotFound`.",
+    " unknown provider is 422 `providerNotFound`. Money between own bank accounts that arrives is 422 `ownMovement`: it"
+    " was booked when it left, and telling it again changes nothing.",
     operation_id="tellIncoming", responses={200: IncomingAnswer, **documented_errors(409, 413, 415, 422)},
 )  # fmt: skip
 @api_requires(Audience.SYSTEM, Permission.TRANSFERS_WRITE)

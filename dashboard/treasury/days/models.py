@@ -25,10 +25,10 @@ class TreasuryDay(Base):
     state: Mapped[str]
     opened_at: Mapped[datetime]
     prepared_at: Mapped[datetime | None]
-    prepared_by_id: Mapped[UUID | None]
+    prepared_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
     prepared_by: Mapped[str | None]
     signed_at: Mapped[datetime | None]
-    signed_by_id: Mapped[UUID | None]
+    signed_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
     signed_by: Mapped[str | None]
     reopened_at: Mapped[datetime | None]
     reopened_by_id: Mapped[UUID | None]

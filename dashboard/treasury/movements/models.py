@@ -44,6 +44,9 @@ class OwnMovement(Base):
     #: booking dates of the two statement legs, as soon as the banks told them
     left_on: Mapped[date | None]
     arrived_on: Mapped[date | None]
+    #: the lines that told it; a line tells of one movement
+    left_line_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("statement_line.id"))
+    arrived_line_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("statement_line.id"))
     #: when statements were last looked through for its legs
     looked_at: Mapped[datetime | None]
     #: the payment that booked it back
@@ -79,6 +82,8 @@ class OwnMovement(Base):
         ),
         sa.CheckConstraint("state <> 'settled' OR left_on IS NOT NULL AND arrived_on IS NOT NULL",
                            name="settled_on_both_sides"),
+        sa.CheckConstraint("(left_on IS NULL) = (left_line_id IS NULL)"
+                           " AND (arrived_on IS NULL) = (arrived_line_id IS NULL)", name="told_by_statements"),
         sa.CheckConstraint("(state = 'refused') = (reversal_id IS NOT NULL)", name="refused_is_booked_back"),
         sa.CheckConstraint("(state IN ('dropped', 'canceled', 'refused')) = (ended_because IS NOT NULL)",
                            name="ended_says_why"),
@@ -88,6 +93,15 @@ class OwnMovement(Base):
         sa.Index("uq_own_movement_reference", "reference", unique=True),
         sa.Index("uq_own_movement_payment", "payment_id", unique=True,
                  postgresql_where=sa.text("payment_id IS NOT NULL")),
+        sa.Index("uq_own_movement_file", "file_id", unique=True, postgresql_where=sa.text("file_id IS NOT NULL")),
+        sa.Index("uq_own_movement_left_line", "left_line_id", unique=True,
+                 postgresql_where=sa.text("left_line_id IS NOT NULL")),
+        sa.Index("uq_own_movement_arrived_line", "arrived_line_id", unique=True,
+                 postgresql_where=sa.text("arrived_line_id IS NOT NULL")),
+        # one booking of the bank is one movement
+        sa.Index("uq_own_movement_bank_reference", "from_bank_account_id", "bank_reference", unique=True,
+                 postgresql_where=sa.text("bank_reference IS NOT NULL"
+                                          " AND state NOT IN ('dropped', 'canceled', 'refused')")),
         sa.Index("ix_own_movement_newest", sa.text("id DESC")),
         sa.Index("ix_own_movement_state", "state", sa.text("id DESC")),
         sa.Index("ix_own_movement_currency", "currency", sa.text("id DESC")),

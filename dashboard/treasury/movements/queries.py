@@ -11,9 +11,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from dashboard import clock
 from dashboard.database import session
 from dashboard.errors import NotFound
-from dashboard.ledger.models import BankAccount
+from dashboard.ledger import numbers
+from dashboard.ledger.models import Account, BankAccount
 from dashboard.money import Money
 from dashboard.transfers.providers.port import Credit
 from dashboard.treasury.movements.models import OwnMovement
@@ -50,10 +52,13 @@ def references_sql() -> str:
 
 def leg_sql(side: str, amount: str) -> str:
     """SQL of the statement line that is a movement's leg on one side: of that bank account and amount, with one of the
-    movement's references among its own or in its text. `m` is the movement; the earliest line counts."""
+    movement's references among its own or in its text, and that tells of no other movement. `m` is the movement; the
+    earliest line counts."""
+    column = {"from": "left_line_id", "to": "arrived_line_id"}[side]
     return (
         "SELECT l.id, l.booking_date, l.value_date, l.entry_id FROM statement_line l"
         f" WHERE l.bank_account_id = m.{side}_bank_account_id AND l.matchable AND l.amount_minor = {amount}"
+        f" AND NOT EXISTS (SELECT FROM own_movement o WHERE o.{column} = l.id AND o.id <> m.id)"
         " AND l.booking_date >= (m.approved_at AT TIME ZONE 'UTC')::date - 31"
         " AND (l.end_to_end_id IN (m.reference, m.bank_reference)"
         "   OR l.provider_reference IN (m.reference, m.bank_reference)"
@@ -199,25 +204,44 @@ class MovementFilter:
 
 def is_own_money(credit: Credit) -> bool:
     """Whether a credit that a bank tells of is a movement of ours arriving: by account, amount and reference. One that
-    was told to the bank by hand may be there before anybody said so here: approved ones count."""
+    was told to the bank by hand may be there before anybody said so here: approved ones count.
+
+    Our reference names one movement for ever, and the bank may tell of it several times, with the account written in
+    its own way; one for another account that is known here is somebody else's. The bank's reference is what a person
+    typed: it counts with our account only, and once the arrival is told, for that day's booking alone.
+    """
     if credit.reversal:
         return False
     said = {credit.end_to_end_id, credit.provider_reference, credit.entry_reference, *credit.references} - {None}
     text = (credit.remittance or "").upper()
-    return any(
-        {movement.reference, movement.bank_reference} & said or movement.reference in text
-        for movement in session().execute(
-            sa.select(OwnMovement.reference, OwnMovement.bank_reference)
-            .join(BankAccount, BankAccount.id == OwnMovement.to_bank_account_id)
-            .where(
-                BankAccount.provider == credit.provider,
-                OwnMovement.currency == credit.currency,
-                OwnMovement.amount_minor == credit.amount_minor,
-                OwnMovement.state.in_([MovementState.APPROVED.value, MovementState.SENT.value,
-                                       MovementState.SETTLED.value]),
-            )
+    account = numbers.normalized(credit.creditor_account or "")
+    days = {clock.calendar().today(credit.booked_at), credit.booked_at.date()}
+    for movement in session().execute(
+        sa.select(OwnMovement.reference, OwnMovement.bank_reference, OwnMovement.arrived_on, BankAccount.number)
+        .join(BankAccount, BankAccount.id == OwnMovement.to_bank_account_id)
+        .where(
+            BankAccount.provider == credit.provider,
+            OwnMovement.currency == credit.currency,
+            OwnMovement.amount_minor == credit.amount_minor,
+            OwnMovement.state.in_([MovementState.APPROVED.value, MovementState.SENT.value,
+                                   MovementState.SETTLED.value]),
         )
-    )  # fmt: skip
+    ):  # fmt: skip
+        here = account == numbers.normalized(movement.number)
+        if movement.reference in said or movement.reference in text:
+            if here or not _known(account):
+                return True
+        elif here and movement.bank_reference in said and (movement.arrived_on is None or movement.arrived_on in days):
+            return True
+    return False
+
+
+def _known(account_number: str) -> bool:
+    """Whether it is the number of an account that is known here: a client's, or one of ours."""
+    return bool(account_number) and any(
+        session().scalar(sa.select(model.id).where(model.number == account_number).limit(1)) is not None
+        for model in (Account, BankAccount)
+    )
 
 
 def find(

@@ -208,6 +208,8 @@ class StatementLine(Base):
         sa.Index("uq_statement_line_position", "entry_id", "position", unique=True),
         sa.Index("ix_statement_line_account", "bank_account_id", "booking_date", "id",
                  postgresql_where=sa.text("matchable")),
+        sa.Index("ix_statement_line_amount", "bank_account_id", "amount_minor", "booking_date", "id",
+                 postgresql_where=sa.text("matchable")),
         # whether another line says the same
         sa.Index("ix_statement_line_end_to_end_id", "bank_account_id", "end_to_end_id",
                  postgresql_where=sa.text("end_to_end_id IS NOT NULL AND matchable")),

@@ -35,6 +35,9 @@ class House:
 
     def __init__(self, people: People) -> None:
         self.people = people
+        # here before anything is refused: what is taken back would take them along
+        for role in (Role.TREASURER, Role.SENIOR_TREASURER):
+            people.actor(role)
         self._imports = 0
         self._lines = 0
 

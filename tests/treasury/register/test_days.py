@@ -374,3 +374,33 @@ def test_a_line_that_comes_while_nobody_has_begun_is_seen_by_who_prepares(commit
     for thread in threads:
         thread.join()
     assert told == ["brought", "prepared"]
+
+
+# --- who the two are ---
+
+
+def test_of_preparer_and_signer_one_is_senior(app: Flask, day: date, maker: Actor, signer: Actor) -> None:
+    registered()
+    other = staff.actor_of(
+        staff.create_member(
+            email="second@test.example", role=Role.TREASURER, password=PASSWORD, name="Second", by=system()
+        )
+    )
+    services.prepare(*EUR, day, by=maker)
+    with pytest.raises(Forbidden) as caught:
+        services.sign(*EUR, day, by=other)
+    assert caught.value.code == "seniorNeeded"
+    refused_by("treasury_day_one_of_two_is_senior",
+               "UPDATE treasury_day SET state = 'signed', signed_at = now(), signed_by = 'x', signed_by_id = :id",
+               id=other.staff_id)  # fmt: skip
+    services.reopen(*EUR, day, because="x", by=signer)
+    services.prepare(*EUR, day, by=signer)
+    assert services.sign(*EUR, day, by=other).state == "signed"
+
+
+def test_a_day_is_signed_by_somebody_who_is_known(app: Flask, day: date, signer: Actor) -> None:
+    registered()
+    services.prepare(*EUR, day, by=signer)
+    refused_by("fk_treasury_day_signed_by_id",
+               "UPDATE treasury_day SET state = 'signed', signed_at = now(), signed_by = 'nobody',"
+               " signed_by_id = gen_random_uuid()")  # fmt: skip

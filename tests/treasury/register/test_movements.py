@@ -17,7 +17,7 @@ from lxml import etree
 
 from dashboard import clock
 from dashboard.access.actor import Actor, system
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import Audience, Role
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import new_id, session, transaction
@@ -36,13 +36,14 @@ from dashboard.transfers.services import providers
 from dashboard.transfers.services.incoming import own_money
 from dashboard.treasury.movements import outbox, queries, services
 from dashboard.treasury.movements.models import OwnMovement
-from dashboard.treasury.movements.services import fitting, settling
+from dashboard.treasury.movements.services import fitting, settling, telling
 from dashboard.treasury.movements.vocabulary import MovementKind, MovementState, Way
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.register.services import Entry, ask_to_change
 from tests.conftest import PASSWORD, People
 from tests.transfers.test_iso20022 import camt_file, detail, entry
+from tests.transfers.test_sandbox import told as called_back
 from tests.treasury.approving import bank_account, registered
 from tests.treasury.register.telling import told
 
@@ -142,25 +143,25 @@ def test_approved_and_done_at_the_bank_later(
 ) -> None:
     movement = asked(own, safe, by=maker)
     with pytest.raises(Refused):
-        services.done_at_bank(movement.id, bank_reference="A1", by=maker)
+        services.done_at_bank(movement.id, bank_reference="ALPHA 1", by=maker)
     approved(movement, by=senior)
     assert queries.movement(movement.id).state is MovementState.APPROVED
     assert lies(own) == 100_00
-    for wrong in ("", "x" * 36, "<script>"):
+    for wrong in ("", "A1", "x" * 36, "<script>"):
         with pytest.raises(Invalid):
             services.done_at_bank(movement.id, bank_reference=wrong, by=maker)
     with transaction():
-        services.done_at_bank(movement.id, bank_reference="A1", by=maker)
+        services.done_at_bank(movement.id, bank_reference="ALPHA 1", by=maker)
     assert lies(own) == 60_00
     with pytest.raises(Refused) as caught:
-        services.done_at_bank(movement.id, bank_reference="A1", by=maker)
+        services.done_at_bank(movement.id, bank_reference="ALPHA 1", by=maker)
     assert caught.value.code == "invalidState"
 
 
 def test_the_person_who_asked_does_not_approve_and_nobody_approves_twice(
     app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
 ) -> None:
-    movement = asked(own, safe, bank_reference="A1", by=maker)
+    movement = asked(own, safe, bank_reference="ALPHA 1", by=maker)
     with pytest.raises(Forbidden):
         approved(movement, by=maker)
     approved(movement, by=senior)
@@ -173,7 +174,7 @@ def test_the_person_who_asked_does_not_approve_and_nobody_approves_twice(
 def test_a_movement_that_is_not_approved_is_dropped_and_says_why(
     app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
 ) -> None:
-    movement = asked(own, safe, bank_reference="A1", by=maker)
+    movement = asked(own, safe, bank_reference="ALPHA 1", by=maker)
     approved(movement, by=senior, approve=False)
     view = queries.movement(movement.id)
     assert (view.state, view.ended_because) == (MovementState.DROPPED, f"Rejected by {senior.name}: because")
@@ -204,7 +205,7 @@ def test_the_database_lets_nothing_leave_that_does_not_lie_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(fitting, "require_enough", lambda *_args, **_options: None)
-    movement = asked(own, safe, 100_01, by=maker, bank_reference="A1")
+    movement = asked(own, safe, 100_01, by=maker, bank_reference="ALPHA 1")
     with pytest.raises(sa.exc.IntegrityError) as caught, session().begin_nested():
         approvals.decide(request_of(movement).id, approve=True, reason=None, by=senior)
     assert caught.value.orig.diag.constraint_name == "own_movement_within_what_lies_there"  # type: ignore[union-attr]
@@ -237,7 +238,7 @@ def test_accounts_that_do_not_fit_are_refused(app: Flask, own: BankAccountView, 
 def test_a_closed_bank_account_gives_and_takes_nothing(
     app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
 ) -> None:
-    movement = asked(own, safe, bank_reference="A1", by=maker)
+    movement = asked(own, safe, bank_reference="ALPHA 1", by=maker)
     entry = Entry("eMoney", "safeguarding", safe.designated_from, None, "camt", safe.expected_at, "LT",
                   clock.calendar().today())  # fmt: skip
     with transaction():
@@ -302,7 +303,7 @@ def test_an_approved_movement_leaves_as_one_payment_file(
     assert (file.state, file.direction, file.entries) == ("done", "out", 1)
     assert (lies(own), lies(safe)) == (60_00, 40_00)
     with pytest.raises(Refused) as caught:
-        services.done_at_bank(movement.id, bank_reference="A1", by=maker)
+        services.done_at_bank(movement.id, bank_reference="ALPHA 1", by=maker)
     assert caught.value.code == "invalidState"
 
 
@@ -312,7 +313,7 @@ def test_what_waits_for_its_file_is_not_done_by_hand_too(
     movement = asked(*by_file, way=Way.FILE, by=maker)
     approved(movement, by=senior)
     with pytest.raises(Refused) as caught:
-        services.done_at_bank(movement.id, bank_reference="A1", by=maker)
+        services.done_at_bank(movement.id, bank_reference="ALPHA 1", by=maker)
     assert caught.value.code == "leavesByFile"
 
 
@@ -404,6 +405,44 @@ def test_both_statement_legs_settle_a_movement_by_reference(
     assert (view.state, view.arrived_on) == (MovementState.SETTLED, day)
 
 
+def test_one_booking_of_the_bank_is_one_movement(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
+) -> None:
+    first = sent(own, safe, maker, senior)
+    with pytest.raises(Invalid) as caught:
+        asked(own, safe, by=maker, bank_reference="ALPHA 4410")
+    assert caught.value.errors[0].rule == "taken"
+    second = asked(own, safe, by=maker)
+    approved(second, by=senior)
+    with pytest.raises(Invalid):
+        services.done_at_bank(second.id, bank_reference="ALPHA 4410", by=maker)
+    refused_by("uq_own_movement_bank_reference", "UPDATE own_movement SET bank_reference = 'ALPHA 4410' WHERE id = :id",
+               id=second.id)  # fmt: skip
+    services.done_at_bank(second.id, bank_reference="ALPHA 4411", by=maker)
+    day = clock.calendar().today()
+    # one line that would do for both tells of one
+    for view, minor in ((own, -40_00), (safe, 40_00)):
+        told(view, minor, day, end_to_end_id="ALPHA 4410", provider_reference="ALPHA 4411")
+    assert services.look(by=system()) == {"told": 2, "settled": 1}
+    assert queries.movement(first.id).state is MovementState.SETTLED
+    assert queries.movement(second.id).left_on is None
+    refused_by("uq_own_movement_left_line", "UPDATE own_movement SET left_on = :day, left_line_id ="
+               " (SELECT left_line_id FROM own_movement WHERE id = :first) WHERE id = :second",
+               day=day, first=first.id, second=second.id)  # fmt: skip
+
+
+def test_a_movement_is_settled_by_lines_of_its_two_bank_accounts_only(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
+) -> None:
+    sent(own, safe, maker, senior)
+    day = clock.calendar().today()
+    told(safe, 39_99, day)
+    settle = "UPDATE own_movement SET state = 'settled', ended_at = now(), left_on = :day, arrived_on = :day"
+    refused_by("ck_own_movement_told_by_statements", settle, day=day)
+    refused_by("own_movement_told_by_its_lines", f"{settle}, left_line_id = l.id, arrived_line_id = l.id"
+               " FROM statement_line l", day=day)  # fmt: skip
+
+
 def test_statements_are_looked_through_once_for_each_import(
     app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor,
     monkeypatch: pytest.MonkeyPatch,
@@ -446,6 +485,50 @@ def test_a_credit_that_is_a_movement_arriving_is_no_receipt(
         assert not own_money.is_ours(replace(credit, **other)), other
 
 
+def test_an_arriving_movement_is_no_receipt_whoever_tells_of_it(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor, machine: Callable[..., Any],
+    http: Any,
+) -> None:  # fmt: skip
+    with transaction():
+        providers.register_provider(key=safe.provider, name="Bank", kind="sandbox", by=system())
+    movement = sent(own, safe, maker, senior)
+    message = {
+        "provider": safe.provider, "providerReference": "X1", "amount": 40.0, "currency": "eur",
+        "creditorAccountNumber": safe.number, "endToEndId": movement.reference, "bookedAt": clock.now().isoformat(),
+    }  # fmt: skip
+    teller = machine(Audience.SYSTEM)
+    for _ in range(2):
+        answer = teller.call("POST", "/internal/IncomingRequests", json=message)
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "ownMovement")
+    message = {"kind": "credit", "reference": "X2", "amount": 40.0, "currency": "eur",
+               "creditorAccount": safe.number, "endToEndId": movement.reference,
+               "bookedAt": clock.now().isoformat()}  # fmt: skip
+    assert called_back(http, message, key=safe.provider).status_code == 200
+    assert lies(safe) == 40_00
+    assert session().scalars(sa.select(IncomingRequest.id)).all() == []
+
+
+def test_a_clients_credit_is_not_taken_for_a_movement_by_what_it_says(
+    app: Flask, own: BankAccountView, safe: BankAccountView, maker: Actor, senior: Actor
+) -> None:
+    movement = sent(own, safe, maker, senior)
+    other = registered(name="Other")
+    day = clock.calendar().today()
+    credit = Credit(provider=safe.provider, provider_reference="X1", currency="eur", amount_minor=40_00,
+                    creditor_account=safe.number, booked_at=clock.now(), end_to_end_id="ALPHA 4410")  # fmt: skip
+    assert own_money.is_ours(credit)
+    assert not own_money.is_ours(replace(credit, creditor_account=other.number))
+    assert not own_money.is_ours(replace(credit, creditor_account=other.number, end_to_end_id=movement.reference))
+    assert not own_money.is_ours(replace(credit, creditor_account=None))
+    told(safe, 40_00, day, end_to_end_id="ALPHA 4410")
+    services.look(by=system())
+    # the same booking told again, by a notification say; weeks later it is another one
+    later = replace(credit, booked_at=credit.booked_at + timedelta(days=20))
+    assert own_money.is_ours(credit)
+    assert not own_money.is_ours(later)
+    assert own_money.is_ours(replace(later, end_to_end_id=movement.reference))
+
+
 def test_a_bank_that_tells_of_an_arriving_movement_has_it_booked_once(
     app: Flask, by_file: tuple[BankAccountView, BankAccountView], settings: Settings, maker: Actor, senior: Actor,
     tmp_path: Path,
@@ -478,6 +561,36 @@ def test_what_the_bank_refused_is_booked_back_by_two(
     view = queries.movement(movement.id)
     assert (view.state, view.ended_because) == (MovementState.REFUSED, "AC04")
     assert (lies(own), lies(safe), in_transit(own)) == (100_00, 0, 0)
+
+
+def test_a_movement_whose_file_is_not_out_yet_is_not_booked_back(
+    app: Flask, by_file: tuple[BankAccountView, BankAccountView], settings: Settings, maker: Actor, senior: Actor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    movement = asked(*by_file, way=Way.FILE, by=maker)
+    approved(movement, by=senior)
+
+    def ended(_self: Files, _name: str) -> bool:
+        raise NotSent("killed")
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Files, "publish", ended)
+        outbox.send_due(settings, by=system())
+    with pytest.raises(Refused) as caught:
+        services.ask_to_book_back(movement.id, because="never left", by=maker)
+    assert caught.value.code == "fileNotOut"
+    with pytest.raises(sa.exc.IntegrityError) as refused, session().begin_nested(), monkeypatch.context() as unasked:
+        unasked.setattr(telling, "_require_refusable", lambda _movement: None)
+        services.ask_to_book_back(movement.id, because="never left", by=maker)
+        approved(movement, by=senior)
+    assert refused.value.orig.diag.constraint_name == "own_movement_file_is_out"  # type: ignore[union-attr]
+    monkeypatch.setattr(outbox, "LEFT_BEHIND", -outbox.LEFT_BEHIND)
+    assert outbox.send_due(settings, by=system())["published"] == 1
+    # what the bank has, it can refuse
+    with transaction():
+        services.ask_to_book_back(movement.id, because="AC04", by=maker)
+    approved(movement, by=senior)
+    assert queries.movement(movement.id).state is MovementState.REFUSED
 
 
 def test_what_a_statement_shows_is_not_booked_back(
@@ -535,7 +648,7 @@ def test_the_database_takes_two_equal_legs_only(
     approved(movement, by=senior)
     other = session().scalar(sa.text("SELECT id FROM payment LIMIT 1"))
     leave = (
-        "UPDATE own_movement SET state = 'sent', sent_at = now(), bank_reference = 'A1', payment_id = :payment"
+        "UPDATE own_movement SET state = 'sent', sent_at = now(), bank_reference = 'ALPHA 1', payment_id = :payment"
         " WHERE id = :id"
     )
     refused_by("own_movement_two_equal_legs", leave, payment=other, id=movement.id)
@@ -596,7 +709,7 @@ def test_two_movements_approved_at_once_never_take_more_than_lies_there(committe
         assert own.settlement_account_id is not None
         payments.pay(Order(ParentType.TRANSFER, new_id(), [Leg(own.settlement_account_id, account.id, 100_00, "eur")]),
                      by=system())  # fmt: skip
-    movements = [asked(own, safe, 60_00, bank_reference=f"A{n}", by=maker) for n in range(2)]
+    movements = [asked(own, safe, 60_00, bank_reference=f"ALPHA {n}", by=maker) for n in range(2)]
     ids = [request_of(movement).id for movement in movements]
     session().rollback()
     said: list[str] = []

@@ -18,7 +18,7 @@ from dashboard.money import DECIMALS, Money
 from dashboard.queues import services as queues
 from dashboard.transfers.models import IncomingRequest, Provider, Transfer
 from dashboard.transfers.providers.port import Credit
-from dashboard.transfers.services.incoming import linking, processing, reading
+from dashboard.transfers.services.incoming import linking, own_money, processing, reading
 from dashboard.transfers.vocabulary import RequestState, Status
 
 #: tries of one request that meets a fault of ours each time
@@ -42,14 +42,40 @@ class DifferentBody(Conflict):
         self.differs = differs
 
 
+class OwnMoney(Refused):
+    """The credit is money of the house arriving from another of its bank accounts: booked when it left there, so it is
+    no receipt. Nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is money between own bank accounts arriving. It was booked when it left; nothing is booked for this"
+            " message.",
+            code="ownMovement",
+        )
+
+
 def receive(credit: Credit, *, source: str, message_id: UUID | None, by: Actor) -> IncomingRequest:
     """Store what a provider tells and process it; the same telling again answers the first and changes nothing.
 
     One credit per transaction. What cannot be processed is stored with its reason all the same. Raises Refused
-    `providerNotFound`, DifferentBody.
+    `providerNotFound`, OwnMoney, DifferentBody.
     """
     _provider(credit.provider)
+    if own_money.is_ours(credit) and not _told_before(credit):
+        raise OwnMoney
     return _once(reading.read(credit, source=source, message_id=message_id), by)
+
+
+def _told_before(credit: Credit) -> bool:
+    """Whether it is stored already: told before anybody asked for the movement, say."""
+    found = session().scalar(
+        sa.select(IncomingRequest.id).where(
+            IncomingRequest.provider == credit.provider,
+            IncomingRequest.provider_reference == credit.provider_reference,
+            IncomingRequest.reversal == credit.reversal,
+        )
+    )
+    return found is not None
 
 
 def receive_unreadable(

@@ -20,7 +20,8 @@ _BUSY = {"40P01", "40001", "55P03"}
 
 
 def tell(credit: Credit, *, source: str, message_id: UUID | None, by: Actor) -> IncomingRequest:
-    """As `receiving.receive`, committed. Raises Refused `providerNotFound`, Conflict `differentBody`."""
+    """As `receiving.receive`, committed. Raises Refused `providerNotFound`, `ownMovement`, Conflict
+    `differentBody`."""
     for left in range(TRIES - 1, -1, -1):
         try:
             with transaction():

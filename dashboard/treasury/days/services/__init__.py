@@ -4,6 +4,9 @@ from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
 from dashboard.treasury.days.services.opening import ensure
 from dashboard.treasury.days.services.preparing import prepare
 from dashboard.treasury.days.services.reopening import line_came_late, reopen
+from dashboard.treasury.days.services.resting import learn_resting
 from dashboard.treasury.days.services.signing import sign
 
-__all__ = ["ensure", "learn_blockers", "learn_preparation", "line_came_late", "prepare", "reopen", "sign"]
+__all__ = [
+    "ensure", "learn_blockers", "learn_preparation", "learn_resting", "line_came_late", "prepare", "reopen", "sign",
+]  # fmt: skip

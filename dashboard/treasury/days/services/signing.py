@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from uuid import UUID
+
+import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Permission
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Forbidden, Refused
+from dashboard.staff.models import StaffMember
 from dashboard.treasury.days import readiness
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.days.services.opening import check, locked, said
@@ -19,8 +23,8 @@ from dashboard.treasury.vocabulary import DayState
 def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
     """Sign the prepared version. What stands against it is looked at once more, after everybody who brings lines.
 
-    Raises Invalid, Forbidden `ownPreparation`, Conflict `notPrepared`, `alreadySigned`, Refused `unknownDay`,
-    `personNeeded`, `notReady` with every blocker in `details`.
+    Raises Invalid, Forbidden `ownPreparation`, `seniorNeeded`, Conflict `notPrepared`, `alreadySigned`, Refused
+    `unknownDay`, `personNeeded`, `notReady` with every blocker in `details`.
     """
     by.require(Permission.TREASURY_SIGN)
     if by.staff_id is None:
@@ -36,6 +40,11 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
                        details={"version": version.version})  # fmt: skip
     if version.prepared_by_id == by.staff_id:
         raise Forbidden("You prepared this day; another person signs it.", code="ownPreparation")
+    if not by.senior and not _is_senior(version.prepared_by_id):
+        raise Forbidden(
+            f"Of who prepares and who signs one must be senior; neither {version.prepared_by} nor you are.",
+            code="seniorNeeded",
+        )
     steps = [step for step in readiness.steps(pool, currency, day) if not step.done]
     if steps:
         said_so = [f"{step.name}: {why}" for step in steps for why in step.blockers]
@@ -53,3 +62,9 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
         after={"state": version.state, "pool": pool, "currency": currency, "day": day, "version": version.version},
     )  # fmt: skip
     return version
+
+
+def _is_senior(staff_id: UUID | None) -> bool:
+    """Whether the member's role is senior now."""
+    role = session().scalar(sa.select(StaffMember.role).where(StaffMember.id == staff_id))
+    return role is not None and ROLES[Role(role)].senior

@@ -22,7 +22,9 @@ from dashboard.treasury.movements.vocabulary import KIND_LABELS, WAY_LABELS, Mov
 from dashboard.treasury.register import queries as register
 
 MOVE = "treasury.movement"
-_BANK_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9/\-?:().,'+ ]{0,34}")
+#: shorter ones stand in statements by chance
+SHORTEST_BANK_REFERENCE = 6
+_BANK_REFERENCE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9/\-?:().,'+ ]{{{SHORTEST_BANK_REFERENCE - 1},34}}")
 _DROPPED = {
     "rejected": "Rejected by {who}: {why}",
     "withdrawn": "Withdrawn by the person who asked.",
@@ -35,7 +37,11 @@ def checked_bank_reference(text: str | None, *, field: str = "bankReference") ->
     """Trimmed; empty is none. Raises Invalid."""
     said = " ".join((text or "").split()) or None
     if said is not None and not _BANK_REFERENCE.fullmatch(said):
-        raise Invalid.one(field, "Use at most 35 letters, digits, blanks and / - ? : ( ) . , ' +", "pattern")
+        raise Invalid.one(
+            field,
+            f"As the bank shows it, {SHORTEST_BANK_REFERENCE} to 35 letters, digits, blanks and / - ? : ( ) . , ' +",
+            "pattern",
+        )
     return said
 
 
@@ -72,6 +78,8 @@ def ask(
         fitting.require_files(gives)
     money = Money(amount_minor, gives.currency)
     fitting.require_enough(gives, money)
+    if reference is not None:
+        fitting.require_fresh_reference(gives.id, reference)
     movement_id = new_id()
     movement = OwnMovement(
         id=movement_id, kind=kind.value, from_bank_account_id=gives.id, to_bank_account_id=takes.id,

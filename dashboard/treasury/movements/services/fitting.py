@@ -91,6 +91,26 @@ def require_enough(view: BankAccountView, amount: Money, *, but: UUID | None = N
         )  # fmt: skip
 
 
+def require_fresh_reference(bank_account_id: UUID, bank_reference: str, *, but: UUID | None = None) -> None:
+    """Raises Invalid (field `bankReference`, `taken`) where another movement that left this bank account, or is to
+    leave it, has the reference: one booking of the bank is one movement. The register's row is held."""
+    query = sa.select(OwnMovement.reference).where(
+        OwnMovement.from_bank_account_id == bank_account_id,
+        OwnMovement.bank_reference == bank_reference,
+        OwnMovement.state.not_in([MovementState.DROPPED.value, MovementState.CANCELED.value,
+                                  MovementState.REFUSED.value]),
+    )  # fmt: skip
+    if but is not None:
+        query = query.where(OwnMovement.id != but)
+    other = session().scalar(query.limit(1))
+    if other is not None:
+        raise Invalid.one(
+            "bankReference",
+            f"The movement {other} has this reference already. If it is the same one, do not ask for it twice.",
+            "taken",
+        )
+
+
 def takes_files(view: BankAccountView) -> bool:
     """Whether the bank is told by payment files."""
     found = session().execute(

@@ -20,32 +20,43 @@ MOST = 500
 COMMITTED_WITHIN = timedelta(minutes=1)
 
 
-_LOOK = sa.text(
-    "SELECT m.id, coalesce(m.left_on, o.booking_date) AS left_on, coalesce(m.arrived_on, i.booking_date) AS arrived_on"
-    " FROM own_movement m"
-    f" LEFT JOIN LATERAL ({leg_sql('from', '-m.amount_minor')}) AS o ON true"
-    f" LEFT JOIN LATERAL ({leg_sql('to', 'm.amount_minor')}) AS i ON true"
+#: first key of the advisory lock: a line tells of one movement, so one looks after the other
+_LOCK = 0x0A17
+_DUE = sa.text(
     # millions of lines are looked through once for an import, and not each time that somebody looks
+    "SELECT m.id FROM own_movement m"
     " WHERE m.state = 'sent' AND (m.looked_at IS NULL OR m.looked_at < ("
     "   SELECT max(s.finished_at) FROM statement_import s WHERE s.state = 'imported') + CAST(:grace AS interval))"
     " ORDER BY m.id LIMIT :most"
+)
+_LEGS = sa.text(
+    "SELECT o.id AS left_line_id, o.booking_date AS left_on, i.id AS arrived_line_id, i.booking_date AS arrived_on"
+    " FROM own_movement m"
+    f" LEFT JOIN LATERAL ({leg_sql('from', '-m.amount_minor')}) AS o ON true"
+    f" LEFT JOIN LATERAL ({leg_sql('to', 'm.amount_minor')}) AS i ON true"
+    " WHERE m.id = :id"
 )
 
 
 def look(*, by: Actor) -> dict[str, int]:
     """Look for statement legs of movements in transit. Gives how many legs were told, and how many are settled.
 
-    Safe to run several times at once.
+    Safe to run several times at once. The oldest movement takes a line that would do for several.
     """
     told = settled = 0
     moment = clock.now()
-    for row in session().execute(_LOOK, {"most": MOST, "grace": COMMITTED_WITHIN}).all():
-        movement = session().get(OwnMovement, row.id, with_for_update=True, populate_existing=True)
+    session().execute(sa.text("SELECT pg_advisory_xact_lock(:kind, 0)"), {"kind": _LOCK})
+    for movement_id in session().scalars(_DUE, {"most": MOST, "grace": COMMITTED_WITHIN}).all():
+        movement = session().get(OwnMovement, movement_id, with_for_update=True, populate_existing=True)
         if movement is None or movement.state != MovementState.SENT:
             continue
+        legs = session().execute(_LEGS, {"id": movement_id}).one()
         before = (movement.left_on, movement.arrived_on)
         movement.looked_at = moment
-        movement.left_on, movement.arrived_on = before[0] or row.left_on, before[1] or row.arrived_on
+        if movement.left_on is None:
+            movement.left_on, movement.left_line_id = legs.left_on, legs.left_line_id
+        if movement.arrived_on is None:
+            movement.arrived_on, movement.arrived_line_id = legs.arrived_on, legs.arrived_line_id
         if before == (movement.left_on, movement.arrived_on):
             session().flush()
             continue

@@ -16,8 +16,9 @@ from dashboard.database import session
 from dashboard.errors import Invalid, Refused
 from dashboard.ledger.services import payments
 from dashboard.money import Money
+from dashboard.transfers.models import ProviderFile
 from dashboard.treasury.movements.models import OwnMovement
-from dashboard.treasury.movements.services import leaving
+from dashboard.treasury.movements.services import fitting, leaving
 from dashboard.treasury.movements.services.asking import checked_bank_reference, locked
 from dashboard.treasury.movements.vocabulary import STATE_LABELS, MovementState, Way
 
@@ -37,7 +38,8 @@ def _reason(text: str, field: str) -> str:
 def done_at_bank(movement_id: UUID, *, bank_reference: str, by: Actor) -> OwnMovement:
     """An approved movement was told to the bank by hand: it is booked now.
 
-    Raises NotFound, Invalid, Forbidden, Refused `invalidState`, `leavesByFile` and what leaving refuses.
+    Raises NotFound, Invalid, Forbidden, Refused `invalidState`, `leavesByFile` and what leaving refuses. A reference
+    that stands with another movement is Invalid `taken`.
     """
     by.require(Permission.TREASURY_WRITE)
     reference = checked_bank_reference(bank_reference)
@@ -45,6 +47,8 @@ def done_at_bank(movement_id: UUID, *, bank_reference: str, by: Actor) -> OwnMov
         raise Invalid.one("bankReference", "Give the reference under which the bank has it.", "required")
     movement = locked(movement_id)
     leaving.require_approved(movement)
+    fitting.hold([movement.from_bank_account_id, movement.to_bank_account_id])
+    fitting.require_fresh_reference(movement.from_bank_account_id, reference, but=movement.id)
     if movement.way != Way.AT_BANK:
         raise Refused("This movement leaves by a payment file. Done by hand as well, it would be done twice.",
                       code="leavesByFile")  # fmt: skip
@@ -79,7 +83,8 @@ def cancel(movement_id: UUID, *, because: str, by: Actor) -> OwnMovement:
 def ask_to_book_back(movement_id: UUID, *, because: str, by: Actor) -> ApprovalRequest:
     """The bank refused a movement that has left: ask a second person to book it back.
 
-    Raises NotFound, Invalid, Forbidden, Refused `invalidState`, Conflict `alreadyRequested`.
+    Raises NotFound, Invalid, Forbidden, Refused `invalidState`, `bankDidIt`, `fileNotOut`, Conflict
+    `alreadyRequested`.
     """
     by.require(Permission.TREASURY_WRITE)
     why = _reason(because, "because")
@@ -112,6 +117,13 @@ def _require_refusable(movement: OwnMovement) -> None:
             "A statement shows that the bank did it. Resolve the difference as a break of reconciliation.",
             code="bankDidIt",
         )
+    if (
+        movement.file_id is not None
+        and session().get_one(ProviderFile, movement.file_id, populate_existing=True).state == "reading"
+    ):
+        # whoever ended before publishing it left it to the next look: it leaves yet
+        raise Refused("Its payment file is not out yet: the bank cannot have refused it. Wait until it is out.",
+                      code="fileNotOut")  # fmt: skip
 
 
 def book_back_fingerprint(request: ApprovalRequest) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +24,21 @@ from dashboard.treasury.register.models import AccountPool
 from dashboard.treasury.vocabulary import POOL_LABELS, Pool
 
 POOL = "treasury.account.pool"
+
+
+class Follow(Protocol):
+    """Told, in the same transaction, that a client account has changed its pool."""
+
+    def __call__(self, account_id: UUID, *, before: str, after: str, by: Actor) -> None: ...
+
+
+_follows: list[Follow] = []
+
+
+def learn_follow(fn: Follow) -> None:
+    """Called by app.py: what stands above follows a change of pools. The same function again changes nothing."""
+    if fn not in _follows:
+        _follows.append(fn)
 
 
 def account_by_number(number: str) -> UUID:
@@ -95,6 +110,8 @@ def execute(request: ApprovalRequest, by: Actor) -> None:
     row.pool, row.since, row.approval_id = request.payload["pool"], clock.now(), request.id
     session().add(row)
     session().flush()
+    for follow in _follows:
+        follow(request.object_id, before=before, after=row.pool, by=by)
     audit.record(
         "account.pooled", by=by, object_type="account", object_id=request.object_id, client_id=request.client_id,
         before={"pool": before}, after={"pool": row.pool}, reason=request.reason,
