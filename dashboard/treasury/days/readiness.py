@@ -60,9 +60,12 @@ def day_has_ended(pool: str, currency: str, day: date) -> list[str]:
 
 
 def bank_accounts_known(pool: str, currency: str, day: date) -> list[str]:
-    """Without a bank account in the register nothing says what lies at a bank."""
-    if register.accounts(pool=pool, currency=currency, include_closed=True):
+    """Without a bank account that was open on the day nothing says what lies at a bank."""
+    known = register.accounts(pool=pool, currency=currency, include_closed=True)
+    if any(not view.closed_by(day) for view in known):
         return []
+    if known:
+        return [f"Every bank account in {currency.upper()} of this pool was closed by {day.isoformat()}."]
     return [f"No bank account in {currency.upper()} is registered for this pool."]
 
 

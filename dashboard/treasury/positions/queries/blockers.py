@@ -90,6 +90,9 @@ def _of(position: Position, names: Mapping[UUID, str], done: bool, ownerless: in
         for one in figures.accounts
         for blocker in _of_account(one, names.get(one.bank_account_id, ""), day, currency)
     ]
+    if figures.excess is None and not found:
+        says = f"Whether {currency.upper()} is covered on {_in_words(day)} is not known."
+        found.append(Blocker(says, "/treasury/accounts", MATCHED))
     if ownerless:
         said = "1 break without owner." if ownerless == 1 else f"{ownerless} breaks without owner."
         found.append(Blocker(said, f"/treasury/breaks?currency={currency}", BREAKS))

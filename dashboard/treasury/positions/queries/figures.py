@@ -102,7 +102,9 @@ class Figures:
 
     @property
     def resource(self) -> int | None:
-        return self._sum(one.statement for one in self.accounts if one.designated)
+        """Where no account is designated, nothing covers what is owed: nought, which is known."""
+        designated = [one.statement for one in self.accounts if one.designated]
+        return self._sum(designated) if designated or not self.accounts else 0
 
     @property
     def excess(self) -> int | None:
