@@ -57,3 +57,10 @@ def test_a_day_is_not_prepared_when_every_account_of_its_pool_was_closed(
     position = standing.one("eMoney", "eur", day)
     assert position.figures.excess is None
     assert any("is not known" in one.says for one in blockers.of(position))
+
+
+def test_a_currency_that_nobody_began_with_is_seen_beside_one_that_is_prepared(house: House) -> None:
+    house.receive(house.bank(currency="usd"), house.client("usd"), 5_00)
+    day = house.covered(house.bank(), house.client(), 100_00)
+    prepare(house, day)
+    assert [one.figures.currency for one in standing.of_day(day)] == ["usd", "eur"]

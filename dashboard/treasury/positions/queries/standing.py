@@ -17,7 +17,7 @@ from dashboard.treasury.days import queries as days
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import PositionAccount, TreasuryPosition
 from dashboard.treasury.positions.queries.clients import Pair
-from dashboard.treasury.positions.queries.figures import AccountFigures, Figures, figures
+from dashboard.treasury.positions.queries.figures import AccountFigures, Figures, figures, pairs
 from dashboard.treasury.positions.vocabulary import Result
 from dashboard.treasury.vocabulary import DayState
 
@@ -115,16 +115,17 @@ def of_day(day: date) -> list[Position]:
     versions = {(one.pool, one.currency): one for one in days.of_day(day)}
     known = {position.pair: position for position in stored(versions.values()).values()}
     changed = changed_at()
-    fresh = bool(known) and all(
-        pair in known and (known[pair].frozen or _fresh(known[pair], changed)) for pair in versions
-    )
-    if not fresh:
+    # nobody may have begun with one of them: it has no version, and is short perhaps
+    stale = {
+        pair for pair in {*versions, *pairs(day)}
+        if pair not in known or not (known[pair].frozen or _fresh(known[pair], changed))
+    }  # fmt: skip
+    if stale:
         # one that is prepared keeps its figures; the others are worked out as of now
         moment = clock.now()
-        for found in figures(day):
+        for found in figures(day, among=stale):
             pair = (found.pool, found.currency)
-            if pair not in known or not known[pair].frozen:
-                known[pair] = Position(found, versions.get(pair), moment, frozen=False)
+            known[pair] = Position(found, versions.get(pair), moment, frozen=False)
     return sorted(known.values(), key=_order)
 
 

@@ -18,7 +18,7 @@ from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import ClientSum, PositionAccount, TreasuryPosition
 from dashboard.treasury.positions.queries import clients, standing
 from dashboard.treasury.positions.queries.figures import Figures, figures
-from dashboard.treasury.positions.queries.figures import standing as standing_accounts
+from dashboard.treasury.positions.queries.figures import pairs as figure_pairs
 from dashboard.treasury.positions.services import thresholds
 from dashboard.treasury.vocabulary import DayState
 
@@ -154,8 +154,7 @@ def _row(version: TreasuryDay, found: Figures, place: int) -> dict[str, object]:
 
 def pairs(day: date) -> list[clients.Pair]:
     """Pools and currencies that have a position on the day."""
-    known = [pair for pair, one in clients.known(day).items() if one.positive or one.negative]
-    return sorted({*known, *((view.pool or "", view.currency) for view in standing_accounts(day))})
+    return figure_pairs(day)
 
 
 def to_add_up(day: date) -> list[str]:
