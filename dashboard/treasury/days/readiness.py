@@ -22,8 +22,12 @@ Blockers = Callable[[str, str, date], list[str]]
 #: computes and stores what the prepared version says; runs in the transaction that prepares it
 Preparation = Callable[[TreasuryDay, Actor], None]
 
+#: what of a prepared version is no longer so, in sentences
+Comparison = Callable[[TreasuryDay], list[str]]
+
 _blockers: dict[str, Blockers] = {}
 _preparations: list[Preparation] = []
+_comparisons: list[Comparison] = []
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ def learn_preparation(fn: Preparation) -> None:
     """Called by app.py. The same function again changes nothing."""
     if fn not in _preparations:
         _preparations.append(fn)
+
+
+def learn_comparison(fn: Comparison) -> None:
+    """Called by app.py: says what of a prepared version has changed since. The same again changes nothing."""
+    if fn not in _comparisons:
+        _comparisons.append(fn)
 
 
 def day_has_ended(pool: str, currency: str, day: date) -> list[str]:
@@ -88,3 +98,8 @@ def prepare(treasury_day: TreasuryDay, by: Actor) -> None:
     """Let everybody compute their part of the version."""
     for fn in _preparations:
         fn(treasury_day, by)
+
+
+def changed(treasury_day: TreasuryDay) -> list[str]:
+    """What of a prepared version is no longer so."""
+    return [why for fn in _comparisons for why in fn(treasury_day)]

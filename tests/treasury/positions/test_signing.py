@@ -64,3 +64,16 @@ def test_a_currency_that_nobody_began_with_is_seen_beside_one_that_is_prepared(h
     day = house.covered(house.bank(), house.client(), 100_00)
     prepare(house, day)
     assert [one.figures.currency for one in standing.of_day(day)] == ["usd", "eur"]
+
+
+def test_a_day_whose_figures_changed_since_it_was_prepared_is_not_signed(house: House) -> None:
+    bank = house.bank()
+    day = house.covered(bank, house.client(), 100_00)
+    version = prepare(house, day)
+    house.statement(bank, day, 100_00, [-9_00])
+    with pytest.raises(Refused) as refused:
+        sign(house, day)
+    assert refused.value.code == "figuresChanged"
+    assert "At bank: prepared 100.00 EUR, now 91.00 EUR." in refused.value.details["changed"]
+    session().refresh(version)
+    assert version.state == "prepared"

@@ -20,7 +20,8 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
     """Sign the prepared version. What stands against it is looked at once more, after everybody who brings lines.
 
     Raises Invalid, Forbidden `ownPreparation`, Conflict `notPrepared`, `alreadySigned`, Refused `unknownDay`,
-    `personNeeded`, `notReady` with every blocker in `details`.
+    `personNeeded`, `figuresChanged` (the books or the statements say something else by now), `notReady` with every
+    blocker in `details`.
     """
     by.require(Permission.TREASURY_SIGN)
     if by.staff_id is None:
@@ -36,6 +37,13 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
                        details={"version": version.version})  # fmt: skip
     if version.prepared_by_id == by.staff_id:
         raise Forbidden("You prepared this day; another person signs it.", code="ownPreparation")
+    changed = readiness.changed(version)
+    if changed:
+        raise Refused(
+            " ".join(["Not signed: its figures have changed since it was prepared. Reopen it, and prepare it anew.",
+                      *changed]),
+            code="figuresChanged", details={"changed": changed, "version": version.version},
+        )  # fmt: skip
     steps = [step for step in readiness.steps(pool, currency, day) if not step.done]
     if steps:
         said_so = [f"{step.name}: {why}" for step in steps for why in step.blockers]
