@@ -73,7 +73,7 @@ from dashboard.treasury.checks import ages, settlement, unprocessed_events
 from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
-from dashboard.treasury.days.readiness import learn_blockers, learn_comparison, learn_preparation
+from dashboard.treasury.days.readiness import learn_blockers, learn_comparison, learn_preparation, learn_signature
 from dashboard.treasury.matching import references as match_references
 from dashboard.treasury.matching.api import matching_operations
 from dashboard.treasury.matching.approvals import KINDS as MATCHING_KINDS
@@ -93,6 +93,7 @@ from dashboard.treasury.positions.jobs import KINDS as POSITION_WORK
 from dashboard.treasury.positions.pages import treasury
 from dashboard.treasury.positions.queries.blockers import STEPS
 from dashboard.treasury.positions.queries.comparing import changed as changed_figures
+from dashboard.treasury.positions.services import evidence
 from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.statements import store as statement_store
@@ -204,7 +205,10 @@ def create_app(configured: Settings | None = None) -> Flask:
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS)
     background_kinds.register(*POSITION_WORK)
+    evidence.install(chosen.institution_name)
     learn_preparation(freeze)
+    learn_preparation(evidence.pack)
+    learn_signature(evidence.pack)
     learn_comparison(changed_figures)
     for step, sentences in STEPS.items():
         learn_blockers(step, sentences)

@@ -28,6 +28,7 @@ Comparison = Callable[[TreasuryDay], list[str]]
 _blockers: dict[str, Blockers] = {}
 _preparations: list[Preparation] = []
 _comparisons: list[Comparison] = []
+_signatures: list[Preparation] = []
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ def learn_comparison(fn: Comparison) -> None:
     """Called by app.py: says what of a prepared version has changed since. The same again changes nothing."""
     if fn not in _comparisons:
         _comparisons.append(fn)
+
+
+def learn_signature(fn: Preparation) -> None:
+    """Called by app.py: what signing a version makes, in its transaction. The same again changes nothing."""
+    if fn not in _signatures:
+        _signatures.append(fn)
 
 
 def day_has_ended(pool: str, currency: str, day: date) -> list[str]:
@@ -103,3 +110,9 @@ def prepare(treasury_day: TreasuryDay, by: Actor) -> None:
 def changed(treasury_day: TreasuryDay) -> list[str]:
     """What of a prepared version is no longer so."""
     return [why for fn in _comparisons for why in fn(treasury_day)]
+
+
+def signed(treasury_day: TreasuryDay, by: Actor) -> None:
+    """Let everybody make what belongs to a signed version."""
+    for fn in _signatures:
+        fn(treasury_day, by)

@@ -55,6 +55,7 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
     version.signed_at = clock.now()
     version.signed_by_id, version.signed_by = by.staff_id, by.name
     session().flush()
+    readiness.signed(version, by)
     audit.record(
         "treasuryDay.signed", by=by, object_type="treasury_day", object_id=version.id,
         before={"state": DayState.PREPARED.value},

@@ -95,9 +95,12 @@ def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
 
 _CHANGED = sa.text(
     "SELECT greatest("
-    f" (SELECT max(finished_at) FROM (SELECT finished_at FROM statement_import ORDER BY id DESC LIMIT {_NEWEST}) AS i),"
+    # deleting an import, however old, finishes it anew
+    " (SELECT max(finished_at) FROM statement_import),"
     f" (SELECT max(finished_at) FROM (SELECT finished_at FROM match_run ORDER BY id DESC LIMIT {_NEWEST}) AS r),"
     f" (SELECT max(made_at) FROM (SELECT made_at FROM recon_match ORDER BY id DESC LIMIT {_NEWEST}) AS m),"
+    " (SELECT max(decided_at) FROM recon_match),"
+    " (SELECT max(undone_at) FROM recon_match),"
     " (SELECT at FROM break_event ORDER BY id DESC LIMIT 1),"
     " (SELECT max(changed_at) FROM treasury_account),"
     " (SELECT max(since) FROM account_pool))"
@@ -105,7 +108,8 @@ _CHANGED = sa.text(
 
 
 def changed_at() -> datetime | None:
-    """When something that positions are made of changed last: an import, a run, a match, a break, the register."""
+    """When something that positions are made of changed last: an import, a run, a match (made, decided, undone), a
+    break, the register."""
     found: datetime | None = session().scalar(_CHANGED)
     return found
 

@@ -72,9 +72,17 @@ def work_out(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryPosit
 
 def freeze(version: TreasuryDay, by: Actor) -> None:
     """What preparing a day computes: each client's balance added up, all figures stored for good. The day has ended;
-    where its snapshot is not written yet, this takes longer."""
-    if (version.pool, version.currency) not in clients.kept(version.day):
+    where its snapshot is not written yet, this takes longer. A sum that was kept is taken only where it agrees with the
+    day's totals. Raises Refused `sumsDiffer`: the balances of clients and the totals of the day are not the same."""
+    pair, written = (version.pool, version.currency), standing.has_ended(version.day)
+    if not written or pair not in clients.agreeing(version.day):
         _add_up(version.day, version.currency)
+        if written and pair not in clients.agreeing(version.day):
+            raise Refused(
+                "The balances of clients, added up one by one, differ from the totals of the day."
+                " Look at the checks of the ledger first.",
+                code="sumsDiffer",
+            )
     _store(version, freeze=True, by=by)
 
 
@@ -121,7 +129,9 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
             .values(frozen_at=moment)
             .execution_options(synchronize_session=False)
         )
-    thresholds.watch(found, by=by)
+    if version.day == standing.last_day():
+        # an older day says nothing of how it stands now
+        thresholds.watch(found, by=by)
     stored = session().get(TreasuryPosition, version.id, populate_existing=True)
     assert stored is not None  # written above
     return stored
