@@ -156,7 +156,7 @@ def test_the_database_moves_no_row_into_a_day_that_is_signed(house: House) -> No
             sa.text("UPDATE position_account SET treasury_day_id = :day WHERE bank_account_id = :bank"),
             {"day": signed.id, "bank": dollars.id},
         )
-    assert "never change" in str(refused.value)
+    assert any(said in str(refused.value) for said in ("never change", "permission denied"))
 
 
 def test_the_database_keeps_positions_to_their_currency_and_freezes_none_that_is_open(house: House) -> None:

@@ -22,9 +22,9 @@ from dashboard.ledger.services import accounts
 from dashboard.ledger.services import days as business_days
 from dashboard.ledger.vocabulary import AccountType
 from dashboard.treasury.days import readiness
-from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.days import services as days
 from dashboard.treasury.movements.models import OwnMovement
+from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register import queries
 from dashboard.treasury.register.queries import BankAccountView
 from tests.conftest import People

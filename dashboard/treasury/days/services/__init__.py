@@ -6,4 +6,14 @@ from dashboard.treasury.days.services.preparing import prepare
 from dashboard.treasury.days.services.reopening import line_came_late, reopen
 from dashboard.treasury.days.services.signing import sign
 
-__all__ = ["ensure", "learn_blockers", "learn_comparison", "learn_preparation", "learn_signature", "line_came_late", "prepare", "reopen", "sign"]
+__all__ = [
+    "ensure",
+    "learn_blockers",
+    "learn_comparison",
+    "learn_preparation",
+    "learn_signature",
+    "line_came_late",
+    "prepare",
+    "reopen",
+    "sign",
+]

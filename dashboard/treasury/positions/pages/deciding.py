@@ -18,7 +18,7 @@ from dashboard.treasury.days import services as days
 from dashboard.treasury.positions import jobs
 from dashboard.treasury.positions.pages.blueprint import treasury
 from dashboard.treasury.positions.pages.naming import day_of, in_words, pair_of, pool_label
-from dashboard.treasury.positions.services import acting, evidence
+from dashboard.treasury.positions.services import acting
 from dashboard.treasury.positions.vocabulary import ActionAbout
 from dashboard.web.htmx import go
 

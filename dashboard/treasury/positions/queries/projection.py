@@ -82,7 +82,9 @@ def pending(days: Sequence[date]) -> dict[Pair, list[Item]]:
     found: dict[Pair, list[Item]] = {}
     for (pool, currency, day), (count, owed, held) in sorted(sums.items()):
         found.setdefault((pool, currency), []).append(
-            Item(day, "Held withdrawals", count, -owed, -held, f"/ledger/transactions?state=pending&currency={currency}")
+            Item(
+                day, "Held withdrawals", count, -owed, -held, f"/ledger/transactions?state=pending&currency={currency}"
+            )
         )
     return found
 

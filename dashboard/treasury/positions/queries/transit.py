@@ -52,8 +52,7 @@ _NOT_OWN = (
     "   OR strpos(upper(coalesce(l.remittance, '')), v.reference) > 0))"
 )
 _RECEIVED = (
-    "o.side = 'bank' AND o.amount_minor > 0"
-    f"{_NOT_PROPOSED.format(table='match_line', column='line_id')}{_NOT_OWN}"
+    f"o.side = 'bank' AND o.amount_minor > 0{_NOT_PROPOSED.format(table='match_line', column='line_id')}{_NOT_OWN}"
 )
 #: ledger rows that left a client or suspense, as long as they were not reversed
 _SENT = (
@@ -156,7 +155,8 @@ def flow(bank_account_id: UUID, day: date) -> Flow:
                 " FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
                 " WHERE s.bank_account_id = :id AND s.last_day = :day AND s.standing AND s.kind = 'statement'"
                 " AND e.status = 'booked' AND e.standing"
-                " AND e.booking_date > coalesce((SELECT max(b.day) FROM business_day b WHERE b.day < :day), '-infinity')"
+                " AND e.booking_date > coalesce("
+                " (SELECT max(b.day) FROM business_day b WHERE b.day < :day), '-infinity')"
             ),
             {"id": bank_account_id, "day": day},
         )

@@ -25,10 +25,20 @@ LONGEST = 1_000
 
 
 def say(
-    pool: str, currency: str, day: date, kind: str, *, says: str, amount_minor: int | None = None,
-    about: str = ActionAbout.SHORTFALL.value, by: Actor,
+    pool: str,
+    currency: str,
+    day: date,
+    kind: str,
+    *,
+    says: str,
+    amount_minor: int | None = None,
+    about: str = ActionAbout.SHORTFALL.value,
+    by: Actor,
 ) -> PositionAction:
-    """Keep what was done about the version that counts, for good, and how large that was then. Raises Invalid, Forbidden, Refused `unknownDay`, `personNeeded`."""
+    """Keep what was done about the version that counts, for good, and how large that was then.
+
+    Raises Invalid, Forbidden, Refused `unknownDay`, `personNeeded`.
+    """
     by.require(Permission.TREASURY_WRITE)
     if by.staff_id is None:
         raise Refused("Only a person says what was done.", code="personNeeded")

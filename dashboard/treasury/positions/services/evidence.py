@@ -334,19 +334,18 @@ def make(treasury_day_id: UUID, *, institution: str, by: Actor) -> EvidencePack:
     return _kept(version, institution=institution, by=by)
 
 
-#: name of the institution on packs that are made by preparing and signing
-_institution = ""
+#: `institution`: its name on packs that are made by preparing and signing
+_installed: dict[str, str] = {}
 
 
 def install(institution: str) -> None:
     """Called by app.py."""
-    global _institution
-    _institution = institution
+    _installed["institution"] = institution
 
 
 def pack(version: TreasuryDay, by: Actor) -> None:
     """What preparing and signing a day make, whoever asks for it and wherever."""
-    _kept(version, institution=_institution, by=by)
+    _kept(version, institution=_installed.get("institution", ""), by=by)
 
 
 def _kept(version: TreasuryDay, *, institution: str, by: Actor) -> EvidencePack:

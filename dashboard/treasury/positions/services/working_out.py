@@ -129,7 +129,8 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
             .values(frozen_at=moment)
             .execution_options(synchronize_session=False)
         )
-    if version.day == standing.last_day():
+    newest = standing.last_day()
+    if newest is None or version.day >= newest:
         # an older day says nothing of how it stands now
         thresholds.watch(found, by=by)
     stored = session().get(TreasuryPosition, version.id, populate_existing=True)
