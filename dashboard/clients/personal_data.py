@@ -148,6 +148,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "pool": CODE, "currency": CODE, "day": HOUSE, "about": CODE, "kind": CODE, "says": HOUSE,
         "by_name": STAFF,
     },
+    "position_item": {"figure": CODE, "booking_date": HOUSE},
     "provider": {"key": HOUSE, "settings": HOUSE, "name": HOUSE, "kind": CODE},
     "provider_file": {
         "reason": HOUSE, "failures": HOUSE, "state": CODE, "sha256": DIGEST, "message_id": REFERENCE, "provider": HOUSE,

@@ -72,6 +72,10 @@ CREATE TRIGGER treasury_position_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON 
     FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
 CREATE TRIGGER position_account_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON position_account
     FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
+CREATE TRIGGER position_item_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON position_item
+    FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
+CREATE TRIGGER position_item_is_never_emptied BEFORE TRUNCATE ON position_item
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER position_account_is_never_emptied BEFORE TRUNCATE ON position_account
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
@@ -215,6 +219,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("treasury_day_id", "bank_account_id", name=op.f("pk_position_account")),
     )
     op.create_table(
+        "position_item",
+        sa.Column("treasury_day_id", sa.UUID(), nullable=False),
+        _text("figure"),
+        sa.Column("item_id", sa.UUID(), nullable=False),
+        sa.Column("bank_account_id", sa.UUID(), nullable=False),
+        _minor("amount_minor", nullable=False),
+        sa.Column("booking_date", sa.Date(), nullable=False),
+        sa.CheckConstraint("figure IN ('received', 'sent')", name=op.f("ck_position_item_figure_known")),
+        sa.ForeignKeyConstraint(
+            ["bank_account_id"], ["bank_account.id"], name=op.f("fk_position_item_bank_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["treasury_day_id"], ["treasury_position.treasury_day_id"], name=op.f("fk_position_item_treasury_day_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "treasury_day_id", "figure", "item_id", "bank_account_id", name=op.f("pk_position_item")
+        ),
+    )
+    op.create_table(
         "position_action",
         sa.Column("id", sa.UUID(), nullable=False),
         _text("pool"),
@@ -316,6 +339,6 @@ def upgrade() -> None:
         append_only(table)
     for table in ("treasury_threshold", "client_sum"):
         never_deleted(table)
-    grant("SELECT, INSERT", ("position_action", "evidence_pack"))
+    grant("SELECT, INSERT", ("position_action", "evidence_pack", "position_item"))
     grant("SELECT, INSERT, UPDATE", ("client_sum", "treasury_position", "treasury_threshold"))
     grant("SELECT, INSERT, DELETE", ("position_account",))

@@ -133,6 +133,21 @@ class PositionAccount(Base):
     )
 
 
+class PositionItem(Base):
+    """What was in transit when a day was prepared: the lines and ledger transactions behind *received* and *sent*."""
+
+    __tablename__ = "position_item"
+
+    treasury_day_id: Mapped[UUID] = mapped_column(sa.ForeignKey("treasury_position.treasury_day_id"), primary_key=True)
+    figure: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(primary_key=True)
+    bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"), primary_key=True)
+    amount_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    booking_date: Mapped[date]
+
+    __table_args__ = (sa.CheckConstraint("figure IN ('received', 'sent')", name="figure_known"),)
+
+
 class PositionAction(Base):
     """What a person did about a shortfall or late money of one version of a day, in words. Never changed."""
 

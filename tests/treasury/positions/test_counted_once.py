@@ -19,9 +19,9 @@ from dashboard.treasury.days import services as days
 from dashboard.treasury.movements import services as movements
 from dashboard.treasury.movements.vocabulary import MovementKind, Way
 from dashboard.treasury.positions.models import EvidencePack
-from dashboard.treasury.positions.queries import projection, standing, trend
+from dashboard.treasury.positions.queries import projection, rows, standing, trend
 from dashboard.treasury.positions.services import thresholds, working_out
-from dashboard.treasury.positions.vocabulary import Result
+from dashboard.treasury.positions.vocabulary import Figure, Result
 from dashboard.treasury.register.queries import BankAccountView
 from tests.treasury.positions import conftest as built
 from tests.treasury.positions.conftest import House
@@ -213,3 +213,17 @@ def test_the_rows_of_a_signed_pack_are_those_that_were_prepared(house: House) ->
     with zipfile.ZipFile(io.BytesIO(again.content)) as archive:
         assert "100.00" in archive.read("clients.csv").decode()
     assert [one.id for one in packs("signed")] == [again.id]
+
+
+def test_the_rows_behind_a_prepared_figure_stay_when_they_are_matched_afterwards(house: House) -> None:
+    bank = house.bank()
+    paid = house.receive(bank, house.client(), 100_00)
+    day = house.end_day()
+    line, _ = house.statement(bank, day, 0, [100_00, 9_00])
+    house.sweep(bank, day)
+    with transaction():
+        days.prepare("eMoney", "eur", day, by=house.treasurer)
+    house.match(bank, line, paid)
+    found = standing.one("eMoney", "eur", day).figures
+    shown = rows.behind(Figure.RECEIVED, found, limit=10)
+    assert found.received == sum(one.amount.minor_units for one in shown if one.amount) == 109_00

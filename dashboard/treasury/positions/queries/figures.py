@@ -81,6 +81,8 @@ class Figures:
     breaks: int | None
     breaks_without_owner: int | None
     breaks_oldest: int | None
+    #: the version that these figures were prepared as; None: they are as of now
+    kept_as: UUID | None = None
 
     def _sum(self, values: Iterable[int | None]) -> int | None:
         """Unknown where one of them is, and where there is none."""

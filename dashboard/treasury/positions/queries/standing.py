@@ -87,7 +87,7 @@ def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
             pool=version.pool, currency=version.currency, day=version.day, client=row.client_minor,
             negative=row.negative_minor, frozen=row.frozen_minor, unrecognized=row.unrecognized_minor,
             accounts=accounts.get(version.id, []), breaks=row.breaks, breaks_without_owner=row.breaks_without_owner,
-            breaks_oldest=row.breaks_oldest,
+            breaks_oldest=row.breaks_oldest, kept_as=version.id if row.frozen_at is not None else None,
         )  # fmt: skip
         found[version.id] = Position(kept, version, row.computed_at, row.frozen_at is not None)
     return found

@@ -101,12 +101,23 @@ class OpenRow:
 
 
 def rows(
-    figure: Figure, bank_account_ids: Sequence[UUID], currency: str, day: date, *, after: UUID | None = None, limit: int
+    figure: Figure,
+    bank_account_ids: Sequence[UUID],
+    currency: str,
+    day: date,
+    *,
+    after: UUID | None = None,
+    limit: int,
+    kept_as: UUID | None = None,
 ) -> list[OpenRow]:
-    """Items behind *received* or *sent*, in the order of their identifiers."""
+    """Items behind *received* or *sent*, in the order of their identifiers; of a version that was prepared (`kept_as`)
+    those that it was prepared with."""
     if not bank_account_ids:
         return []
     received = figure is Figure.RECEIVED
+    kept = "SELECT * FROM position_item k WHERE k.treasury_day_id = :kept AND k.figure = :figure"
+    source, condition = (kept, "true") if kept_as else (_OPEN, _RECEIVED if received else _SENT)
+    named = {"kept": kept_as, "figure": figure.value} if kept_as else {"ids": list(bank_account_ids), "day": day}
     found = session().execute(
         sa.text(
             "SELECT o.item_id, o.bank_account_id, o.booking_date, abs(o.amount_minor) AS amount,"
@@ -116,23 +127,36 @@ def rows(
                 if received
                 else " a.number AS party, t.description AS reference, t.payment_id"
             )
-            + f" FROM ({_OPEN}) AS o"
+            + f" FROM ({source}) AS o"
             + (
                 " LEFT JOIN statement_line l ON l.id = o.item_id"
                 if received
                 else " JOIN ledger_transaction t ON t.id = o.item_id JOIN account a ON a.id = t.debtor_account_id"
             )
-            + f" WHERE {_RECEIVED if received else _SENT}"
+            + f" WHERE {condition}"
             + (" AND o.item_id > :after" if after else "")
             + " ORDER BY o.item_id LIMIT :limit"
         ),
-        {"ids": list(bank_account_ids), "day": day, "limit": limit, **({"after": after} if after else {})},
+        {**named, "limit": limit, **({"after": after} if after else {})},
     )
     return [
         OpenRow(row.item_id, row.bank_account_id, row.booking_date, Money(int(row.amount), currency), row.party,
                 row.reference, row.payment_id)
         for row in found
     ]  # fmt: skip
+
+
+def keep(treasury_day_id: UUID, bank_account_ids: Sequence[UUID], day: date) -> None:
+    """Write down the items behind *received* and *sent* of a version that is being prepared."""
+    for figure, condition in ((Figure.RECEIVED, _RECEIVED), (Figure.SENT, _SENT)):
+        session().execute(
+            sa.text(
+                "INSERT INTO position_item (treasury_day_id, figure, item_id, bank_account_id, amount_minor,"
+                " booking_date) SELECT :kept, :figure, o.item_id, o.bank_account_id, o.amount_minor, o.booking_date"
+                f" FROM ({_OPEN}) AS o WHERE {condition}"
+            ),
+            {"kept": treasury_day_id, "figure": figure.value, "ids": list(bank_account_ids), "day": day},
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dashboard.treasury.days import queries as days
 from dashboard.treasury.days import services as day_services
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import ClientSum, PositionAccount, TreasuryPosition
-from dashboard.treasury.positions.queries import clients, standing
+from dashboard.treasury.positions.queries import clients, standing, transit
 from dashboard.treasury.positions.queries.figures import Figures, figures
 from dashboard.treasury.positions.queries.figures import pairs as figure_pairs
 from dashboard.treasury.positions.services import thresholds
@@ -123,6 +123,8 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
             sa.insert(PositionAccount), [_row(version, found, place) for place in range(len(found.accounts))]
         )
     if freeze:
+        known = [one.bank_account_id for one in found.accounts if one.received is not None]
+        transit.keep(version.id, known, version.day)
         session().execute(
             sa.update(TreasuryPosition)
             .where(TreasuryPosition.treasury_day_id == version.id)
