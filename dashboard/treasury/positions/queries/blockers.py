@@ -72,7 +72,7 @@ def answers(versions: Iterable[UUID]) -> Answers:
         .where(table.treasury_day_id.in_(list(versions)), table.figure_minor.is_not(None))
         .group_by(table.treasury_day_id, table.about)
     )
-    return {(version, about): figure for version, about, figure in rows}
+    return {(version, about): figure or 0 for version, about, figure in rows}
 
 
 def _answered(position: Position, about: ActionAbout, minor: int, done: Answers) -> bool:
