@@ -73,7 +73,7 @@ from dashboard.treasury.checks import ages, settlement, unprocessed_events
 from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
-from dashboard.treasury.days.readiness import learn_blockers, learn_preparation
+from dashboard.treasury.days.readiness import learn_blockers, learn_comparison, learn_preparation, learn_signature
 from dashboard.treasury.days.services import learn_resting
 from dashboard.treasury.days.services.reopening import account_changed_pool
 from dashboard.treasury.matching import references as match_references
@@ -95,6 +95,8 @@ from dashboard.treasury.positions.jobs import KINDS as POSITION_WORK
 from dashboard.treasury.positions.pages import treasury
 from dashboard.treasury.positions.queries import resting
 from dashboard.treasury.positions.queries.blockers import STEPS
+from dashboard.treasury.positions.queries.comparing import changed as changed_figures
+from dashboard.treasury.positions.services import evidence
 from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register.approvals import KINDS as REGISTER_KINDS
 from dashboard.treasury.register.services import pooling
@@ -211,9 +213,13 @@ def create_app(configured: Settings | None = None) -> Flask:
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS)
     background_kinds.register(*POSITION_WORK)
+    evidence.install(chosen.institution_name)
     learn_preparation(freeze)
     learn_resting(resting.used)
     pooling.learn_follow(account_changed_pool)
+    learn_preparation(evidence.pack)
+    learn_signature(evidence.pack)
+    learn_comparison(changed_figures)
     for step, sentences in STEPS.items():
         learn_blockers(step, sentences)
     background_kinds.register(*LEDGER_WORK, *TRANSFER_WORK, *VERIFICATION_WORK, *PULLING_WORK, *STATEMENT_WORK)
@@ -225,6 +231,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     learn_blockers("matching", match_readiness.blockers)
     match_references.learn("ownMovements", own_movements.references_sql())
     deleting.learn_use(matches.of_import, name="matching")
+    deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     settlement.learn(_explained)
     connecting.install(chosen)

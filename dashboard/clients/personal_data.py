@@ -145,8 +145,10 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "purpose": CODE, "statement_day": MONEY, "tie_out": CODE, "holiday": HOUSE,
     },
     "position_action": {
-        "pool": CODE, "currency": CODE, "day": HOUSE, "kind": CODE, "says": HOUSE, "by_name": STAFF,
+        "pool": CODE, "currency": CODE, "day": HOUSE, "about": CODE, "kind": CODE, "says": HOUSE,
+        "by_name": STAFF,
     },
+    "position_item": {"figure": CODE, "booking_date": HOUSE},
     "provider": {"key": HOUSE, "settings": HOUSE, "name": HOUSE, "kind": CODE},
     "provider_file": {
         "reason": HOUSE, "failures": HOUSE, "state": CODE, "sha256": DIGEST, "message_id": REFERENCE, "provider": HOUSE,

@@ -22,7 +22,17 @@ DECLARE
     frozen boolean;
 BEGIN
     IF TG_TABLE_NAME = 'treasury_position' THEN
-        frozen := TG_OP <> 'INSERT' AND OLD.frozen_at IS NOT NULL;
+        frozen := TG_OP <> 'INSERT' AND OLD.frozen_at IS NOT NULL
+            OR TG_OP = 'UPDATE' AND NEW.treasury_day_id <> OLD.treasury_day_id;
+        IF TG_OP <> 'DELETE' AND NEW.frozen_at IS NOT NULL AND NOT coalesce(frozen, false) AND NOT EXISTS (
+            SELECT 1 FROM treasury_day d WHERE d.id = NEW.treasury_day_id AND d.state = 'prepared'
+        ) THEN
+            RAISE EXCEPTION 'figures are frozen by preparing their day'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_position_frozen_by_preparing';
+        END IF;
+    ELSIF TG_OP = 'UPDATE' THEN
+        -- worked out again, rows go and come; none is changed, or moved to another day
+        frozen := true;
     ELSIF TG_OP = 'INSERT' THEN
         SELECT frozen_at IS NOT NULL INTO frozen FROM treasury_position WHERE treasury_day_id = NEW.treasury_day_id;
     ELSE
@@ -35,12 +45,37 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RETURN OLD;
     END IF;
+    IF TG_TABLE_NAME = 'position_account' THEN
+        IF NOT EXISTS (
+            SELECT 1 FROM treasury_day d JOIN bank_account b ON b.currency = d.currency
+            WHERE d.id = NEW.treasury_day_id AND b.id = NEW.bank_account_id
+        ) THEN
+            RAISE EXCEPTION 'a position is of bank accounts of its currency'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'position_account_of_its_currency';
+        END IF;
+    END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER treasury_position_is_frozen BEFORE UPDATE OR DELETE ON treasury_position
+CREATE FUNCTION treasury_day_figures_guard() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM treasury_position WHERE treasury_day_id = NEW.id AND frozen_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'a day is signed with the figures that were prepared'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'treasury_day_signed_with_figures';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER treasury_day_signed_with_figures BEFORE UPDATE ON treasury_day
+    FOR EACH ROW WHEN (NEW.state = 'signed' AND OLD.state <> 'signed')
+    EXECUTE FUNCTION treasury_day_figures_guard();
+CREATE TRIGGER treasury_position_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON treasury_position
     FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
 CREATE TRIGGER position_account_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON position_account
     FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
+CREATE TRIGGER position_item_is_frozen BEFORE INSERT OR UPDATE OR DELETE ON position_item
+    FOR EACH ROW EXECUTE FUNCTION treasury_position_guard();
+CREATE TRIGGER position_item_is_never_emptied BEFORE TRUNCATE ON position_item
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER position_account_is_never_emptied BEFORE TRUNCATE ON position_account
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
@@ -203,11 +238,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("treasury_day_id", "bank_account_id", name=op.f("pk_position_account")),
     )
     op.create_table(
+        "position_item",
+        sa.Column("treasury_day_id", sa.UUID(), nullable=False),
+        _text("figure"),
+        sa.Column("item_id", sa.UUID(), nullable=False),
+        sa.Column("bank_account_id", sa.UUID(), nullable=False),
+        _minor("amount_minor", nullable=False),
+        sa.Column("booking_date", sa.Date(), nullable=False),
+        sa.CheckConstraint("figure IN ('received', 'sent')", name=op.f("ck_position_item_figure_known")),
+        sa.ForeignKeyConstraint(
+            ["bank_account_id"], ["bank_account.id"], name=op.f("fk_position_item_bank_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["treasury_day_id"], ["treasury_position.treasury_day_id"], name=op.f("fk_position_item_treasury_day_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "treasury_day_id", "figure", "item_id", "bank_account_id", name=op.f("pk_position_item")
+        ),
+    )
+    op.create_table(
         "position_action",
         sa.Column("id", sa.UUID(), nullable=False),
         _text("pool"),
         _text("currency"),
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("treasury_day_id", sa.UUID(), nullable=False),
+        _text("about"),
+        _minor("figure_minor"),
         _text("kind"),
         _minor("amount_minor"),
         _text("says"),
@@ -217,15 +274,21 @@ def upgrade() -> None:
         sa.CheckConstraint(POOLS, name=op.f("ck_position_action_pool_known")),
         sa.CheckConstraint(CURRENCY, name=op.f("ck_position_action_currency_is_code")),
         sa.CheckConstraint("kind IN ('topUp', 'sweep', 'other')", name=op.f("ck_position_action_kind_known")),
+        sa.CheckConstraint("about IN ('shortfall', 'late')", name=op.f("ck_position_action_about_known")),
+        sa.CheckConstraint("figure_minor > 0", name=op.f("ck_position_action_figure_positive")),
         sa.CheckConstraint("length(btrim(says)) > 0", name=op.f("ck_position_action_says_something")),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_position_action_amount_positive")),
         sa.CheckConstraint(
             "kind = 'other' OR amount_minor IS NOT NULL", name=op.f("ck_position_action_movement_has_amount")
         ),
         sa.ForeignKeyConstraint(["day"], ["business_day.day"], name=op.f("fk_position_action_day")),
+        sa.ForeignKeyConstraint(
+            ["treasury_day_id"], ["treasury_day.id"], name=op.f("fk_position_action_treasury_day_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_position_action")),
     )
     op.create_index("ix_position_action_day", "position_action", ["pool", "currency", "day", "id"])
+    op.create_index("ix_position_action_version", "position_action", ["treasury_day_id"])
     op.create_table(
         "evidence_pack",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -283,6 +346,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("limit_minor > 0"),
     )
 
+    # whether something that a position is made of has changed
+    op.create_index("ix_recon_match_decided", "recon_match", ["decided_at"])
+    op.create_index(
+        "ix_recon_match_undone", "recon_match", ["undone_at"], postgresql_where=sa.text("undone_at IS NOT NULL")
+    )
+
     op.execute(POSITION_GUARD)
     op.execute(FREEZING_GUARD)
     op.execute(THRESHOLD_GUARD)
@@ -290,6 +359,6 @@ def upgrade() -> None:
         append_only(table)
     for table in ("treasury_threshold", "client_sum"):
         never_deleted(table)
-    grant("SELECT, INSERT", ("position_action", "evidence_pack"))
+    grant("SELECT, INSERT", ("position_action", "evidence_pack", "position_item"))
     grant("SELECT, INSERT, UPDATE", ("client_sum", "treasury_position", "treasury_threshold"))
-    grant("SELECT, INSERT, UPDATE, DELETE", ("position_account",))
+    grant("SELECT, INSERT, DELETE", ("position_account",))

@@ -18,6 +18,7 @@ from dashboard.ledger.services import accounts, payments
 from dashboard.ledger.services import days as business_days
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.treasury.days import readiness
+from dashboard.treasury.positions.services.working_out import freeze
 from tests.treasury.approving import registered
 
 
@@ -25,7 +26,7 @@ from tests.treasury.approving import registered
 def world(live: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Own funds of 100.00 EUR, a safeguarding account, a business day that has ended, and two people."""
     monkeypatch.setattr(readiness, "_blockers", {})
-    monkeypatch.setattr(readiness, "_preparations", [])
+    monkeypatch.setattr(readiness, "_preparations", [freeze])
     maker, senior = live.staff(Role.TREASURER, "Tomas Mets"), live.staff(Role.SENIOR_TREASURER, "Rita Kask")
     with live.app.app_context():
         with transaction():

@@ -22,8 +22,13 @@ Blockers = Callable[[str, str, date], list[str]]
 #: computes and stores what the prepared version says; runs in the transaction that prepares it
 Preparation = Callable[[TreasuryDay, Actor], None]
 
+#: what of a prepared version is no longer so, in sentences
+Comparison = Callable[[TreasuryDay], list[str]]
+
 _blockers: dict[str, Blockers] = {}
 _preparations: list[Preparation] = []
+_comparisons: list[Comparison] = []
+_signatures: list[Preparation] = []
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,18 @@ def learn_preparation(fn: Preparation) -> None:
         _preparations.append(fn)
 
 
+def learn_comparison(fn: Comparison) -> None:
+    """Called by app.py: says what of a prepared version has changed since. The same again changes nothing."""
+    if fn not in _comparisons:
+        _comparisons.append(fn)
+
+
+def learn_signature(fn: Preparation) -> None:
+    """Called by app.py: what signing a version makes, in its transaction. The same again changes nothing."""
+    if fn not in _signatures:
+        _signatures.append(fn)
+
+
 def day_has_ended(pool: str, currency: str, day: date) -> list[str]:
     """Figures of a day are figures of its end."""
     state = session().scalar(sa.select(BusinessDay.state).where(BusinessDay.day == day))
@@ -60,9 +77,12 @@ def day_has_ended(pool: str, currency: str, day: date) -> list[str]:
 
 
 def bank_accounts_known(pool: str, currency: str, day: date) -> list[str]:
-    """Without a bank account in the register nothing says what lies at a bank."""
-    if register.accounts(pool=pool, currency=currency, include_closed=True):
+    """Without a bank account that was open on the day nothing says what lies at a bank."""
+    known = register.accounts(pool=pool, currency=currency, include_closed=True)
+    if any(not view.closed_by(day) for view in known):
         return []
+    if known:
+        return [f"Every bank account in {currency.upper()} of this pool was closed by {day.isoformat()}."]
     return [f"No bank account in {currency.upper()} is registered for this pool."]
 
 
@@ -84,4 +104,15 @@ def in_the_way_of_preparing(pool: str, currency: str, day: date) -> list[Step]:
 def prepare(treasury_day: TreasuryDay, by: Actor) -> None:
     """Let everybody compute their part of the version."""
     for fn in _preparations:
+        fn(treasury_day, by)
+
+
+def changed(treasury_day: TreasuryDay) -> list[str]:
+    """What of a prepared version is no longer so."""
+    return [why for fn in _comparisons for why in fn(treasury_day)]
+
+
+def signed(treasury_day: TreasuryDay, by: Actor) -> None:
+    """Let everybody make what belongs to a signed version."""
+    for fn in _signatures:
         fn(treasury_day, by)

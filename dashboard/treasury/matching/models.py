@@ -155,6 +155,9 @@ class ReconMatch(Base):
         sa.Index("ix_recon_match_across", "bank_account_id", "last_on", "first_on",
                  postgresql_where=sa.text("state = 'live' AND first_on < last_on")),
         sa.Index("ix_recon_match_days", "bank_account_id", "last_on", "id", postgresql_where=sa.text("state = 'live'")),
+        # the newest change
+        sa.Index("ix_recon_match_decided", "decided_at"),
+        sa.Index("ix_recon_match_undone", "undone_at", postgresql_where=sa.text("undone_at IS NOT NULL")),
         sa.Index("ix_recon_match_run", "run_id", postgresql_where=sa.text("run_id IS NOT NULL")),
     )  # fmt: skip
 

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.database import Base, new_id
-from dashboard.treasury.positions.vocabulary import ActionKind, Result, ThresholdKind
+from dashboard.treasury.positions.vocabulary import ActionAbout, ActionKind, Result, ThresholdKind
 from dashboard.treasury.register.models import POOLS
 
 CURRENCY = "currency ~ '^[a-z]{3}$'"
 
 
-def _one_of(column: str, words: type[Result | ThresholdKind | ActionKind]) -> str:
+def _one_of(column: str, words: type[Result | ThresholdKind | ActionKind | ActionAbout]) -> str:
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
 
 
@@ -133,8 +133,23 @@ class PositionAccount(Base):
     )
 
 
+class PositionItem(Base):
+    """What was in transit when a day was prepared: the lines and ledger transactions behind *received* and *sent*."""
+
+    __tablename__ = "position_item"
+
+    treasury_day_id: Mapped[UUID] = mapped_column(sa.ForeignKey("treasury_position.treasury_day_id"), primary_key=True)
+    figure: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(primary_key=True)
+    bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"), primary_key=True)
+    amount_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    booking_date: Mapped[date]
+
+    __table_args__ = (sa.CheckConstraint("figure IN ('received', 'sent')", name="figure_known"),)
+
+
 class PositionAction(Base):
-    """What a person did about a shortfall or an excess of a day, in words. Never changed."""
+    """What a person did about a shortfall or late money of one version of a day, in words. Never changed."""
 
     __tablename__ = "position_action"
 
@@ -142,6 +157,11 @@ class PositionAction(Base):
     pool: Mapped[str]
     currency: Mapped[str]
     day: Mapped[date] = mapped_column(sa.ForeignKey("business_day.day"))
+    #: the version that it was said of
+    treasury_day_id: Mapped[UUID] = mapped_column(sa.ForeignKey("treasury_day.id"))
+    about: Mapped[str]
+    #: how large that was when it was said: a larger one is not answered by it; None: it was unknown, or there was none
+    figure_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     kind: Mapped[str]
     amount_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     says: Mapped[str]
@@ -153,10 +173,13 @@ class PositionAction(Base):
         sa.CheckConstraint(POOLS, name="pool_known"),
         sa.CheckConstraint(CURRENCY, name="currency_is_code"),
         sa.CheckConstraint(_one_of("kind", ActionKind), name="kind_known"),
+        sa.CheckConstraint(_one_of("about", ActionAbout), name="about_known"),
+        sa.CheckConstraint("figure_minor > 0", name="figure_positive"),
         sa.CheckConstraint("length(btrim(says)) > 0", name="says_something"),
         sa.CheckConstraint("amount_minor > 0", name="amount_positive"),
         sa.CheckConstraint("kind = 'other' OR amount_minor IS NOT NULL", name="movement_has_amount"),
         sa.Index("ix_position_action_day", "pool", "currency", "day", "id"),
+        sa.Index("ix_position_action_version", "treasury_day_id"),
     )
 
 

@@ -93,6 +93,14 @@ class ActionKind(StrEnum):
     OTHER = "other"
 
 
+class ActionAbout(StrEnum):
+    """What a person answers: less at the banks than is owed, or money that was not segregated in time."""
+
+    SHORTFALL = "shortfall"
+    LATE = "late"
+
+
+ABOUT_LABELS = {ActionAbout.SHORTFALL: "Shortfall or excess", ActionAbout.LATE: "D+1 not segregated"}
 ACTION_LABELS = {ActionKind.TOP_UP: "Topped up", ActionKind.SWEEP: "Swept", ActionKind.OTHER: "Other"}
 
 #: kind of background work

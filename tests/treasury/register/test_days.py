@@ -19,6 +19,7 @@ from dashboard.errors import Conflict, Forbidden, Invalid, Refused
 from dashboard.ledger.services import days as business_days
 from dashboard.staff import services as staff
 from dashboard.treasury.days import queries, readiness, services
+from dashboard.treasury.positions.services.working_out import freeze
 from tests.conftest import PASSWORD, People
 from tests.treasury.approving import registered
 
@@ -30,7 +31,7 @@ def nothing_learned() -> Iterator[None]:
     """What other packages say of a day is left out, and put back afterwards."""
     blockers, preparations = dict(readiness._blockers), list(readiness._preparations)
     readiness._blockers.clear()
-    readiness._preparations.clear()
+    readiness._preparations[:] = [freeze]
     yield
     readiness._blockers.clear()
     readiness._blockers.update(blockers)

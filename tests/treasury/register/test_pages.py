@@ -24,6 +24,7 @@ from dashboard.ledger.vocabulary import AccountType
 from dashboard.treasury.days import readiness
 from dashboard.treasury.days import services as days
 from dashboard.treasury.movements.models import OwnMovement
+from dashboard.treasury.positions.services.working_out import freeze
 from dashboard.treasury.register import queries
 from dashboard.treasury.register.queries import BankAccountView
 from tests.conftest import People
@@ -52,7 +53,7 @@ def auditor(signed_in: SignIn) -> FlaskClient:
 @pytest.fixture
 def nothing_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_blockers", {})
-    monkeypatch.setattr(readiness, "_preparations", [])
+    monkeypatch.setattr(readiness, "_preparations", [freeze])
 
 
 def plain(html: str) -> str:

@@ -24,7 +24,8 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
     """Sign the prepared version. What stands against it is looked at once more, after everybody who brings lines.
 
     Raises Invalid, Forbidden `ownPreparation`, `seniorNeeded`, Conflict `notPrepared`, `alreadySigned`, Refused
-    `unknownDay`, `personNeeded`, `notReady` with every blocker in `details`.
+    `unknownDay`, `personNeeded`, `figuresChanged` (the books or the statements say something else by now), `notReady`
+    with every blocker in `details`.
     """
     by.require(Permission.TREASURY_SIGN)
     if by.staff_id is None:
@@ -45,6 +46,13 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
             f"Of who prepares and who signs one must be senior; neither {version.prepared_by} nor you are.",
             code="seniorNeeded",
         )
+    changed = readiness.changed(version)
+    if changed:
+        raise Refused(
+            " ".join(["Not signed: its figures have changed since it was prepared. Reopen it, and prepare it anew.",
+                      *changed]),
+            code="figuresChanged", details={"changed": changed, "version": version.version},
+        )  # fmt: skip
     steps = [step for step in readiness.steps(pool, currency, day) if not step.done]
     if steps:
         said_so = [f"{step.name}: {why}" for step in steps for why in step.blockers]
@@ -56,6 +64,7 @@ def sign(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryDay:
     version.signed_at = clock.now()
     version.signed_by_id, version.signed_by = by.staff_id, by.name
     session().flush()
+    readiness.signed(version, by)
     audit.record(
         "treasuryDay.signed", by=by, object_type="treasury_day", object_id=version.id,
         before={"state": DayState.PREPARED.value},

@@ -74,8 +74,8 @@ def same(column: str) -> str:
 #: SQL: rows l and b speak of different payments, whatever a payer wrote into both. For money that came in: an
 #: end-to-end id of our own making is nobody else's
 CONTRADICT = (
-    "(b.amount > 0 AND (l.ref <> b.ref AND NOT (coalesce(l.refs, ARRAY[]::text[]) || l.ref) && (coalesce(b.refs, ARRAY[]::text[]) || b.ref)"
-    " OR l.party <> b.party))"
+    "(b.amount > 0 AND (l.party <> b.party OR l.ref <> b.ref AND NOT"
+    " (coalesce(l.refs, ARRAY[]::text[]) || l.ref) && (coalesce(b.refs, ARRAY[]::text[]) || b.ref)))"
 )
 
 

@@ -18,7 +18,8 @@ from dashboard.treasury.days import services as days
 from dashboard.treasury.positions import jobs
 from dashboard.treasury.positions.pages.blueprint import treasury
 from dashboard.treasury.positions.pages.naming import day_of, in_words, pair_of, pool_label
-from dashboard.treasury.positions.services import acting, evidence
+from dashboard.treasury.positions.services import acting
+from dashboard.treasury.positions.vocabulary import ActionAbout
 from dashboard.web.htmx import go
 
 
@@ -79,8 +80,7 @@ def sign() -> Any:
     pool, currency = pair_of(request.form)
     try:
         with transaction():
-            version = days.sign(pool, currency, day, by=current_actor())
-            evidence.make(version.id, institution=institution(), by=current_actor())
+            days.sign(pool, currency, day, by=current_actor())
     except DomainError as refusal:
         flash(f"{pool_label(pool)} {currency.upper()}: {sentence_of(refusal)}", "stop")
     else:
@@ -126,7 +126,8 @@ def act() -> Any:
         with transaction():
             acting.say(
                 pool, currency, day, request.form.get("kind", ""), says=request.form.get("says", ""),
-                amount_minor=amount_of(request.form.get("amount"), currency), by=current_actor(),
+                amount_minor=amount_of(request.form.get("amount"), currency),
+                about=request.form.get("about") or ActionAbout.SHORTFALL.value, by=current_actor(),
             )  # fmt: skip
     except Invalid as refusal:
         flash(f"Not kept. {sentence_of(refusal)}", "stop")

@@ -19,7 +19,15 @@ from dashboard.treasury.positions.pages.summary import address
 from dashboard.treasury.positions.queries import blockers, live, rows, standing, trend
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.positions.services import acting, evidence
-from dashboard.treasury.positions.vocabulary import ACTION_LABELS, CHECK_LABELS, ActionKind, Check, Figure
+from dashboard.treasury.positions.vocabulary import (
+    ABOUT_LABELS,
+    ACTION_LABELS,
+    CHECK_LABELS,
+    ActionAbout,
+    ActionKind,
+    Check,
+    Figure,
+)
 from dashboard.treasury.vocabulary import POOL_LABELS, Pool
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
@@ -86,6 +94,8 @@ def safeguarding() -> Response:
             labels=naming.pool_label,
             figure_labels=naming.figure_label,
             action_labels=ACTION_LABELS,
+            about_labels=ABOUT_LABELS,
+            abouts=list(ActionAbout),
             kinds=list(ActionKind),
             in_words=naming.in_words,
             may_write=actor.may(Permission.TREASURY_WRITE),

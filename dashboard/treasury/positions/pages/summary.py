@@ -88,7 +88,7 @@ def _statement(position: Position, views: Mapping[UUID, BankAccountView]) -> Sta
 
 def _lines(positions: Sequence[Position], day: date) -> list[Line]:
     views = {view.id: view for view in register.accounts(include_closed=True)}
-    standing_against = blockers.of_all(positions, day)
+    standing_against = blockers.of_all(positions)
     found = []
     for position in positions:
         stops = standing_against[position.pair]

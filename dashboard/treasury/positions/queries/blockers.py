@@ -18,6 +18,7 @@ from dashboard.treasury.positions.queries import standing
 from dashboard.treasury.positions.queries.clients import Pair
 from dashboard.treasury.positions.queries.figures import AccountFigures
 from dashboard.treasury.positions.queries.standing import Position
+from dashboard.treasury.positions.vocabulary import ActionAbout
 from dashboard.treasury.vocabulary import TieOut
 
 
@@ -59,30 +60,42 @@ def _of_account(one: AccountFigures, name: str, day: date, currency: str) -> lis
     return found
 
 
-def answered(day: date) -> set[Pair]:
-    """Pools and currencies for which somebody said what was done about the day."""
+#: by version and what it is about: the largest figure, in minor units, that somebody said something of
+Answers = Mapping[tuple[UUID, str], int]
+
+
+def answers(versions: Iterable[UUID]) -> Answers:
+    """What somebody said was done, of these versions alone: a later one has figures of its own."""
+    table = PositionAction
     rows = session().execute(
-        sa.select(PositionAction.pool, PositionAction.currency).where(PositionAction.day == day).distinct()
+        sa.select(table.treasury_day_id, table.about, sa.func.max(table.figure_minor))
+        .where(table.treasury_day_id.in_(list(versions)), table.figure_minor.is_not(None))
+        .group_by(table.treasury_day_id, table.about)
     )
-    return {(row.pool, row.currency) for row in rows}
+    return {(version, about): figure or 0 for version, about, figure in rows}
 
 
-def of_all(positions: Collection[Position], day: date) -> dict[Pair, list[Blocker]]:
+def _answered(position: Position, about: ActionAbout, minor: int, done: Answers) -> bool:
+    """Whether what was said was said of at least as much."""
+    version = position.version
+    return version is not None and done.get((version.id, about.value), 0) >= minor
+
+
+def of_all(positions: Collection[Position]) -> dict[Pair, list[Blocker]]:
     """Everything that stands against signing, by pool and currency; breaks as they were counted with the figures."""
-    names, done = _names(positions), answered(day)
-    return {
-        one.pair: _of(one, names, one.pair in done, one.figures.breaks_without_owner or 0) for one in positions
-    }  # fmt: skip
+    names, done = _names(positions), answers(one.version.id for one in positions if one.version)
+    return {one.pair: _of(one, names, done, one.figures.breaks_without_owner or 0) for one in positions}
 
 
 def of(position: Position) -> list[Blocker]:
     """Everything that stands against signing this position now."""
     figures = position.figures
     ownerless = matching.breaks(*position.pair, figures.day).without_owner if figures.breaks is not None else 0
-    return _of(position, _names([position]), position.pair in answered(figures.day), ownerless)
+    return _of(position, _names([position]), answers([position.version.id] if position.version else []),
+               ownerless)  # fmt: skip
 
 
-def _of(position: Position, names: Mapping[UUID, str], done: bool, ownerless: int) -> list[Blocker]:
+def _of(position: Position, names: Mapping[UUID, str], done: Answers, ownerless: int) -> list[Blocker]:
     figures = position.figures
     pool, currency, day = figures.pool, figures.currency, figures.day
     found = [
@@ -90,14 +103,19 @@ def _of(position: Position, names: Mapping[UUID, str], done: bool, ownerless: in
         for one in figures.accounts
         for blocker in _of_account(one, names.get(one.bank_account_id, ""), day, currency)
     ]
+    if figures.excess is None and not found:
+        says = f"Whether {currency.upper()} is covered on {_in_words(day)} is not known."
+        found.append(Blocker(says, "/treasury/accounts", MATCHED))
     if ownerless:
         said = "1 break without owner." if ownerless == 1 else f"{ownerless} breaks without owner."
         found.append(Blocker(said, f"/treasury/breaks?currency={currency}", BREAKS))
     where = f"/treasury/safeguarding?day={day.isoformat()}&pool={pool}&currency={currency}"
-    if position.short and figures.excess is not None and not done:
+    if figures.excess is not None and figures.excess < 0 and not _answered(
+        position, ActionAbout.SHORTFALL, -figures.excess, done
+    ):  # fmt: skip
         short = Money(-figures.excess, currency)
         found.append(Blocker(f"Short {short}: say what was done about it.", where, ANSWERED))
-    if figures.late and not done:
+    if figures.late and not _answered(position, ActionAbout.LATE, figures.late, done):
         late = Money(figures.late, currency)
         found.append(
             Blocker(f"{late} not in a designated account in time: say what was done about it.", where, ANSWERED)

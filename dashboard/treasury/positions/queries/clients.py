@@ -157,12 +157,30 @@ def kept(day: date) -> dict[Pair, ClientSum]:
     return {(row.pool, row.currency): row for row in rows if changed is None or changed <= row.computed_at}
 
 
-def known(day: date) -> Mapping[Pair, Sums]:
-    """What was added up where it was, else what is derived."""
+def _agreeing(day: date, totals: Mapping[Pair, Sums]) -> dict[Pair, Sums]:
     found = {pair: Sums(row.accounts, row.positive_minor, row.negative_minor, row.frozen_minor)
              for pair, row in kept(day).items()}  # fmt: skip
-    standing = derived(day)
-    return {pair: found.get(pair, standing.get(pair, NOTHING)) for pair in {*found, *standing}}
+    if not totals:
+        # the snapshot of the day is not written: there is nothing to compare with
+        return found
+
+    def same(pair: Pair, one: Sums) -> bool:
+        total = totals.get(pair, NOTHING)
+        return (one.positive, one.negative) == (total.positive, total.negative)
+
+    return {pair: one for pair, one in found.items() if same(pair, one)}
+
+
+def agreeing(day: date) -> dict[Pair, Sums]:
+    """What was added up and agrees with the totals of the day; a sum that does not is none."""
+    return _agreeing(day, derived(day))
+
+
+def known(day: date) -> Mapping[Pair, Sums]:
+    """What was added up where it was and agrees with the day's totals, else what is derived."""
+    totals = derived(day)
+    found = _agreeing(day, totals)
+    return {pair: found.get(pair, totals.get(pair, NOTHING)) for pair in {*found, *totals}}
 
 
 def currencies(day: date) -> list[str]:

@@ -8,7 +8,7 @@ unknown. All amounts are minor units; currencies are never added to one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -81,6 +81,8 @@ class Figures:
     breaks: int | None
     breaks_without_owner: int | None
     breaks_oldest: int | None
+    #: the version that these figures were prepared as; None: they are as of now
+    kept_as: UUID | None = None
 
     def _sum(self, values: Iterable[int | None]) -> int | None:
         """Unknown where one of them is, and where there is none."""
@@ -102,7 +104,9 @@ class Figures:
 
     @property
     def resource(self) -> int | None:
-        return self._sum(one.statement for one in self.accounts if one.designated)
+        """Where no account is designated, nothing covers what is owed: nought, which is known."""
+        designated = [one.statement for one in self.accounts if one.designated]
+        return self._sum(designated) if designated or not self.accounts else 0
 
     @property
     def excess(self) -> int | None:
@@ -223,8 +227,25 @@ def standing(day: date) -> list[BankAccountView]:
     return [view for view in register.accounts(include_closed=True) if view.pool and not view.closed_by(day)]
 
 
-def figures(day: date, *, only: Pair | None = None, sums: dict[Pair, Sums] | None = None) -> list[Figures]:
-    """Of every pool and currency in which clients have money or the house has a bank account; or `only` of one."""
+def pairs(day: date) -> list[Pair]:
+    """Every pool and currency that has a position on the day: clients have money in it, the house has a bank account,
+    or unrecognized money lies there."""
+    every = register.accounts(include_closed=True)
+    loose = loose_suspense(every)
+    posted = balances.at_end_of({one.account_id for one in loose}, day)
+    return sorted({
+        *((view.pool, view.currency) for view in every if view.pool and not view.closed_by(day)),
+        *(pair for pair, found in clients.known(day).items() if found.positive or found.negative),
+        *((Pool.E_MONEY.value, one.currency) for one in loose
+          if one.account_id in posted and posted[one.account_id].posted > 0),
+    })  # fmt: skip
+
+
+def figures(
+    day: date, *, only: Pair | None = None, among: Collection[Pair] | None = None, sums: dict[Pair, Sums] | None = None
+) -> list[Figures]:
+    """Of every pool and currency in which clients have money or the house has a bank account; or `only` of one, or
+    `among` those that are named."""
     every = register.accounts(include_closed=True)
     views = [view for view in every if view.pool and not view.closed_by(day)]
     known = dict(sums if sums is not None else clients.known(day))
@@ -242,6 +263,8 @@ def figures(day: date, *, only: Pair | None = None, sums: dict[Pair, Sums] | Non
     }
     if only is not None:
         wanted = {only}
+    elif among is not None:
+        wanted = set(among)
     return [
         _figures(pair, day, [view for view in views if (view.pool, view.currency) == pair],
                  known.get(pair, clients.NOTHING), extra.get(pair, 0), ledger)

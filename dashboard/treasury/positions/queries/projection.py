@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.database import session
 from dashboard.treasury.movements import queries as movements
+from dashboard.treasury.movements.vocabulary import MovementState
 from dashboard.treasury.positions.queries.clients import Pair
 from dashboard.treasury.positions.queries.standing import Position
-from dashboard.treasury.vocabulary import Purpose
+from dashboard.treasury.register import queries as register
 
 MOST_DAYS = 5
 
@@ -46,12 +47,12 @@ class Projected:
 
 
 _PENDING = sa.text(
-    "SELECT coalesce(p.pool, 'eMoney') AS pool, t.currency, t.value_date, count(*) AS items_,"
+    "SELECT coalesce(p.pool, 'eMoney') AS pool, t.currency, t.value_date, c.id AS settlement_id, count(*) AS items_,"
     " sum(t.amount_minor) AS amount FROM ledger_transaction t"
     " JOIN account d ON d.id = t.debtor_account_id AND d.type = 'client'"
     " JOIN account c ON c.id = t.creditor_account_id AND c.type = 'settlement'"
     " LEFT JOIN account_pool p ON p.account_id = d.id"
-    " WHERE t.state = 'pending' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    " WHERE t.state = 'pending' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
 )
 
 
@@ -68,16 +69,23 @@ def _landing(wanted: date | None, days: Sequence[date]) -> date | None:
 
 def pending(days: Sequence[date]) -> dict[Pair, list[Item]]:
     """Withdrawals of clients that are held now, by the day on which they are due: that of their value date, or the
-    next one."""
-    found: dict[Pair, list[Item]] = {}
+    next one. Where they leave from an account that is not designated, the resource stays."""
+    views = {view.settlement_account_id: view for view in register.accounts() if view.settlement_account_id}
+    sums: dict[tuple[str, str, date], tuple[int, int, int]] = {}
     for row in session().execute(_PENDING):
-        day = _landing(row.value_date, days)
+        day, view = _landing(row.value_date, days), views.get(row.settlement_id)
         if day is not None:
-            amount = int(row.amount)
-            found.setdefault((row.pool, row.currency), []).append(
-                Item(day, "Held withdrawals", row.items_, -amount, -amount,
-                     f"/ledger/transactions?state=pending&currency={row.currency}")
-            )  # fmt: skip
+            amount, key = int(row.amount), (row.pool, row.currency, day)
+            covers = view is not None and view.pool == row.pool and view.designated_on(day)
+            count, owed, held = sums.get(key, (0, 0, 0))
+            sums[key] = (count + row.items_, owed + amount, held + (amount if covers else 0))
+    found: dict[Pair, list[Item]] = {}
+    for (pool, currency, day), (count, owed, held) in sorted(sums.items()):
+        found.setdefault((pool, currency), []).append(
+            Item(
+                day, "Held withdrawals", count, -owed, -held, f"/ledger/transactions?state=pending&currency={currency}"
+            )
+        )
     return found
 
 
@@ -85,15 +93,24 @@ def _transit(position: Position, days: Sequence[date]) -> Iterable[Item]:
     figures, (first, *_) = position.figures, days
     where = f"?pool={figures.pool}&currency={figures.currency}&day={figures.day.isoformat()}"
     if figures.sent:
-        yield Item(first, "Sent, leaves the bank", 0, -figures.sent, -figures.sent, f"/treasury/figures/sent{where}")
+        held = sum(one.sent or 0 for one in figures.accounts if one.designated)
+        yield Item(first, "Sent, leaves the bank", 0, -figures.sent, -held, f"/treasury/figures/sent{where}")
 
 
 def _own(position: Position, days: Sequence[date]) -> Iterable[Item]:
-    """Movements that are under way: out of safeguarding accounts, or into them."""
+    """Movements that two people decided on: out of designated accounts, or into them, where the bank of the leg has not
+    told it by the day. What is only asked for may never be."""
     pool, currency = position.pair
+    designated = {one.bank_account_id for one in position.figures.accounts if one.designated}
+
+    def to_come(told: date | None) -> bool:
+        return told is None or told > position.figures.day
+
     for one in movements.open_movements(pool, currency):
-        out = one.from_pool == pool and one.from_purpose == Purpose.SAFEGUARDING
-        into = one.to_pool == pool and one.to_purpose == Purpose.SAFEGUARDING
+        if one.state not in {MovementState.APPROVED, MovementState.SENT}:
+            continue
+        out = one.from_id in designated and to_come(one.left_on)
+        into = one.to_id in designated and to_come(one.arrived_on)
         change = (one.amount_minor if into else 0) - (one.amount_minor if out else 0)
         if change:
             yield Item(days[0], f"Own movement {one.reference}", 1, 0, change, f"/treasury/movements/{one.id}")

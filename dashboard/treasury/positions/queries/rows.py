@@ -102,7 +102,7 @@ def _clients(figure: Figure, figures: Figures, after: UUID | None, limit: int) -
 def _transit(figure: Figure, figures: Figures, after: UUID | None, limit: int) -> list[BehindRow]:
     names = _names(figures)
     ids = [one.bank_account_id for one in figures.accounts if one.received is not None]
-    found = transit.rows(figure, ids, figures.currency, figures.day, after=after, limit=limit)
+    found = transit.rows(figure, ids, figures.currency, figures.day, after=after, limit=limit, kept_as=figures.kept_as)
     return [
         BehindRow(
             str(one.item_id), str(one.item_id),

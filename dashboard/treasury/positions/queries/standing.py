@@ -17,7 +17,7 @@ from dashboard.treasury.days import queries as days
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import PositionAccount, TreasuryPosition
 from dashboard.treasury.positions.queries.clients import Pair
-from dashboard.treasury.positions.queries.figures import AccountFigures, Figures, figures
+from dashboard.treasury.positions.queries.figures import AccountFigures, Figures, figures, pairs
 from dashboard.treasury.positions.vocabulary import Result
 from dashboard.treasury.vocabulary import DayState
 
@@ -87,7 +87,7 @@ def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
             pool=version.pool, currency=version.currency, day=version.day, client=row.client_minor,
             negative=row.negative_minor, frozen=row.frozen_minor, unrecognized=row.unrecognized_minor,
             accounts=accounts.get(version.id, []), breaks=row.breaks, breaks_without_owner=row.breaks_without_owner,
-            breaks_oldest=row.breaks_oldest,
+            breaks_oldest=row.breaks_oldest, kept_as=version.id if row.frozen_at is not None else None,
         )  # fmt: skip
         found[version.id] = Position(kept, version, row.computed_at, row.frozen_at is not None)
     return found
@@ -95,9 +95,12 @@ def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
 
 _CHANGED = sa.text(
     "SELECT greatest("
-    f" (SELECT max(finished_at) FROM (SELECT finished_at FROM statement_import ORDER BY id DESC LIMIT {_NEWEST}) AS i),"
+    # deleting an import, however old, finishes it anew
+    " (SELECT max(finished_at) FROM statement_import),"
     f" (SELECT max(finished_at) FROM (SELECT finished_at FROM match_run ORDER BY id DESC LIMIT {_NEWEST}) AS r),"
     f" (SELECT max(made_at) FROM (SELECT made_at FROM recon_match ORDER BY id DESC LIMIT {_NEWEST}) AS m),"
+    " (SELECT max(decided_at) FROM recon_match),"
+    " (SELECT max(undone_at) FROM recon_match),"
     " (SELECT at FROM break_event ORDER BY id DESC LIMIT 1),"
     " (SELECT max(changed_at) FROM treasury_account),"
     " (SELECT max(since) FROM account_pool))"
@@ -105,7 +108,8 @@ _CHANGED = sa.text(
 
 
 def changed_at() -> datetime | None:
-    """When something that positions are made of changed last: an import, a run, a match, a break, the register."""
+    """When something that positions are made of changed last: an import, a run, a match (made, decided, undone), a
+    break, the register."""
     found: datetime | None = session().scalar(_CHANGED)
     return found
 
@@ -115,16 +119,17 @@ def of_day(day: date) -> list[Position]:
     versions = {(one.pool, one.currency): one for one in days.of_day(day)}
     known = {position.pair: position for position in stored(versions.values()).values()}
     changed = changed_at()
-    fresh = bool(known) and all(
-        pair in known and (known[pair].frozen or _fresh(known[pair], changed)) for pair in versions
-    )
-    if not fresh:
+    # nobody may have begun with one of them: it has no version, and is short perhaps
+    stale = {
+        pair for pair in {*versions, *pairs(day)}
+        if pair not in known or not (known[pair].frozen or _fresh(known[pair], changed))
+    }  # fmt: skip
+    if stale:
         # one that is prepared keeps its figures; the others are worked out as of now
         moment = clock.now()
-        for found in figures(day):
+        for found in figures(day, among=stale):
             pair = (found.pool, found.currency)
-            if pair not in known or not known[pair].frozen:
-                known[pair] = Position(found, versions.get(pair), moment, frozen=False)
+            known[pair] = Position(found, versions.get(pair), moment, frozen=False)
     return sorted(known.values(), key=_order)
 
 

@@ -33,7 +33,27 @@ _OPEN = (
     " WHERE m.bank_account_id = ANY (:ids) AND m.state = 'live' AND m.first_on < m.last_on"
     " AND m.last_on > :day AND m.first_on <= :day"
 )
-_RECEIVED = "o.side = 'bank' AND o.amount_minor > 0"
+#: what is proposed to belong together, both booked by the day, is in a balance already, or has left already: the day is
+#: not signed before somebody decides
+_NOT_PROPOSED = (
+    " AND NOT EXISTS (SELECT 1 FROM {table} p JOIN recon_match m ON m.id = p.match_id"
+    " WHERE p.{column} = o.item_id AND m.bank_account_id = o.bank_account_id AND m.state = 'proposed'"
+    " AND m.lines > 0 AND m.transactions > 0 AND m.last_on <= :day)"
+)
+#: a movement between own accounts that arrived here and is not told in the books yet: it is the house's, not a client's
+_NOT_OWN = (
+    " AND NOT EXISTS (SELECT 1 FROM own_movement v JOIN statement_line l ON l.id = o.item_id"
+    " WHERE v.to_bank_account_id = o.bank_account_id AND v.amount_minor = o.amount_minor"
+    " AND v.state IN ('approved', 'sent', 'settled') AND (v.arrived_on IS NULL OR v.arrived_on = l.booking_date)"
+    " AND l.booking_date >= (v.approved_at AT TIME ZONE 'UTC')::date - 31"
+    " AND (l.end_to_end_id IN (v.reference, v.bank_reference)"
+    "   OR l.provider_reference IN (v.reference, v.bank_reference)"
+    "   OR l.bank_references && array_remove(ARRAY[v.reference, v.bank_reference], NULL)"
+    "   OR strpos(upper(coalesce(l.remittance, '')), v.reference) > 0))"
+)
+_RECEIVED = (
+    f"o.side = 'bank' AND o.amount_minor > 0{_NOT_PROPOSED.format(table='match_line', column='line_id')}{_NOT_OWN}"
+)
 #: ledger rows that left a client or suspense, as long as they were not reversed
 _SENT = (
     "o.side = 'ledger' AND o.amount_minor < 0 AND EXISTS ("
@@ -41,6 +61,7 @@ _SENT = (
     " WHERE t.id = o.item_id AND d.type IN ('client', 'suspense')"
     " AND NOT EXISTS (SELECT 1 FROM payment r WHERE r.reverses_id = t.payment_id AND r.state = 'posted'"
     "   AND r.booking_date <= :day))"
+    f"{_NOT_PROPOSED.format(table='match_transaction', column='transaction_id')}"
 )
 
 
@@ -80,12 +101,23 @@ class OpenRow:
 
 
 def rows(
-    figure: Figure, bank_account_ids: Sequence[UUID], currency: str, day: date, *, after: UUID | None = None, limit: int
+    figure: Figure,
+    bank_account_ids: Sequence[UUID],
+    currency: str,
+    day: date,
+    *,
+    after: UUID | None = None,
+    limit: int,
+    kept_as: UUID | None = None,
 ) -> list[OpenRow]:
-    """Items behind *received* or *sent*, in the order of their identifiers."""
+    """Items behind *received* or *sent*, in the order of their identifiers; of a version that was prepared (`kept_as`)
+    those that it was prepared with."""
     if not bank_account_ids:
         return []
     received = figure is Figure.RECEIVED
+    kept = "SELECT * FROM position_item k WHERE k.treasury_day_id = :kept AND k.figure = :figure"
+    source, condition = (kept, "true") if kept_as else (_OPEN, _RECEIVED if received else _SENT)
+    named = {"kept": kept_as, "figure": figure.value} if kept_as else {"ids": list(bank_account_ids), "day": day}
     found = session().execute(
         sa.text(
             "SELECT o.item_id, o.bank_account_id, o.booking_date, abs(o.amount_minor) AS amount,"
@@ -95,17 +127,17 @@ def rows(
                 if received
                 else " a.number AS party, t.description AS reference, t.payment_id"
             )
-            + f" FROM ({_OPEN}) AS o"
+            + f" FROM ({source}) AS o"
             + (
                 " LEFT JOIN statement_line l ON l.id = o.item_id"
                 if received
                 else " JOIN ledger_transaction t ON t.id = o.item_id JOIN account a ON a.id = t.debtor_account_id"
             )
-            + f" WHERE {_RECEIVED if received else _SENT}"
+            + f" WHERE {condition}"
             + (" AND o.item_id > :after" if after else "")
             + " ORDER BY o.item_id LIMIT :limit"
         ),
-        {"ids": list(bank_account_ids), "day": day, "limit": limit, **({"after": after} if after else {})},
+        {**named, "limit": limit, **({"after": after} if after else {})},
     )
     return [
         OpenRow(row.item_id, row.bank_account_id, row.booking_date, Money(int(row.amount), currency), row.party,
@@ -114,16 +146,30 @@ def rows(
     ]  # fmt: skip
 
 
+def keep(treasury_day_id: UUID, bank_account_ids: Sequence[UUID], day: date) -> None:
+    """Write down the items behind *received* and *sent* of a version that is being prepared."""
+    for figure, condition in ((Figure.RECEIVED, _RECEIVED), (Figure.SENT, _SENT)):
+        session().execute(
+            sa.text(
+                "INSERT INTO position_item (treasury_day_id, figure, item_id, bank_account_id, amount_minor,"
+                " booking_date) SELECT :kept, :figure, o.item_id, o.bank_account_id, o.amount_minor, o.booking_date"
+                f" FROM ({_OPEN}) AS o WHERE {condition}"
+            ),
+            {"kept": treasury_day_id, "figure": figure.value, "ids": list(bank_account_ids), "day": day},
+        )
+
+
 @dataclass(frozen=True)
 class Flow:
-    """What statements of one day booked: together, and of it what left."""
+    """What statements of one day booked since the business day before: together, and of it what left."""
 
     booked: int
     left: int
 
 
 def flow(bank_account_id: UUID, day: date) -> Flow:
-    """Of all standing statements of the account that end on the day."""
+    """Of all standing statements of the account that end on the day, what was booked after the business day before:
+    a statement of two days says, too, what lay there at the end of the first."""
     row = (
         session()
         .execute(
@@ -133,6 +179,8 @@ def flow(bank_account_id: UUID, day: date) -> Flow:
                 " FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
                 " WHERE s.bank_account_id = :id AND s.last_day = :day AND s.standing AND s.kind = 'statement'"
                 " AND e.status = 'booked' AND e.standing"
+                " AND e.booking_date > coalesce("
+                " (SELECT max(b.day) FROM business_day b WHERE b.day < :day), '-infinity')"
             ),
             {"id": bank_account_id, "day": day},
         )

@@ -62,20 +62,24 @@ class MonthTotal:
     #: days on which money was not in a designated account in time
     days_late: int
     highest_unrecognized: int | None
-    #: of the last day of the month that was prepared
+    #: of the last day of the month that was prepared; None: that day is unknown
     closing_requirement: int | None
     closing_resource: int | None
 
 
 _MONTH = sa.text(
     "SELECT d.pool, d.currency, count(*) AS days, count(*) FILTER (WHERE d.state = 'signed') AS signed,"
-    " round(avg(p.requirement_minor)) AS average_requirement, max(p.requirement_minor) AS highest_requirement,"
-    " round(avg(p.resource_minor)) AS average_resource, min(p.excess_minor) AS lowest_excess,"
+    " round(avg(p.requirement_minor) FILTER (WHERE p.excess_minor IS NOT NULL)) AS average_requirement,"
+    " max(p.requirement_minor) FILTER (WHERE p.excess_minor IS NOT NULL) AS highest_requirement,"
+    " round(avg(p.resource_minor) FILTER (WHERE p.excess_minor IS NOT NULL)) AS average_resource,"
+    " min(p.excess_minor) AS lowest_excess,"
     " count(*) FILTER (WHERE p.excess_minor < 0) AS days_short,"
     " count(*) FILTER (WHERE p.excess_minor IS NULL) AS days_unknown,"
     " count(*) FILTER (WHERE p.late_minor > 0) AS days_late, max(p.unrecognized_minor) AS highest_unrecognized,"
-    " (array_agg(p.requirement_minor ORDER BY d.day DESC))[1] AS closing_requirement,"
-    " (array_agg(p.resource_minor ORDER BY d.day DESC))[1] AS closing_resource"
+    " (array_agg(CASE WHEN p.excess_minor IS NOT NULL THEN p.requirement_minor END ORDER BY d.day DESC))[1]"
+    " AS closing_requirement,"
+    " (array_agg(CASE WHEN p.excess_minor IS NOT NULL THEN p.resource_minor END ORDER BY d.day DESC))[1]"
+    " AS closing_resource"
     " FROM treasury_day d JOIN treasury_position p ON p.treasury_day_id = d.id AND p.frozen_at IS NOT NULL"
     " WHERE d.day BETWEEN :first AND :last AND d.state IN ('prepared', 'signed')"
     " GROUP BY 1, 2 ORDER BY 1, 2"

@@ -30,9 +30,11 @@ from dashboard.treasury.positions.queries.rows import BehindRow
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.positions.services import acting
 from dashboard.treasury.positions.vocabulary import (
+    ABOUT_LABELS,
     ACTION_LABELS,
     CHECK_LABELS,
     FIGURE_LABELS,
+    ActionAbout,
     ActionKind,
     Check,
     Figure,
@@ -102,6 +104,7 @@ _BREAK_COLUMNS = (
     Column("transaction", "Ledger transaction", share=1.4),
 )
 _ACTION_COLUMNS = (
+    Column("about", "About"),
     Column("kind", "What"),
     Column("amount", "Amount", Kind.AMOUNT),
     Column("currency", "Currency", share=0.4),
@@ -207,7 +210,7 @@ def _action_rows(position: Position) -> Iterator[Row]:
     figures = position.figures
     for one in acting.actions(figures.pool, figures.currency, figures.day):
         yield {
-            "kind": ACTION_LABELS[ActionKind(one.kind)],
+            "about": ABOUT_LABELS[ActionAbout(one.about)], "kind": ACTION_LABELS[ActionKind(one.kind)],
             "amount": None if one.amount_minor is None else Money(one.amount_minor, figures.currency),
             "currency": figures.currency.upper(), "says": one.says, "at": one.at, "by": one.by_name,
         }  # fmt: skip
@@ -251,6 +254,22 @@ def packed(files: Mapping[str, bytes]) -> bytes:
     return target.getvalue()
 
 
+def _as_prepared(version: TreasuryDay) -> EvidencePack | None:
+    """The pack that was made when the version was prepared."""
+    table = EvidencePack
+    return session().scalar(
+        sa.select(table)
+        .where(table.treasury_day_id == version.id, table.state == DayState.PREPARED.value)
+        .order_by(table.made_at, table.id)
+        .limit(1)
+    )
+
+
+def _unpacked(pack: EvidencePack) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(pack.content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def _files(position: Position, version: TreasuryDay, institution: str) -> dict[str, bytes]:
     from dashboard.web.exports import pdf_file
 
@@ -266,15 +285,22 @@ def _files(position: Position, version: TreasuryDay, institution: str) -> dict[s
 
     figures = position.figures
     title = f"Safeguarding {POOL_LABELS[Pool(figures.pool)]} {figures.currency.upper()} {figures.day.isoformat()}"
+    # rows as they were when the day was prepared: items are matched and accounts change their pool afterwards
+    first = _as_prepared(version)
+    kept = _unpacked(first) if first is not None else {}
     files = {
         "position.pdf": pdf_file.document(listing(title, _FIGURE_COLUMNS), figure_rows(position)),
         "position.csv": csv(title, _FIGURE_COLUMNS, lambda: figure_rows(position)),
-        "bank-accounts.csv": csv("Bank accounts", _ACCOUNT_COLUMNS, lambda: _account_rows(position)),
-        "breaks.csv": csv("Breaks", _BREAK_COLUMNS, lambda: _break_rows(position)),
+        "bank-accounts.csv": kept.get("bank-accounts.csv")
+        or csv("Bank accounts", _ACCOUNT_COLUMNS, lambda: _account_rows(position)),
+        "breaks.csv": kept.get("breaks.csv") or csv("Breaks", _BREAK_COLUMNS, lambda: _break_rows(position)),
         "actions.csv": csv("What was done", _ACTION_COLUMNS, lambda: _action_rows(position)),
     }
     left_out = []
     for figure in _FILES:
+        if f"{figure.value}.csv" in kept:
+            files[f"{figure.value}.csv"] = kept[f"{figure.value}.csv"]
+            continue
         if figure is Figure.CLIENTS and rows.count_clients(figures) > MOST_ACCOUNTS:
             left_out.append(f"{figure.value}.csv: more than {MOST_ACCOUNTS} accounts; export the rows of the figure")
             continue
@@ -290,6 +316,8 @@ def _files(position: Position, version: TreasuryDay, institution: str) -> dict[s
             {"name": name, "bytes": len(content), "sha256": _digest(content)} for name, content in sorted(files.items())
         ],
         "leftOut": left_out,
+        # whose rows these are
+        "rowsOfPack": first.sha256 if first is not None and version.state != DayState.PREPARED else None,
     }
     return {"manifest.json": json.dumps(manifest, indent=1).encode(), **dict(sorted(files.items()))}
 
@@ -303,6 +331,24 @@ def make(treasury_day_id: UUID, *, institution: str, by: Actor) -> EvidencePack:
     version = session().get(TreasuryDay, treasury_day_id, populate_existing=True)
     if version is None:
         raise NotFound("There is no such treasury day.", code="dayNotFound")
+    return _kept(version, institution=institution, by=by)
+
+
+#: `institution`: its name on packs that are made by preparing and signing
+_installed: dict[str, str] = {}
+
+
+def install(institution: str) -> None:
+    """Called by app.py."""
+    _installed["institution"] = institution
+
+
+def pack(version: TreasuryDay, by: Actor) -> None:
+    """What preparing and signing a day make, whoever asks for it and wherever."""
+    _kept(version, institution=_installed.get("institution", ""), by=by)
+
+
+def _kept(version: TreasuryDay, *, institution: str, by: Actor) -> EvidencePack:
     position = standing.of_version(version)
     if version.state == DayState.OPEN or position is None or not position.frozen:
         raise Refused("Prepare the day first: a pack holds figures that no longer change.", code="notPrepared")
@@ -312,17 +358,17 @@ def make(treasury_day_id: UUID, *, institution: str, by: Actor) -> EvidencePack:
     known = session().scalar(sa.select(table).where(table.treasury_day_id == version.id, table.sha256 == digest))
     if known is not None:
         return known
-    pack = EvidencePack(
+    made = EvidencePack(
         id=new_id(), treasury_day_id=version.id, state=version.state, sha256=digest, size=len(content),
         content=content, made_at=clock.now(), made_by_kind=by.kind, made_by_id=by.id, made_by=by.name,
     )  # fmt: skip
-    session().add(pack)
+    session().add(made)
     session().flush()
     audit.record(
-        "evidencePack.made", by=by, object_type="evidence_pack", object_id=pack.id,
+        "evidencePack.made", by=by, object_type="evidence_pack", object_id=made.id,
         after={"sha256": digest, "size": len(content), "treasuryDay": version.id},
     )  # fmt: skip
-    return pack
+    return made
 
 
 def get(pack_id: UUID) -> tuple[EvidencePack, TreasuryDay, bytes]:

@@ -16,9 +16,9 @@ from dashboard.treasury.days import queries as days
 from dashboard.treasury.days import services as day_services
 from dashboard.treasury.days.models import TreasuryDay
 from dashboard.treasury.positions.models import ClientSum, PositionAccount, TreasuryPosition
-from dashboard.treasury.positions.queries import clients, standing
+from dashboard.treasury.positions.queries import clients, standing, transit
 from dashboard.treasury.positions.queries.figures import Figures, figures
-from dashboard.treasury.positions.queries.figures import standing as standing_accounts
+from dashboard.treasury.positions.queries.figures import pairs as figure_pairs
 from dashboard.treasury.positions.services import thresholds
 from dashboard.treasury.vocabulary import DayState
 
@@ -72,9 +72,17 @@ def work_out(pool: str, currency: str, day: date, *, by: Actor) -> TreasuryPosit
 
 def freeze(version: TreasuryDay, by: Actor) -> None:
     """What preparing a day computes: each client's balance added up, all figures stored for good. The day has ended;
-    where its snapshot is not written yet, this takes longer."""
-    if (version.pool, version.currency) not in clients.kept(version.day):
+    where its snapshot is not written yet, this takes longer. A sum that was kept is taken only where it agrees with the
+    day's totals. Raises Refused `sumsDiffer`: the balances of clients and the totals of the day are not the same."""
+    pair, written = (version.pool, version.currency), standing.has_ended(version.day)
+    if not written or pair not in clients.agreeing(version.day):
         _add_up(version.day, version.currency)
+        if written and pair not in clients.agreeing(version.day):
+            raise Refused(
+                "The balances of clients, added up one by one, differ from the totals of the day."
+                " Look at the checks of the ledger first.",
+                code="sumsDiffer",
+            )
     _store(version, freeze=True, by=by)
 
 
@@ -115,13 +123,18 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
             sa.insert(PositionAccount), [_row(version, found, place) for place in range(len(found.accounts))]
         )
     if freeze:
+        known = [one.bank_account_id for one in found.accounts if one.received is not None]
+        transit.keep(version.id, known, version.day)
         session().execute(
             sa.update(TreasuryPosition)
             .where(TreasuryPosition.treasury_day_id == version.id)
             .values(frozen_at=moment)
             .execution_options(synchronize_session=False)
         )
-    thresholds.watch(found, by=by)
+    newest = standing.last_day()
+    if newest is None or version.day >= newest:
+        # an older day says nothing of how it stands now
+        thresholds.watch(found, by=by)
     stored = session().get(TreasuryPosition, version.id, populate_existing=True)
     assert stored is not None  # written above
     return stored
@@ -154,8 +167,7 @@ def _row(version: TreasuryDay, found: Figures, place: int) -> dict[str, object]:
 
 def pairs(day: date) -> list[clients.Pair]:
     """Pools and currencies that have a position on the day."""
-    known = [pair for pair, one in clients.known(day).items() if one.positive or one.negative]
-    return sorted({*known, *((view.pool or "", view.currency) for view in standing_accounts(day))})
+    return figure_pairs(day)
 
 
 def to_add_up(day: date) -> list[str]:
