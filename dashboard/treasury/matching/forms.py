@@ -66,7 +66,8 @@ class BookForm(ReasonForm):
         # nothing chosen and something that is none of these are told in the same words, once
         validate_choice=False,
         validators=[
-            InputRequired("Choose what it is."), AnyOf([*BOOKED_AS_LABELS], message="Choose what it is."),
+            InputRequired("Choose what it is."),
+            AnyOf([*BOOKED_AS_LABELS], message="Choose what it is."),
         ],
         name="as",
     )
