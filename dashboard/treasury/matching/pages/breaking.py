@@ -18,6 +18,7 @@ from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.money import Money
 from dashboard.staff import queries as staff
 from dashboard.treasury.matching.forms import AcceptForm, BookForm, ReasonForm
+from dashboard.treasury.matching.models import BreakEvent
 from dashboard.treasury.matching.pages.blueprint import reconciliation
 from dashboard.treasury.matching.pages.breaks import badge_of
 from dashboard.treasury.matching.queries import bookings, break_rows, items, matches
@@ -26,7 +27,15 @@ from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.services import booking
 from dashboard.treasury.matching.services import breaks as services
 from dashboard.treasury.matching.services.booking import BookedAs
-from dashboard.treasury.matching.vocabulary import ACCEPT, BREAK_SAYS, EVENT_LABELS, BreakKind, Cause
+from dashboard.treasury.matching.vocabulary import (
+    ACCEPT,
+    BREAK_LABELS,
+    BREAK_SAYS,
+    EVENT_LABELS,
+    BreakKind,
+    Cause,
+    Event,
+)
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 
@@ -59,6 +68,7 @@ def _context(view: BreakView) -> dict[str, Any]:
         "says": BREAK_SAYS[BreakKind(row.kind)],
         "history": break_rows.history(row.id),
         "events": {key.value: label for key, label in EVENT_LABELS.items()},
+        "turn": lambda event: _turn(event, row.currency),
         "named": named,
         "reader": actor.id,
         "owner": people.get(view.owner_id) if view.owner_id else None,
@@ -78,6 +88,18 @@ def _context(view: BreakView) -> dict[str, Any]:
             transactions=[row.transaction_id] if row.transaction_id else None,
         ),
     }  # fmt: skip
+
+
+def _turn(event: BreakEvent, currency: str) -> str | None:
+    """What a break was and what it is now, where a run saw it differently: Wrong date 0.00 → Missing in ledger −53.57"""
+    told = event.detail or {}
+    if event.kind != Event.CHANGED or "beforeMinor" not in told:
+        return None
+    was, now = (
+        f"{BREAK_LABELS[BreakKind(told[kind])]} {Money(told[minor], currency)}"
+        for kind, minor in (("before", "beforeMinor"), ("kind", "differenceMinor"))
+    )
+    return f"{was} → {now}"
 
 
 @reconciliation.get("/breaks/<uuid:break_id>")

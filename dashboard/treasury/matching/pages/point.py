@@ -46,7 +46,7 @@ def said(view: BankAccountView) -> str:
 
 
 def chosen_account(accounts: list[BankAccountView]) -> BankAccountView | None:
-    """The account of the address, else the first that is compared and has breaks, else the first that is compared.
+    """The account of the address, else the first that is compared and has breaks, else the first with clients' money.
 
     Raises Invalid, NotFound.
     """
@@ -55,7 +55,8 @@ def chosen_account(accounts: list[BankAccountView]) -> BankAccountView | None:
         return register.account(identifiers([wanted], "account")[0])
     known = [view for view in accounts if view.settlement_account_id is not None]
     waiting = break_rows.accounts_with_breaks() if known else set()
-    return next((view for view in known if view.id in waiting), known[0] if known else None)
+    clients = [view for view in known if view.pool is not None]
+    return next((view for view in known if view.id in waiting), next(iter(clients or known), None))
 
 
 def latest_day() -> date | None:
