@@ -91,7 +91,7 @@ def _context(view: BreakView) -> dict[str, Any]:
 
 
 def _turn(event: BreakEvent, currency: str) -> str | None:
-    """What a break was and what it is now, where a run saw it differently: Wrong date 0.00 → Missing in ledger −53.57"""
+    """What it was and what it is, where a run saw it differently: Wrong date 0.00 EUR → Missing in ledger −53.57 EUR"""
     told = event.detail or {}
     if event.kind != Event.CHANGED or "beforeMinor" not in told:
         return None

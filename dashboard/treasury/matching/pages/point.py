@@ -167,6 +167,7 @@ def point() -> Response:
         tabs=tabs,
         counts=counts,
         total=Money(sums.get(view.currency, 0), view.currency),
+        matched_said=f"{_counted(counts['matched'])} match{'' if counts['matched'] == 1 else 'es'}",
         breaks_said=_breaks_said(many, let_stand),
         accepted=url_for(".breaks", account=view.id, state="accepted") if let_stand else None,
         stands=stands,
