@@ -33,7 +33,7 @@ PLACES = (
 )
 #: the same under Treasury; the list of a place and the pages of its rows are one place
 TREASURY = (
-    ("Position", "/treasury", Permission.TREASURY_READ, None),
+    ("Summary", "/treasury", Permission.TREASURY_READ, None),
     ("Statements", "/treasury/statements", Permission.TREASURY_READ, None),
     ("Reconciliation", "/treasury/reconciliation", Permission.TREASURY_READ, None),
     ("Breaks", "/treasury/breaks", Permission.TREASURY_READ, "breaks"),

@@ -23,12 +23,13 @@ BANKS = {
     "sandbox": ("Sandbox safeguarding", "LT", "10000"),
     "bank-alpha": ("Bank Alpha safeguarding", "LT", "70440"),
 }
-#: the house's own money at the same banks: name and number of the account
-OWN_FUNDS = {
-    "sandbox": ("Sandbox own funds", 9_000_001),
-    "bank-alpha": ("Bank Alpha own funds", 9_000_002),
-}
-OWN_CURRENCY = "eur"
+#: the house's own money at the same banks, to top up from: provider, currency, name and number of the account
+OWN_FUNDS = (
+    ("sandbox", "eur", "Sandbox own funds", 9_000_001),
+    ("bank-alpha", "eur", "Bank Alpha own funds", 9_000_002),
+    ("sandbox", "usd", "Sandbox own funds", 9_000_003),
+    ("bank-alpha", "usd", "Bank Alpha own funds", 9_000_004),
+)
 #: how each provider's statements come, and until when on the morning after
 STATEMENTS = {
     "sandbox": (StatementFormat.MT940, "08:15"),
@@ -49,8 +50,8 @@ class Chart:
     standard: dict[tuple[str, str], str]
     #: every system account with its currency
     all: tuple[tuple[str, str], ...]
-    #: settlement accounts of the house's own money, by provider
-    own_funds: dict[str, str]
+    #: settlement accounts of the house's own money, by provider and currency
+    own_funds: dict[tuple[str, str], str]
 
 
 def pool_of(currency: str) -> Pool:
@@ -75,13 +76,13 @@ def write(sheets: Sheets, plan: Plan, days: Days) -> Chart:
                     writer.standard[type.value, currency] = writer.account(type, currency, None, None, None)
     # after all others: transfers use a provider's first account of a currency
     own = {}
-    for provider, (name, code) in OWN_FUNDS.items():
+    for provider, currency, name, code in OWN_FUNDS:
         _name, country, bank = BANKS[provider]
         bank_id = identifier(writer.tick(), random)
         sheets.add("bank_account", bank_id, provider, name, str(IBAN.generate(country, bank_code=bank,
-                   account_code=str(code))), OWN_CURRENCY, moment(writer.at))  # fmt: skip
+                   account_code=str(code))), currency, moment(writer.at))  # fmt: skip
         writer.register(bank_id, provider, Purpose.OWN_FUNDS, None)
-        own[provider] = writer.chart_of(bank_id, provider, name, OWN_CURRENCY)
+        own[provider, currency] = writer.chart_of(bank_id, provider, name, currency)
     return Chart(writer.settlement, writer.standard, tuple(writer.all), own)
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from dashboard.home.demo_data.booking import NOTHING, Leg, Pen
 from dashboard.home.demo_data.business_days import BusinessDay
-from dashboard.home.demo_data.chart import OWN_CURRENCY, Chart
+from dashboard.home.demo_data.chart import Chart
 from dashboard.home.demo_data.holdings import CURRENCIES, FROZEN_CREDITS, FROZEN_DEBITS, PROVIDERS, Holdings
 from dashboard.home.demo_data.rows import Parcel
 from dashboard.ledger.vocabulary import SLOTS, AccountType, ParentType
@@ -411,9 +411,11 @@ class Walk:
             )
         # one shard tells what the house itself brought in
         if self.shard == 0 and self.left >= _WITH_OWN_FUNDS:
-            owner = self.chart.standard[AccountType.OWN_FUNDS.value, OWN_CURRENCY]
-            legs.append([(bank, owner, OWN_CURRENCY, _OWN_FUNDS, "Capital paid in")
-                         for bank in self.chart.own_funds.values()])  # fmt: skip
+            legs.append([
+                (bank, self.chart.standard[AccountType.OWN_FUNDS.value, currency], currency, _OWN_FUNDS,
+                 "Capital paid in")
+                for (_provider, currency), bank in self.chart.own_funds.items()
+            ])  # fmt: skip
         self._book_openings([leg for group in legs for leg in group])
 
     def _book_openings(self, legs: list[Leg]) -> None:

@@ -12,14 +12,14 @@ from uuid import UUID
 
 from flask_wtf import FlaskForm
 from wtforms import RadioField, TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import AnyOf, InputRequired, Length, ValidationError
 
 from dashboard.errors import FieldError, Invalid
 from dashboard.money import DECIMALS, Money, NotRepresentable
 from dashboard.treasury.matching.queries.break_rows import BUCKETS, BreakFilter
 from dashboard.treasury.matching.rules import RuleSet, Step
 from dashboard.treasury.matching.services.booking import BOOKED_AS_LABELS
-from dashboard.treasury.matching.services.matches import LONGEST_REASON
+from dashboard.treasury.matching.services.matches import LONGEST_REASON, SHORTEST_ACCEPTANCE, reason_of
 from dashboard.treasury.matching.vocabulary import BREAK_LABELS, PASSES, Pass
 
 STATES = {
@@ -47,13 +47,28 @@ class ReasonForm(FlaskForm):
     )
 
 
+class AcceptForm(ReasonForm):
+    """Why a difference may stand: more than a word."""
+
+    def validate_reason(self, field: TextAreaField) -> None:
+        try:
+            reason_of(field.data, shortest=SHORTEST_ACCEPTANCE)
+        except Invalid as refusal:
+            raise ValidationError(refusal.errors[0].message) from None
+
+
 class BookForm(ReasonForm):
     """What is left, and as what it is booked."""
 
     booked_as = RadioField(
         "Book it as",
         choices=[(one.value, label) for one, label in BOOKED_AS_LABELS.items()],
-        validators=[InputRequired("Choose what it is.")],
+        # nothing chosen and something that is none of these are told in the same words, once
+        validate_choice=False,
+        validators=[
+            InputRequired("Choose what it is."),
+            AnyOf([*BOOKED_AS_LABELS], message="Choose what it is."),
+        ],
         name="as",
     )
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import Optional
+from wtforms.validators import AnyOf, Optional
 
 from dashboard.approvals.services import LONGEST_REASON
 from dashboard.treasury.movements.services import telling
@@ -29,7 +29,7 @@ class MovementForm(FlaskForm):
 
     kind = RadioField(
         "What it is", choices=[(kind.value, f"{word}: {KIND_EXPLAINED[kind]}") for kind, word in KIND_LABELS.items()],
-        validators=[filled("Say what it is.")],
+        validate_choice=False, validators=[filled("Say what it is."), AnyOf([*KIND_LABELS], message="Say what it is.")],
     )  # fmt: skip
     #: `from` is no name in Python; the page calls it so
     gives = SelectField("From", validators=[filled("Choose the account that the money leaves.")])
@@ -39,7 +39,9 @@ class MovementForm(FlaskForm):
         description="In the accounts’ currency, like 1250.50.", render_kw={"inputmode": "decimal"},
     )  # fmt: skip
     way = RadioField("How the bank is told", choices=[(way.value, word) for way, word in WAY_LABELS.items()],
-                     validators=[filled("Say how the bank is told.")])  # fmt: skip
+                     validate_choice=False,
+                     validators=[filled("Say how the bank is told."),
+                                 AnyOf([*WAY_LABELS], message="Say how the bank is told.")])  # fmt: skip
     bank_reference = StringField(
         "Bank’s reference", validators=[Optional(), plain, at_most(LONGEST_REFERENCE)], filters=[stripped],
         description="Only where it was done at the bank already.",

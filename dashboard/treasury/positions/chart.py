@@ -35,9 +35,9 @@ def _picture(points: Sequence[Point], currency: str, series: Sequence[tuple[str,
 
     chart = pygal.Line(
         js=[], css=[], no_prefix=True, disable_xml_declaration=True, explicit_size=False, width=880, height=240,
-        show_dots=len(points) <= 31, dots_size=2, show_legend=len(series) > 1, legend_at_bottom=True, margin=8,
+        show_dots=len(points) <= 31, dots_size=3, show_legend=len(series) > 1, legend_at_bottom=True, margin=8,
         show_minor_x_labels=False, truncate_label=12, x_labels_major_count=min(_MOST_LABELS, max(len(points), 1)),
-        y_labels_major_count=5, show_minor_y_labels=False,
+        margin_right=44, y_labels_major_count=5, show_minor_y_labels=False,
     )  # fmt: skip
     chart.x_labels = [f"{one.day.day} {one.day:%b}" for one in points]
     decimals = Money(0, currency).amount.as_tuple().exponent

@@ -117,7 +117,7 @@ def test_accepting_needs_a_second_person_where_the_rules_give_no_limit(
 
 def test_a_rejected_acceptance_leaves_the_break_open(fee: ReconBreak, treasurer: Actor, senior: Actor) -> None:
     with transaction():
-        asked = breaks.accept(fee.id, reason="small", by=treasurer)
+        asked = breaks.accept(fee.id, reason="small and old", by=treasurer)
     assert isinstance(asked, ApprovalRequest)
     assert decide(asked, senior, approve=False) == "rejected"
     assert fresh(fee).state == "open"
@@ -132,7 +132,7 @@ def test_up_to_the_limit_of_the_rules_one_person_accepts(fee: ReconBreak, treasu
     assert decide(asked, senior) == "approved"
     assert rules.in_force().version == standing.version + 1
     with transaction():
-        breaks.accept(fee.id, reason="small", by=treasurer)
+        breaks.accept(fee.id, reason="small and old", by=treasurer)
     assert (fresh(fee).resolution, fresh(fee).limit_minor) == ("accepted", 500)
 
 

@@ -113,10 +113,32 @@ def test_a_break_is_worked_on_its_page(desk: Desk, treasury: FlaskClient, people
     assert "asked" in words(treasury.get(path))
     assert treasury.get(f"{path}/accept").status_code == 200
     assert treasury.post(f"{path}/accept", data={"reason": ""}).status_code == 422
-    assert treasury.post(f"{path}/book", data={"reason": "fee"}).status_code == 422
+    for short in ("x", "123456789", "  padded   "):
+        refused = treasury.post(f"{path}/accept", data={"reason": short})
+        assert refused.status_code == 422
+        assert "Say why in at least 10 characters." in words(refused)
+    assert "A second person decides" in words(treasury.get(f"{path}/accept"))
+    assert re.search(r'<input checked[^>]*value="fee"', treasury.get(f"{path}/book").text)
     assert treasury.post(f"{path}/book", data={"reason": "fee", "as": "fee"}).status_code == 303
     assert "Waiting for approval" in words(treasury.get(path))
     assert treasury.get(f"/treasury/breaks/{uuid4()}").status_code == 404
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_booking_without_saying_as_what_names_the_field_and_keeps_the_reason(
+    desk: Desk, treasury: FlaskClient, headers: dict[str, str]
+) -> None:
+    desk.file(Told(-450, text="prowizja"))
+    desk.run(desk.close())
+    [one] = desk.breaks()
+    for more in ({}, {"as": ""}, {"as": "nonsense"}):
+        refused = treasury.post(
+            f"/treasury/breaks/{one.id}/book", data={"reason": "on the price list", **more}, headers=headers
+        )
+        assert refused.status_code == 422
+        assert "on the price list" in words(refused)
+        assert "1 field needs you. Book it as" in words(refused)
+        assert "Choose what it is." in words(refused)
 
 
 def test_matching_by_hand_adds_up_and_matches(desk: Desk, treasury: FlaskClient) -> None:

@@ -51,7 +51,7 @@ class Planted:
     bank_minor: int | None
     ledger_minor: int | None
     transactions: tuple[UUID, ...]
-    #: the bank's reference of the line that differs
+    #: of the line that differs, as pages show it: our own where the bank tells it, else the bank's
     reference: str | None
     says: str
 
@@ -145,7 +145,7 @@ def _less(plot: Plot, may: Choice) -> bool:
     plot.planted.append(
         Planted(
             Kind.AMOUNT_DIFFERS, Remedy.ADJUST, line.amount - CHARGE_MINOR, line.amount, line.transactions,
-            line.reference, "A bank on the way kept its charges: less came in than was booked.",
+            line.end_to_end_id or line.reference, "A bank on the way kept its charges: less came in than was booked.",
         )
     )  # fmt: skip
     return True
@@ -159,7 +159,7 @@ def _twice(plot: Plot, may: Choice) -> bool:
     plot.lines.insert(place + 1, replace(line, transactions=()))
     plot.planted.append(
         Planted(
-            Kind.DUPLICATE, Remedy.ACCEPT, line.amount, None, (), line.reference,
+            Kind.DUPLICATE, Remedy.ACCEPT, line.amount, None, (), line.end_to_end_id,
             "The bank booked one payment twice; it was sent once.",
         )
     )  # fmt: skip
@@ -174,7 +174,7 @@ def _late(plot: Plot, may: Choice) -> bool:
     plot.lines[place] = replace(line, value_date=line.value_date - _FAR, booked=plot.day - _FAR)
     plot.planted.append(
         Planted(
-            Kind.WRONG_DATE, Remedy.ACCEPT, line.amount, line.amount, line.transactions, line.reference,
+            Kind.WRONG_DATE, Remedy.ACCEPT, line.amount, line.amount, line.transactions, line.end_to_end_id,
             "The bank booked the payment with dates of three weeks before.",
         )
     )  # fmt: skip

@@ -17,7 +17,8 @@ from dashboard.database import transaction
 from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.money import Money
 from dashboard.staff import queries as staff
-from dashboard.treasury.matching.forms import BookForm, ReasonForm
+from dashboard.treasury.matching.forms import AcceptForm, BookForm, ReasonForm
+from dashboard.treasury.matching.models import BreakEvent
 from dashboard.treasury.matching.pages.blueprint import reconciliation
 from dashboard.treasury.matching.pages.breaks import badge_of
 from dashboard.treasury.matching.queries import bookings, break_rows, items, matches
@@ -26,9 +27,24 @@ from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.services import booking
 from dashboard.treasury.matching.services import breaks as services
 from dashboard.treasury.matching.services.booking import BookedAs
-from dashboard.treasury.matching.vocabulary import ACCEPT, BREAK_SAYS, EVENT_LABELS, BreakKind
+from dashboard.treasury.matching.vocabulary import (
+    ACCEPT,
+    BREAK_LABELS,
+    BREAK_SAYS,
+    EVENT_LABELS,
+    BreakKind,
+    Cause,
+    Event,
+)
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
+
+#: what a difference of this cause is booked as, unless the person says otherwise
+LIKELY = {
+    Cause.BANK_FEE.value: BookedAs.FEE, Cause.FEE_KEPT.value: BookedAs.FEE, Cause.INTEREST.value: BookedAs.INTEREST,
+}  # fmt: skip
+#: causes in which the money itself is wrong at the bank: booking it would hide that
+NOT_TO_BOOK = {Cause.SENT_TWICE.value, Cause.TOLD_TWICE.value}
 
 
 def _context(view: BreakView) -> dict[str, Any]:
@@ -52,6 +68,7 @@ def _context(view: BreakView) -> dict[str, Any]:
         "says": BREAK_SAYS[BreakKind(row.kind)],
         "history": break_rows.history(row.id),
         "events": {key.value: label for key, label in EVENT_LABELS.items()},
+        "turn": lambda event: _turn(event, row.currency),
         "named": named,
         "reader": actor.id,
         "owner": people.get(view.owner_id) if view.owner_id else None,
@@ -63,6 +80,7 @@ def _context(view: BreakView) -> dict[str, Any]:
         "may_reopen": may and not open_now,
         "may_book": may and open_now and waiting is None and row.difference_minor != 0
         and row.line_id is not None and actor.may(Permission.PAYMENTS_ADJUST),
+        "double": row.cause in NOT_TO_BOOK or row.kind == BreakKind.DUPLICATE_AT_BANK.value,
         "match": matches.one(row.match_id) if row.match_id else None,
         "pick": url_for(
             ".picking", account=row.bank_account_id, day=max(d for d in (row.bank_on, row.ledger_on) if d).isoformat(),
@@ -70,6 +88,18 @@ def _context(view: BreakView) -> dict[str, Any]:
             transactions=[row.transaction_id] if row.transaction_id else None,
         ),
     }  # fmt: skip
+
+
+def _turn(event: BreakEvent, currency: str) -> str | None:
+    """What it was and what it is, where a run saw it differently: Wrong date 0.00 EUR → Missing in ledger −53.57 EUR"""
+    told = event.detail or {}
+    if event.kind != Event.CHANGED or "beforeMinor" not in told:
+        return None
+    was, now = (
+        f"{BREAK_LABELS[BreakKind(told[kind])]} {Money(told[minor], currency)}"
+        for kind, minor in (("before", "beforeMinor"), ("kind", "differenceMinor"))
+    )
+    return f"{was} → {now}"
 
 
 @reconciliation.get("/breaks/<uuid:break_id>")
@@ -169,7 +199,7 @@ def accept_break(break_id: UUID) -> Any:
         )
 
     return _dialog(
-        break_id, ReasonForm(), act="accept", verb=verb,
+        break_id, AcceptForm(), act="accept", verb=verb,
         alone=services.stake(view.row) <= limit, limit=Money(limit, view.row.currency),
     )  # fmt: skip
 
@@ -179,19 +209,22 @@ def accept_break(break_id: UUID) -> Any:
 def book_break(break_id: UUID) -> Any:
     """Book the difference by an adjusting payment that a second person approves."""
     row = break_rows.one(break_id).row
+    form = BookForm()
+    if request.method == "GET" and row.cause in LIKELY:
+        form.booked_as.data = LIKELY[row.cause].value
 
-    def verb(form: ReasonForm) -> str:
+    def verb(_form: ReasonForm) -> str:
         booking.ask(
             row.bank_account_id,
             lines=[row.line_id] if row.line_id else [],
             transactions=[row.transaction_id] if row.transaction_id else [],
-            booked_as=BookedAs(request.form.get("as", "")),
+            booked_as=BookedAs(form.booked_as.data),
             reason=form.reason.data or "",
             by=current_actor(),
         )
         return "Asked a second person to book it."
 
-    return _dialog(break_id, BookForm(), act="book", verb=verb)
+    return _dialog(break_id, form, act="book", verb=verb)
 
 
 @reconciliation.route("/breaks/<uuid:break_id>/reopen", methods=["GET", "POST"])

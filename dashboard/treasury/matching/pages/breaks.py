@@ -24,7 +24,8 @@ from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, u
 
 #: role of the badge of each state
 ROLES = {
-    "open": "stop", "acknowledged": "wait", "matched": "ok", "booked": "ok", "accepted": "neutral", "gone": "neutral",
+    "open": "neutral", "acknowledged": "wait", "matched": "ok", "booked": "ok", "accepted": "neutral",
+    "gone": "neutral",
 }  # fmt: skip
 COLUMNS = (
     Column("id", "Break"),

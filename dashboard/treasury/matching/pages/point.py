@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -45,12 +46,17 @@ def said(view: BankAccountView) -> str:
 
 
 def chosen_account(accounts: list[BankAccountView]) -> BankAccountView | None:
-    """The account of the address, else the first that is compared. Raises Invalid, NotFound."""
+    """The account of the address, else the first that is compared and has breaks, else the first with clients' money.
+
+    Raises Invalid, NotFound.
+    """
     wanted = request.values.get("account")
     if wanted:
         return register.account(identifiers([wanted], "account")[0])
     known = [view for view in accounts if view.settlement_account_id is not None]
-    return known[0] if known else None
+    waiting = break_rows.accounts_with_breaks() if known else set()
+    clients = [view for view in known if view.pool is not None]
+    return next((view for view in known if view.id in waiting), next(iter(clients or known), None))
 
 
 def latest_day() -> date | None:
@@ -127,7 +133,8 @@ def point() -> Response:
     dry = last_run(view.id, day, dry=True)
     before, after = neighbours_of(view, day, last)
     of_account = BreakFilter(bank_account_id=view.id, day=day)
-    many, _ = break_rows.count(of_account)
+    many, sums = break_rows.count(of_account)
+    let_stand, _ = break_rows.count(replace(of_account, state="accepted"))
     counts = {
         "breaks": many,
         "proposed": matches.counted(view.id, MatchState.PROPOSED, day),
@@ -159,6 +166,10 @@ def point() -> Response:
         tab=tab,
         tabs=tabs,
         counts=counts,
+        total=Money(sums.get(view.currency, 0), view.currency),
+        matched_said=f"{_counted(counts['matched'])} match{'' if counts['matched'] == 1 else 'es'}",
+        breaks_said=_breaks_said(many, let_stand),
+        accepted=url_for(".breaks", account=view.id, state="accepted") if let_stand else None,
         stands=stands,
         money=lambda minor: Money(minor, view.currency),
         statement=statement,
@@ -178,6 +189,13 @@ def point() -> Response:
         **context,
         **progress(view, day),
     )
+
+
+def _breaks_said(unresolved: int, accepted: int) -> str:
+    """How many breaks the figure of the equation is made of."""
+    if not accepted:
+        return f"Breaks ({unresolved})"
+    return f"Breaks {accepted}, all accepted" if not unresolved else f"Breaks ({unresolved}), {accepted} accepted"
 
 
 def _counted(many: int | None) -> str:

@@ -62,6 +62,8 @@ class BreakView:
     due_at: datetime | None
     line_text: str | None
     line_reference: str | None
+    #: what the ledger row says of itself: its reference, else its text
+    ledger_reference: str | None = None
 
     @property
     def id(self) -> UUID:
@@ -142,6 +144,12 @@ _ORDER = (
 )  # fmt: skip
 _IN_QUEUE = sa.and_(QueueItem.queue == QUEUE, QueueItem.object_id == ReconBreak.id, QueueItem.closed_at.is_(None))
 
+_LEDGER_REFERENCE = (
+    "(SELECT coalesce(f.end_to_end_id, f.provider_reference, t.description) FROM ledger_transaction t"
+    " JOIN payment p ON p.id = t.payment_id LEFT JOIN transfer f ON f.id = p.parent_id"
+    " WHERE t.id = recon_break.transaction_id)"
+)
+
 
 def _query() -> sa.Select[*tuple[Any, ...]]:
     return (
@@ -149,6 +157,7 @@ def _query() -> sa.Select[*tuple[Any, ...]]:
             ReconBreak, BankAccount.name, BankAccount.number, QueueItem.assignee_id, QueueItem.due_at,
             StatementLine.remittance,
             sa.func.coalesce(StatementLine.end_to_end_id, StatementLine.provider_reference),
+            sa.literal_column(_LEDGER_REFERENCE),
         )
         .join(BankAccount, BankAccount.id == ReconBreak.bank_account_id)
         .outerjoin(QueueItem, _IN_QUEUE)
@@ -245,6 +254,12 @@ def count(chosen: BreakFilter, *, reader: UUID | None = None) -> tuple[int, dict
     ).group_by(ReconBreak.currency)
     rows = session().execute(query).all()
     return sum(row[1] for row in rows), {row[0]: int(row[2]) for row in sorted(rows)}
+
+
+def accounts_with_breaks() -> set[UUID]:
+    """Bank accounts of which something is unresolved."""
+    unresolved = ReconBreak.state != BreakState.RESOLVED.value
+    return set(session().scalars(sa.select(ReconBreak.bank_account_id).where(unresolved).distinct()))
 
 
 def of_pool(pool: str, currency: str, day: date) -> BreakCount:

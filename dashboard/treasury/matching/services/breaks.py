@@ -24,7 +24,7 @@ from dashboard.treasury.matching.models import OpenItem, ReconBreak, ReconMatch
 from dashboard.treasury.matching.queries import evidence
 from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.services import matches, recording, signed_days
-from dashboard.treasury.matching.services.matches import reason_of
+from dashboard.treasury.matching.services.matches import SHORTEST_ACCEPTANCE, reason_of
 from dashboard.treasury.matching.services.places import locked
 from dashboard.treasury.matching.services.recording import close, tell
 from dashboard.treasury.matching.vocabulary import (
@@ -129,7 +129,7 @@ def accept(break_id: UUID, *, reason: str, by: Actor) -> ReconBreak | ApprovalRe
     Raises NotFound, Forbidden, Invalid (field `reason`), Conflict `resolved`, `alreadyRequested`.
     """
     by.require(Permission.TREASURY_WRITE)
-    why = reason_of(reason)
+    why = reason_of(reason, shortest=SHORTEST_ACCEPTANCE)
     one = _unresolved(break_id)
     limit = in_force().alone(one.currency)
     if stake(one) <= limit:

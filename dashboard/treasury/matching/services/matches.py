@@ -23,14 +23,18 @@ from dashboard.treasury.matching.services.places import Place, locked, place_of
 from dashboard.treasury.matching.vocabulary import BreakState, MatchState, Pass, Resolution
 
 LONGEST_REASON = 500
+#: of what is let stand for good, so that who reads it later learns something
+SHORTEST_ACCEPTANCE = 10
 _TAKEN = ("uq_match_line_live", "uq_match_transaction_live")
 
 
-def reason_of(text: str | None, *, field: str = "reason", wanted: bool = True) -> str:
-    """What a person typed, trimmed. Raises Invalid."""
+def reason_of(text: str | None, *, field: str = "reason", wanted: bool = True, shortest: int = 0) -> str:
+    """What a person typed, trimmed; `shortest` in characters. Raises Invalid."""
     said = (text or "").strip()
     if wanted and not said:
         raise Invalid.one(field, "Say why.", "required")
+    if len(said) < shortest:
+        raise Invalid.one(field, f"Say why in at least {shortest} characters.", "tooShort")
     if len(said) > LONGEST_REASON:
         raise Invalid.one(field, f"Use at most {LONGEST_REASON} characters.", "tooLong")
     return said

@@ -185,14 +185,17 @@ def _standing(bank_account_id: UUID) -> list[ReconBreak]:
 
 def _change(known: ReconBreak, one: _Found, *, by: Actor) -> None:
     now = one.values
-    before = {name: getattr(known, name) for name in now}
+    before, lay_between = {name: getattr(known, name) for name in now}, known.difference_minor
     if before == now:
         return
     for name, value in now.items():
         setattr(known, name, value)
     known.version += 1
     session().flush()
-    tell(known, Event.CHANGED, by=by, detail={"kind": one.kind, "before": before["kind"]})
+    tell(known, Event.CHANGED, by=by, detail={
+        "kind": one.kind, "before": before["kind"], "differenceMinor": known.difference_minor,
+        "beforeMinor": lay_between,
+    })  # fmt: skip
 
 
 def _insert(found: list[_Found], run: MatchRun, place: Place, rules: RuleSet, *, by: Actor) -> None:

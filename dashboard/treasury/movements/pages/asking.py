@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, flash, make_response, render_template, request, url_for
@@ -26,10 +27,20 @@ from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
 
+def _currency(accounts: Sequence[BankAccountView]) -> str | None:
+    """Of the account that the address names: a movement stays in one currency. None where it names none."""
+    named = {request.args.get("from"), request.args.get("to")}
+    return next((view.currency for view in accounts if str(view.id) in named), None)
+
+
 def _form() -> MovementForm:
     form = MovementForm()
     choices = [("", "Choose")]
-    for view in register.accounts():
+    accounts = register.accounts()
+    currency = _currency(accounts)
+    for view in accounts:
+        if currency not in (None, view.currency):
+            continue
         purpose = PURPOSE_LABELS[Purpose(view.purpose)] if view.purpose else "not registered"
         choices.append((str(view.id), f"{view.said} · {purpose}"))
     form.gives.choices = form.to.choices = choices

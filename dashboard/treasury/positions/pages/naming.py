@@ -13,7 +13,19 @@ from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.positions.vocabulary import FIGURE_LABELS, Figure, Result
 from dashboard.treasury.vocabulary import POOL_LABELS, DayState, Pool
 
-RESULTS = {Result.PASSED: ("ok", "Passed"), Result.FAILED: ("stop", "Failed"), Result.NO_DATA: ("unknown", "No data")}
+RESULTS = {Result.PASSED: ("ok", "Passed"), Result.FAILED: ("stop", "Failed")}
+#: what is missing, to how a check tells it
+MISSING = {
+    "no safeguarding account": "no safeguarding account", "no statement": "statement missing",
+    "not matched": "nothing matched yet",
+}  # fmt: skip
+
+
+def check_result(result: Result, position: Position) -> tuple[str, str]:
+    """Role and words of a check; where it could not run, what it lacks."""
+    if result == Result.NO_DATA:
+        return "unknown", f"Not run: {MISSING[why_unknown(position)] if position.unknown else 'nothing to look at'}"
+    return RESULTS[result]
 
 
 class Shown(NamedTuple):

@@ -68,7 +68,7 @@ def safeguarding() -> Response:
             "sides": [(one, rows.total(one, figures), live_one) for one, live_one in SIDES],
             "apart": [(one, rows.total(one, figures), live_one) for one, live_one in APART],
             "checks": [
-                (CHECK_LABELS[check], naming.RESULTS[result])
+                (CHECK_LABELS[check], naming.check_result(result, position))
                 for check, result in (
                     (Check.INTERNAL, figures.internal), (Check.SEGREGATION, figures.segregation),
                     (Check.EXTERNAL, figures.external),

@@ -50,13 +50,19 @@ def threshold_list() -> Response:
 def ask_threshold() -> Any:
     """Ask a second person for an amount; an empty one takes the alert away."""
     form = ThresholdForm()
-    if not form.validate():
-        return _shown(form, 422)
+    whole = form.validate()
     try:
         currency = form.currency.data
+        amount = None if form.currency.errors else amount_of(form.amount.data, currency)
+    except Invalid as refusal:
+        show_errors(form, refusal)
+        whole = False
+    if not whole:
+        return _shown(form, 422)
+    try:
         with transaction():
             asked = thresholds.ask(
-                form.pool.data, currency, form.kind.data, amount_of(form.amount.data, currency),
+                form.pool.data, currency, form.kind.data, amount,
                 reason=form.reason.data or "", by=current_actor(),
             )  # fmt: skip
     except DomainError as refusal:

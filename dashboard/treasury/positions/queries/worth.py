@@ -26,11 +26,15 @@ class UsedRate:
 
 @dataclass(frozen=True)
 class Worth:
-    """`resource` and `excess` are None where one of them is unknown. `missing`: currencies without a rate, left out."""
+    """`resource`, `excess` and `shortfall` are None where one of them is unknown. `missing`: currencies without a rate,
+    left out. `excess` adds up what is held above the requirement and `shortfall` what lacks (at most nought), each over
+    the positions where it is so: what one holds too much of makes up for nothing that another lacks.
+    """
 
     requirement: Money
     resource: Money | None
     excess: Money | None
+    shortfall: Money | None
     rates: Sequence[UsedRate]
     missing: Sequence[str]
     unknown: Sequence[str]
@@ -53,7 +57,7 @@ def worth(positions: Iterable[Position]) -> Worth | None:
     known = quoting.newest({one.figures.currency for one in found})
     rates = {currency: Fraction(rate.rate) for currency, rate in known.items()} | {BASE: Fraction(1)}
     counted = [one for one in found if one.figures.currency in rates]
-    requirement = resource = Fraction(0)
+    requirement = resource = over = under = Fraction(0)
     unknown = []
     for one in counted:
         figures = one.figures
@@ -62,11 +66,14 @@ def worth(positions: Iterable[Position]) -> Worth | None:
             unknown.append(figures.currency)
         else:
             resource += _in_base(figures.resource, figures.currency, rates[figures.currency])
+            lies_over = _in_base(figures.excess, figures.currency, rates[figures.currency])
+            over, under = over + max(lies_over, Fraction(0)), under + min(lies_over, Fraction(0))
     whole = bool(counted) and not unknown
     return Worth(
         requirement=_rounded(requirement),
         resource=_rounded(resource) if whole else None,
-        excess=_rounded(resource - requirement) if whole else None,
+        excess=_rounded(over) if whole else None,
+        shortfall=_rounded(under) if whole else None,
         rates=[UsedRate(code, rate.rate.normalize(), rate.source, rate.as_of) for code, rate in sorted(known.items())],
         missing=sorted({one.figures.currency for one in found} - rates.keys()),
         unknown=sorted(set(unknown)),

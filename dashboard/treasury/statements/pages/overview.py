@@ -89,7 +89,7 @@ def page(form: UploadForm | None = None, *, status: int = 200, imported: Any = N
             named=named,
             **context,
         ),
-        400 if day_error and status == 200 else status,
+        422 if day_error and status == 200 else status,
     )
 
 

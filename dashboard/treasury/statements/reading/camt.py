@@ -91,7 +91,9 @@ def format_of(path: Path) -> str:
     try:
         for _, element in etree.iterparse(str(path), events=("start",), **_parser_options()):
             if seen == 0 and element.getroottree().docinfo.doctype:
-                raise Unreadable("A document type is not allowed.")
+                raise Unreadable(
+                    "This file declares a document type (DOCTYPE), which no camt message does. It was not read."
+                )
             seen += 1
             name = etree.QName(element).localname
             if name in KINDS:

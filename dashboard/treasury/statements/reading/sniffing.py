@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ _MARKS = {
     b"%PDF": "This is a PDF. Ask the bank for camt.053, MT940 or CSV.",
     b"\xd0\xcf\x11\xe0": "This is an old Excel file. Save it as CSV.",
 }
+
+#: an object or a list as JSON begins; a SWIFT message begins with a brace too, and is asked for before
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*["}]|\[\s*[\[{"\]])')
 
 
 def format_of(path: Path) -> str:
@@ -36,6 +40,8 @@ def format_of(path: Path) -> str:
         return mt.format_of(path)
     if b"\x00" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Unreadable("This is no text: camt, MT940 or CSV is expected.")
+    if _JSON.match(beginning):
+        raise Unreadable("This is a JSON file, which no bank statement is. Upload camt, MT940 or CSV.")
     return "csv"
 
 
