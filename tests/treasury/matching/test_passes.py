@@ -181,6 +181,7 @@ def _compared(ledger: list[tuple[Any, ...]], bank: list[tuple[Any, ...]]) -> lis
     with transaction():
         board = Board()
         board.lay_out()
+        run("DROP TABLE IF EXISTS pg_temp.refused")
         run("CREATE TEMP TABLE refused (transaction_id uuid, line_id uuid) ON COMMIT DROP")
         for side, rows in (("l", ledger), ("b", bank)):
             for n, (e2e, ref, account) in enumerate(rows, start=1):

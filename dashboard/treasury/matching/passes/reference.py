@@ -13,7 +13,7 @@ from dashboard.treasury.matching.vocabulary import Pass
 #: a million texts here
 _EXACT = ("ref", "e2e")
 #: from this length on, in letters and digits, it is no chance that both sides carry the same reference
-SURE = 8
+SURE = 6
 #: rows of the join for each row of both sides from which on grouping is quicker
 _CROWDED = 2
 
