@@ -25,6 +25,7 @@ from dashboard.treasury.matching import storing
 from dashboard.treasury.matching.models import MatchPlace, MatchRun
 from dashboard.treasury.matching.passes import amount, batch, breaks, gathering, reference, sums, text
 from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, run
+from dashboard.treasury.matching.queries import points
 from dashboard.treasury.matching.queries import rules as rule_queries
 from dashboard.treasury.matching.rules import RuleSet, Step
 from dashboard.treasury.matching.services import recording, withdrawing
@@ -195,10 +196,7 @@ def _match(
 ) -> dict[str, Any]:
     if not found.dry:
         withdrawing.withdraw_open(place.bank_account_id)
-    if standing.swept_on is None or standing.swept_on < found.day:
-        gathering.sweep(place.bank_account_id, place.account_id, swept_on=standing.swept_on, day=found.day)
-        standing.swept_on = found.day
-        session().flush()
+    _look_at_ledger(found.day, place, standing)
     board = Board()
     board.lay_out()
     rows_l, rows_b = gathering.gather(board, place.bank_account_id, found.day)
@@ -219,6 +217,26 @@ def _match(
         recording.record(board, found, place, rules, by=by)
     tell(len(steps), len(steps), total, total)
     return figures
+
+
+def _look_at_ledger(day: date, place: Place, standing: MatchPlace) -> None:
+    """Put among the open ones what the ledger has booked up to `day` and no run has seen, from the first day of the
+    first statement on: its opening balance covers what was before. An earlier statement moves that day back."""
+    begins = points.begins_on(place.bank_account_id)
+    if begins is not None and begins != standing.begins_on:
+        if standing.begins_on is not None and standing.swept_on is not None and begins < standing.begins_on:
+            gathering.sweep(
+                place.bank_account_id, place.account_id, swept_on=begins - timedelta(days=1), day=standing.swept_on
+            )
+        standing.begins_on = begins
+        session().flush()
+    if standing.swept_on is None or standing.swept_on < day:
+        swept_on = standing.swept_on
+        if begins is not None and (swept_on is None or swept_on < begins):
+            swept_on = begins - timedelta(days=1)
+        gathering.sweep(place.bank_account_id, place.account_id, swept_on=swept_on, day=day)
+        standing.swept_on = day
+        session().flush()
 
 
 def make(board: Board, step: Step) -> None:
