@@ -135,7 +135,7 @@ def last_run(bank_account_id: UUID, day: date, *, dry: bool = False) -> MatchRun
 _FIRST_DAY = sa.func.coalesce(Statement.first_day, Statement.last_day)
 
 
-def _first_statements(bank_account_id: UUID) -> sa.Select[tuple[date, int | None]]:
+def _first_statements(bank_account_id: UUID) -> sa.Select[date, int | None]:
     return (
         sa.select(_FIRST_DAY, Statement.opening_minor)
         .where(
