@@ -121,7 +121,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "legal_hold": {"placed_by_name": STAFF, "code": CODE},
     "match_booking": {"lines": HOUSE, "transactions": HOUSE, "booked_as": CODE},
     "match_line": {"booking_date": MONEY},
-    "match_place": {"swept_on": HOUSE},
+    "match_place": {"swept_on": HOUSE, "begins_on": HOUSE},
     "match_rule_set": {"rules": HOUSE, "created_by": STAFF},
     "match_run": {"day": HOUSE, "state": CODE, "by_kind": CODE, "by_name": STAFF, "figures": MONEY},
     "match_transaction": {"booking_date": MONEY},

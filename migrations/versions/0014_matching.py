@@ -79,6 +79,16 @@ CREATE TRIGGER statement_line_changed AFTER UPDATE ON statement_line
     REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION line_is_open();
 CREATE TRIGGER statement_line_gone AFTER DELETE ON statement_line
     REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION line_is_open();
+-- what was booked before the first statement began is covered by its opening balance
+CREATE FUNCTION covered_is_not_open() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    DELETE FROM open_item i
+    WHERE i.bank_account_id = NEW.bank_account_id AND i.side = 'ledger' AND i.booking_date < NEW.begins_on;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER covered_is_not_open AFTER UPDATE OF begins_on ON match_place
+    FOR EACH ROW WHEN (NEW.begins_on IS DISTINCT FROM OLD.begins_on) EXECUTE FUNCTION covered_is_not_open();
 """
 
 #: what the application puts among the open rows is true of its source, and the day up to which the ledger was looked at
@@ -438,6 +448,7 @@ def upgrade() -> None:
         "match_place",
         sa.Column("bank_account_id", sa.UUID(), nullable=False),
         sa.Column("swept_on", sa.Date(), nullable=True),
+        sa.Column("begins_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["bank_account_id"], ["bank_account.id"], name=op.f("fk_match_place_bank_account_id")),
         sa.PrimaryKeyConstraint("bank_account_id", name=op.f("pk_match_place")),
     )

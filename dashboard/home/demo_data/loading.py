@@ -50,8 +50,6 @@ PARCEL = 4_000
 #: from here on it pays to build indexes afterwards, and to invent clients in processes of their own
 LARGE = 20_000
 LARGE_LEDGER = 200_000
-#: closed days whose statements the demo has
-STATEMENT_DAYS = 2
 #: transactions of a client, unless it is said how many there shall be
 PER_CLIENT = 10
 
@@ -257,9 +255,6 @@ class _Load:
             connection.execute("SET LOCAL work_mem = '256MB'; SET LOCAL hash_mem_multiplier = 2")
             connection.execute("ANALYZE account, ledger_transaction")
         self.rows += closing.write_snapshots(connection)
-        # the books of all days before were compared with the banks elsewhere: the first statements are of these two
-        connection.execute("INSERT INTO match_place (bank_account_id, swept_on) SELECT id, %s FROM bank_account",
-                           (walked[-2 - STATEMENT_DAYS].day,))  # fmt: skip
         connection.execute("ALTER TABLE business_day ENABLE TRIGGER USER")
         connection.execute("SELECT setval('account_number', %s, false)", (accounts.number_after(self.plan.clients),))
 

@@ -44,6 +44,9 @@ class MatchPlace(Base):
     bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"), primary_key=True)
     #: ledger rows booked up to this day are matched, or stand in `open_item`
     swept_on: Mapped[date | None]
+    #: first day of the first standing statement, as the last run saw it: its opening balance covers what was booked
+    #: before
+    begins_on: Mapped[date | None]
 
 
 class OpenItem(Base):

@@ -114,7 +114,7 @@ def test_lines_of_one_party_and_day_that_add_up_are_proposed(desk: Desk) -> None
 
 
 def test_a_ledger_row_of_the_day_still_has_time_and_of_the_day_before_has_not(desk: Desk) -> None:
-    desk.ledger(900, "LATE-1")
+    desk.ledger(900, "LATE-1001")
     desk.file()
     first = desk.run(desk.close())
     assert desk.kinds() == []
@@ -123,7 +123,7 @@ def test_a_ledger_row_of_the_day_still_has_time_and_of_the_day_before_has_not(de
     desk.run(desk.close())
     assert desk.kinds() == [("missingInStatement", -900)]
     # the break ends when the line comes after all
-    desk.file(Told(900, ref="LATE-1"))
+    desk.file(Told(900, ref="LATE-1001"))
     desk.run(desk.close())
     assert desk.kinds() == []
     [one] = desk.breaks()
@@ -169,8 +169,8 @@ def test_a_proposal_that_a_person_refused_is_not_made_again(desk: Desk, treasure
 def test_every_row_of_a_match_is_kept_with_its_amount(desk: Desk) -> None:
     from dashboard.database import session
 
-    desk.ledger(10, "REF-1")
-    [line] = desk.file(Told(10, ref="REF-1"))
+    desk.ledger(10, "REF-1001")
+    [line] = desk.file(Told(10, ref="REF-1001"))
     desk.run(desk.close())
     [kept] = session().query(MatchLine).all()
     assert (kept.line_id, kept.amount_minor, kept.live) == (line, 10, True)

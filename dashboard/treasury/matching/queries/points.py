@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -145,6 +145,9 @@ class Equation:
     breaks_open: int
     statement_minor: int | None
     unexplained_minor: int | None
+    #: part of the unexplained: what the bank had more before the first day of the first statement than the ledger
+    carried_minor: int | None
+    begins_on: date | None
     statement_id: UUID | None
     statement_day: date | None
     ran_at: datetime | None
@@ -187,6 +190,36 @@ def last_run(bank_account_id: UUID, day: date, *, dry: bool = False) -> MatchRun
     )  # fmt: skip
 
 
+_FIRST_DAY = sa.func.coalesce(Statement.first_day, Statement.last_day)
+
+
+def _first_statements(bank_account_id: UUID) -> sa.Select[date, int | None]:
+    return (
+        sa.select(_FIRST_DAY, Statement.opening_minor)
+        .where(
+            Statement.bank_account_id == bank_account_id, Statement.standing.is_(True), Statement.kind == "statement",
+        )
+        .order_by(_FIRST_DAY, Statement.last_day, Statement.sequence, Statement.page, Statement.id)
+        .limit(1)
+    )  # fmt: skip
+
+
+def begins_on(bank_account_id: UUID) -> date | None:
+    """First day of the first standing statement."""
+    found = session().execute(_first_statements(bank_account_id)).first()
+    return found[0] if found is not None else None
+
+
+def _carried_in(bank_account_id: UUID, account_id: UUID | None) -> tuple[date | None, int | None]:
+    """The day on which comparing begins, and the opening balance of that day less the ledger's balance before it."""
+    begins = session().scalar(sa.select(MatchPlace.begins_on).where(MatchPlace.bank_account_id == bank_account_id))
+    found = session().execute(_first_statements(bank_account_id)).first()
+    if begins is None or account_id is None or found is None or found[0] != begins or found[1] is None:
+        return begins, None
+    before = balances.at_end_of([account_id], begins - timedelta(days=1)).get(account_id)
+    return begins, found[1] + (before.posted if before is not None else 0)
+
+
 def equation(bank_account_id: UUID, day: date) -> Equation:
     """How the ledger of a bank account comes to its statement as of the end of a day. Raises NotFound."""
     view = register.account(bank_account_id)
@@ -206,6 +239,7 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
         breaks, accepted = int(told[0]), int(told[1])
         rest = session().execute(_TIMING, moment).one()
         timing, untold = int(rest[0]), int(rest[1])
+    begins, carried = _carried_in(bank_account_id, view.settlement_account_id) if items.seen else (None, None)
     known = closing is not None and ledger is not None and timing is not None and breaks is not None
     return Equation(
         bank_account_id=bank_account_id,
@@ -216,6 +250,8 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
         accepted_minor=accepted,
         breaks_open=int(told[2]),
         statement_minor=closing,
+        carried_minor=carried,
+        begins_on=begins,
         unexplained_minor=closing - ledger - timing - breaks if known else None,  # type: ignore[operator]
         statement_id=statement.id if statement is not None else None,
         statement_day=statement.last_day if statement is not None else None,

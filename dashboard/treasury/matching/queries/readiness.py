@@ -23,7 +23,12 @@ def blockers(pool: str, currency: str, day: date) -> list[str]:
             continue
         stands = equation(view.id, day)
         if stands.unexplained_minor:
-            found.append(f"{view.said}: {Money(stands.unexplained_minor, currency)} unexplained")
+            carried = (
+                f", of which {Money(stands.carried_minor, currency)} carried in from before the first statement"
+                if stands.carried_minor
+                else ""
+            )
+            found.append(f"{view.said}: {Money(stands.unexplained_minor, currency)} unexplained{carried}")
         if stands.untold:
             rows = "row is" if stands.untold == 1 else "rows are"
             found.append(f"{view.said}: {stands.untold} {rows} not compared since the last run; run it again")

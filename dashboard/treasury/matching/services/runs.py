@@ -6,7 +6,7 @@ A run that dies leaves nothing: it is made again from the beginning. A dry one d
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from dashboard.treasury.matching import storing
 from dashboard.treasury.matching.models import MatchPlace, MatchRun, ReconBreak, ReconMatch
 from dashboard.treasury.matching.passes import amount, batch, breaks, gathering, reference, sums, text
 from dashboard.treasury.matching.passes.board import EVERY_PAIR, Board, run
+from dashboard.treasury.matching.queries import points
 from dashboard.treasury.matching.queries import rules as rule_queries
 from dashboard.treasury.matching.queries.windows import timing_from
 from dashboard.treasury.matching.rules import RuleSet, Step
@@ -183,10 +184,8 @@ def _match(
 ) -> dict[str, Any]:
     if not found.dry:
         withdrawing.withdraw_open(place.bank_account_id)
-    if standing.swept_on is None or standing.swept_on < found.day:
-        gathering.sweep(place.bank_account_id, place.account_id, swept_on=standing.swept_on, day=found.day)
-        standing.swept_on = found.day
-        session().flush()
+    _look_at_ledger(found.day, place, standing)
+    assert standing.swept_on is not None
     # a run of an earlier day looks at all that later ones have seen: it takes nothing of theirs apart
     as_of = max(found.day, standing.swept_on)
     board = Board()
@@ -228,6 +227,26 @@ def _tell_days(found: MatchRun, *, by: Actor) -> None:
     if first is not None:
         because = f"A match run as of {found.day.isoformat()} has changed what is open."
         signed_days.changed(found.bank_account_id, first, because=because, by=by)
+
+
+def _look_at_ledger(day: date, place: Place, standing: MatchPlace) -> None:
+    """Put among the open ones what the ledger has booked up to `day` and no run has seen, from the first day of the
+    first statement on: its opening balance covers what was before. An earlier statement moves that day back."""
+    begins = points.begins_on(place.bank_account_id)
+    if begins is not None and begins != standing.begins_on:
+        if standing.begins_on is not None and standing.swept_on is not None and begins < standing.begins_on:
+            gathering.sweep(
+                place.bank_account_id, place.account_id, swept_on=begins - timedelta(days=1), day=standing.swept_on
+            )
+        standing.begins_on = begins
+        session().flush()
+    if standing.swept_on is None or standing.swept_on < day:
+        swept_on = standing.swept_on
+        if begins is not None and (swept_on is None or swept_on < begins):
+            swept_on = begins - timedelta(days=1)
+        gathering.sweep(place.bank_account_id, place.account_id, swept_on=swept_on, day=day)
+        standing.swept_on = day
+        session().flush()
 
 
 def make(board: Board, step: Step) -> None:
