@@ -343,7 +343,7 @@ def test_a_movement_goes_its_way_from_form_to_booking(
         ({"kind": "sweep"}, "A sweep leaves an account for safeguarding or settlement"),
         ({"way": "file"}, "takes no payment files"),
         ({"gives": ""}, "Choose the account that the money leaves."),
-        ({"kind": "gift"}, "Not a valid choice"),
+        ({"kind": "gift"}, "Say what it is."),
     ],
 )
 def test_what_cannot_move_is_refused_and_says_why(
