@@ -11,7 +11,7 @@ from tests.treasury.matching.conftest import Desk, Told
 def days_of(desk: Desk) -> tuple[date, date, date]:
     """Three days, each with a posting of its own; the bank has 7 of 100 less on the first."""
     ended = []
-    for amount, ref in ((100, "REF-A"), (200, "REF-B"), (300, "REF-C")):
+    for amount, ref in ((100, "REF-100A"), (200, "REF-100B"), (300, "REF-100C")):
         desk.ledger(amount, ref)
         ended.append(desk.close())
     return ended[0], ended[1], ended[2]
@@ -20,7 +20,7 @@ def days_of(desk: Desk) -> tuple[date, date, date]:
 def test_what_was_booked_before_the_first_statement_is_no_break(desk: Desk) -> None:
     _, _, third = days_of(desk)
     desk.closing = 300
-    desk.file(Told(300, ref="REF-C"), day=third)
+    desk.file(Told(300, ref="REF-100C"), day=third)
     run = desk.run(third)
     assert (run.figures["ledgerRows"], desk.kinds(), desk.open_items()) == (1, [], set())
     stands = queries.equation(desk.bank_id, third)
@@ -30,7 +30,7 @@ def test_what_was_booked_before_the_first_statement_is_no_break(desk: Desk) -> N
 def test_a_difference_from_before_is_told_and_unexplained(desk: Desk) -> None:
     _, _, third = days_of(desk)
     desk.closing = 293
-    desk.file(Told(300, ref="REF-C"), day=third)
+    desk.file(Told(300, ref="REF-100C"), day=third)
     desk.run(third)
     stands = queries.equation(desk.bank_id, third)
     assert (stands.ledger_minor, stands.statement_minor, stands.breaks_minor) == (600, 593, 0)
@@ -47,7 +47,7 @@ def test_an_earlier_statement_moves_the_beginning_back_in_either_order(desk: Des
             order = (second, third)
         for day in order:
             one.closing = 100 if day == second else 300
-            one.file(Told(200, ref="REF-B") if day == second else Told(300, ref="REF-C"), day=day)
+            one.file(Told(200, ref="REF-100B") if day == second else Told(300, ref="REF-100C"), day=day)
             one.run(day)
         one.run(third)
         stands = queries.equation(one.bank_id, third)
