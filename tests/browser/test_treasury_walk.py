@@ -159,15 +159,29 @@ def approve_all(live: Any, page: Page, count: int) -> None:
     expect(page.locator("table tr.rec a.open")).to_have_count(0)
 
 
+def _sent(answer: Any) -> bool:
+    return bool(answer.request.method == "POST")
+
+
 def sign(live: Any, preparer: Page, signer: Page, day: date, pool: str, currency: str) -> None:
     """Prepared by one; the preparer is not offered to sign; another person does."""
     place = f"{live.url}/treasury/days/{day}/{pool}/{currency}"
     preparer.goto(place)
-    preparer.get_by_role("button", name="Prepare", exact=True).click()
+    with preparer.expect_response(_sent):
+        preparer.get_by_role("button", name="Prepare", exact=True).click()
+    preparer.goto(place)
+    expect(preparer.get_by_text("Prepared", exact=True).first).to_be_visible()
+    # a shortfall of this version has its answer
+    preparer.goto(f"{live.url}/treasury/safeguarding?pool={pool}&currency={currency}&day={day}")
+    if preparer.locator("details[open] #act-says").count():
+        preparer.get_by_label("In words").fill("Topped up from own funds in the morning.")
+        with preparer.expect_response(_sent):
+            preparer.get_by_role("button", name="Keep it").click()
     preparer.goto(place)
     expect(preparer.get_by_role("button", name=re.compile("^Sign version"))).to_have_count(0)
     signer.goto(place)
-    signer.get_by_role("button", name=re.compile("^Sign version 1")).click()
+    with signer.expect_response(_sent):
+        signer.get_by_role("button", name=re.compile("^Sign version 1")).click()
     signer.goto(place)
     expect(signer.get_by_text("Signed", exact=True).first).to_be_visible()
     expect(signer.get_by_text("Rita Kask").first).to_be_visible()
@@ -205,10 +219,6 @@ def test_a_newcomer_closes_yesterday(live: Any, world: dict[str, Any]) -> None:
     page.goto(f"{live.url}/treasury/breaks")
     expect(page.locator("#list tr.rec")).to_have_count(0)
 
-    page.goto(f"{live.url}/treasury/safeguarding?pool=eMoney&currency=eur&day={last}")
-    if page.get_by_text("say what was done about it").count():
-        page.get_by_label("In words").fill("Topped up from own funds in the morning.")
-        page.get_by_role("button", name="Keep it").click()
     sign(live, page, senior, last, "eMoney", "eur")
     page.goto(f"{live.url}/")
     expect(page.locator(".currency-lines li").filter(has_text="EUR")).to_contain_text("Signed")

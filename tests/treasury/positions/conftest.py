@@ -228,8 +228,10 @@ class House:
             )
             place = current.get(MatchPlace, bank.id)
             if place is None:
-                current.add(MatchPlace(bank_account_id=bank.id, swept_on=day))
-            elif place.swept_on is None or place.swept_on < day:
+                place = MatchPlace(bank_account_id=bank.id)
+                current.add(place)
+                current.flush()
+            if place.swept_on is None or place.swept_on < day:
                 place.swept_on = day
             current.add(
                 MatchRun(
