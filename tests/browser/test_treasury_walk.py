@@ -174,6 +174,7 @@ def sign(live: Any, preparer: Page, signer: Page, day: date, pool: str, currency
     # a shortfall of this version has its answer
     preparer.goto(f"{live.url}/treasury/safeguarding?pool={pool}&currency={currency}&day={day}")
     if preparer.locator("details[open] #act-says").count():
+        preparer.get_by_label("What", exact=True).select_option(label="Other")
         preparer.get_by_label("In words").fill("Topped up from own funds in the morning.")
         with preparer.expect_response(_sent):
             preparer.get_by_role("button", name="Keep it").click()
