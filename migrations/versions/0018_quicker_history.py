@@ -1,4 +1,4 @@
-"""The history of risks is told from the evidence in one pass, whatever the planner thinks of the labels."""
+"""The history of risks is told in one pass; functions of triggers are nobody else's to call."""
 
 from __future__ import annotations
 
@@ -38,5 +38,21 @@ $$;
 """
 
 
+#: what runs as its owner is called by triggers, and by nobody else
+CLOSE = """
+DO $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN SELECT p.oid::regprocedure AS called FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'public' AND p.prosecdef AND p.prorettype = 'trigger'::regtype
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', found.called);
+    END LOOP;
+END $$
+"""
+
+
 def upgrade() -> None:
     op.execute(TELL_RISK_HISTORY)
+    op.execute(CLOSE)

@@ -180,7 +180,7 @@ def test_a_session_that_ends_under_a_dialog_takes_nothing_that_was_typed(live: A
     for _ in range(2):
         with page.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 401):
             dialog.get_by_role("button", name="Block now").click()
-        expect(dialog.locator(".problem")).to_contain_text("Your session has ended. Nothing was changed")
+        expect(dialog.locator(".problem").first).to_contain_text("Your session has ended. Nothing was changed")
         expect(dialog.get_by_label("Comment, staff only")).to_have_value("Police query")
     with page.context.expect_page() as opened:
         dialog.get_by_role("link", name="Sign in in another tab").click()

@@ -246,7 +246,7 @@ def test_the_chart_is_that_of_registered_bank_accounts(app: Flask) -> None:
     }
     # and each provider keeps an account of the house's own money
     own = {row for row in loaded if "own funds" in (row[4] or "")}
-    assert len(own) == 2 * 3 and len(loaded - own) == 8 * 3 + 4 * 7
+    assert len(own) == 4 * 3 and len(loaded - own) == 8 * 3 + 4 * 7
     with transaction():
         fresh = accounts.register_bank_account(
             provider="sandbox", name="Sandbox safeguarding", number="LT1", currency="chf", by=system()

@@ -35,7 +35,11 @@ from tests.treasury.matching.conftest import Desk, Told
 def alone(treasurer: Actor, senior: Actor) -> None:
     """One person accepts up to 10.00."""
     with transaction():
-        asked = rules.ask(dataclasses.replace(in_force(), accept_alone={"eur": 10_00}), reason="small", by=treasurer)
+        asked = rules.ask(
+            dataclasses.replace(in_force(), accept_alone={"eur": 10_00}),
+            reason="too small to ask the bank",
+            by=treasurer,
+        )
     with transaction():
         approvals.decide(asked.id, approve=True, reason=None, by=senior)
 
@@ -64,7 +68,7 @@ def test_an_accepted_break_hides_no_larger_one_of_the_same_reference(desk: Desk,
     desk.run(desk.close())
     [one] = desk.breaks()
     with transaction():
-        breaks.accept(one.id, reason="small", by=treasurer)
+        breaks.accept(one.id, reason="too small to ask the bank", by=treasurer)
     desk.ledger(5_000_00, "REF00001")
     quiet_days(desk, 4)
     desk.file()
@@ -75,7 +79,7 @@ def test_an_accepted_break_hides_no_larger_one_of_the_same_reference(desk: Desk,
     assert (stands.timing_minor, stands.breaks_minor, stands.accepted_minor) == (0, 4_50 - 5_000_00, 0)
     # nor does one person accept it now
     with transaction():
-        breaks.accept(one.id, reason="small", by=treasurer)
+        breaks.accept(one.id, reason="too small to ask the bank", by=treasurer)
     assert standing(desk) == [("open", None, 4_50 - 5_000_00)]
 
 
@@ -85,7 +89,7 @@ def test_a_run_that_matches_an_accepted_break_ends_it(desk: Desk, treasurer: Act
     desk.run(desk.close())
     [one] = desk.breaks()
     with transaction():
-        breaks.accept(one.id, reason="small", by=treasurer)
+        breaks.accept(one.id, reason="too small to ask the bank", by=treasurer)
     desk.ledger(4_50, "REF00001")
     desk.file()
     day = desk.close()
@@ -154,11 +158,11 @@ def test_rows_that_even_one_another_out_keep_the_day_open_until_they_are_compare
 
 
 def test_what_was_matched_with_the_row_of_a_later_day_is_timing_as_of_the_earlier(desk: Desk) -> None:
-    desk.ledger(10, "REF-1")
+    desk.ledger(10, "REF-9001")
     desk.file()
     first = desk.close()
     desk.run(first)
-    desk.file(Told(10, ref="REF-1"))
+    desk.file(Told(10, ref="REF-9001"))
     second = desk.close()
     desk.run(second)
     assert [(one.timing_minor, one.unexplained_minor) for one in (
@@ -255,7 +259,7 @@ def test_an_import_stays_while_a_break_of_it_is_accepted_or_a_line_of_it_is_matc
     desk.run(desk.close())
     [one] = desk.breaks()
     with transaction():
-        breaks.accept(one.id, reason="small", by=treasurer)
+        breaks.accept(one.id, reason="too small to ask the bank", by=treasurer)
     for line in (accepted, matched):
         with pytest.raises(Refused) as refused:
             delete(line, treasurer)

@@ -20,9 +20,9 @@ def refused(statement: str, **values: Any) -> str | None:
 
 @pytest.fixture
 def matched(desk: Desk) -> Desk:
-    desk.ledger(10, "REF-1")
-    desk.ledger(20, "REF-2")
-    desk.file(Told(10, ref="REF-1"), Told(30, text="who knows"))
+    desk.ledger(10, "REF-9001")
+    desk.ledger(20, "REF-9002")
+    desk.file(Told(10, ref="REF-9001"), Told(30, text="who knows"))
     desk.run(desk.close())
     return desk
 

@@ -16,9 +16,9 @@ from tests.treasury.matching.conftest import Desk, Told
 
 
 def filled(desk: Desk) -> Any:
-    desk.ledger(1_000, "REF-1")
-    desk.ledger(1_250_00, "REF-2")
-    desk.file(Told(1_000, ref="REF-1"), Told(1_245_50, ref="REF-2"), Told(-450, text="prowizja"))
+    desk.ledger(1_000, "REF-9001")
+    desk.ledger(1_250_00, "REF-9002")
+    desk.file(Told(1_000, ref="REF-9001"), Told(1_245_50, ref="REF-9002"), Told(-450, text="prowizja"))
     day = desk.close()
     desk.run(day)
     return day

@@ -50,9 +50,9 @@ def test_asking_twice_is_once(desk: Desk, treasurer: Actor) -> None:
 
 
 def test_a_dry_run_changes_nothing_and_tells_what_a_run_would_do(desk: Desk) -> None:
-    desk.ledger(10, "REF-1")
-    desk.ledger(20, "REF-2")
-    desk.file(Told(10, ref="REF-1"), Told(25, ref="REF-2"), Told(-3, text="fee"))
+    desk.ledger(10, "REF-9001")
+    desk.ledger(20, "REF-9002")
+    desk.file(Told(10, ref="REF-9001"), Told(25, ref="REF-9002"), Told(-3, text="fee"))
     day = desk.close()
     before = snapshot(desk)
     dry = desk.run(day, dry=True)
@@ -65,8 +65,8 @@ def test_a_dry_run_changes_nothing_and_tells_what_a_run_would_do(desk: Desk) -> 
 
 
 def test_a_second_run_finds_nothing_new(desk: Desk) -> None:
-    desk.ledger(10, "REF-1")
-    desk.file(Told(10, ref="REF-1"), Told(-3, text="fee"))
+    desk.ledger(10, "REF-9001")
+    desk.file(Told(10, ref="REF-9001"), Told(-3, text="fee"))
     day = desk.close()
     desk.run(day)
     before = snapshot(desk)
@@ -75,10 +75,10 @@ def test_a_second_run_finds_nothing_new(desk: Desk) -> None:
 
 
 def test_the_equation_explains_the_statement(desk: Desk) -> None:
-    desk.ledger(1_000, "REF-1")
-    desk.ledger(500, "REF-2")
-    desk.ledger(-70, "REF-3")
-    desk.file(Told(1_000, ref="REF-1"), Told(-450, text="prowizja"))
+    desk.ledger(1_000, "REF-9001")
+    desk.ledger(500, "REF-9002")
+    desk.ledger(-70, "REF-9003")
+    desk.file(Told(1_000, ref="REF-9001"), Told(-450, text="prowizja"))
     day = desk.close()
     unknown = queries.equation(desk.bank_id, day)
     assert (unknown.timing_minor, unknown.breaks_minor, unknown.unexplained_minor) == (None, None, None)
@@ -97,11 +97,11 @@ def test_the_equation_explains_the_statement(desk: Desk) -> None:
 
 
 def test_what_came_a_day_later_is_timing_as_of_the_day_before(desk: Desk) -> None:
-    desk.ledger(500, "REF-2")
+    desk.ledger(500, "REF-9002")
     desk.file()
     first = desk.close()
     desk.run(first)
-    desk.file(Told(500, ref="REF-2"))
+    desk.file(Told(500, ref="REF-9002"))
     second = desk.close()
     desk.run(second)
     assert desk.open_items() == set()
@@ -115,7 +115,7 @@ def test_what_came_a_day_later_is_timing_as_of_the_day_before(desk: Desk) -> Non
 
 
 def test_a_missing_statement_is_no_data_and_never_zero(desk: Desk) -> None:
-    desk.ledger(500, "REF-2")
+    desk.ledger(500, "REF-9002")
     day = desk.close()
     stands = queries.equation(desk.bank_id, day)
     assert stands.ledger_minor == 500
@@ -124,16 +124,16 @@ def test_a_missing_statement_is_no_data_and_never_zero(desk: Desk) -> None:
 
 
 def test_a_closing_balance_that_its_entries_do_not_make_is_unexplained(desk: Desk) -> None:
-    desk.ledger(500, "REF-2")
-    desk.file(Told(500, ref="REF-2"), closing=512)
+    desk.ledger(500, "REF-9002")
+    desk.file(Told(500, ref="REF-9002"), closing=512)
     day = desk.close()
     desk.run(day)
     assert queries.equation(desk.bank_id, day).unexplained_minor == 12
 
 
 def test_a_matched_line_keeps_its_import(desk: Desk, treasurer: Actor) -> None:
-    desk.ledger(10, "REF-1")
-    [line] = desk.file(Told(10, ref="REF-1"))
+    desk.ledger(10, "REF-9001")
+    [line] = desk.file(Told(10, ref="REF-9001"))
     desk.run(desk.close())
     import_id = session().scalar(
         sa.text(
