@@ -152,7 +152,7 @@ def _explained(bank_account_id: UUID, day: date) -> settlement.Explained | None:
         return None
     accepted = known.accepted_minor or 0
     return settlement.Explained(
-        timing=(known.timing_minor or 0) + accepted,
+        timing=(known.timing_minor or 0) + accepted + (known.carried_minor or 0) * known.carried_accepted,
         breaks=(known.breaks_minor or 0) - accepted,
         breaks_open=known.breaks_open,
     )

@@ -49,6 +49,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "break_event": {"kind": CODE, "by_kind": CODE, "by_name": STAFF, "detail": MONEY},
     "business_day": {"state": CODE, "day": HOUSE},
     "calendar_day": {"name": HOUSE, "country": CODE, "day": HOUSE},
+    "carried_in": {"begins_on": HOUSE, "reason": HOUSE},
     "client": {"type": CODE, "partner": HOUSE, "status": CODE, "status_before_block": CODE},
     "client_block": {
         "currency": CODE, "review_date": HOUSE, "placed_by_kind": CODE, "placed_by_name": STAFF, "lifted_by_kind": CODE,

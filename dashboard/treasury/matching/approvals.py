@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Kind
-from dashboard.treasury.matching.services import breaks, rules
-from dashboard.treasury.matching.vocabulary import ACCEPT, RULES
+from dashboard.treasury.matching.services import beginning, breaks, rules
+from dashboard.treasury.matching.vocabulary import ACCEPT, CARRIED_IN, RULES
 
 KINDS = (
     Kind(
@@ -28,5 +28,15 @@ KINDS = (
         noun="Acceptance",
         details=breaks.details,
         closed_without=breaks.dropped,
+    ),
+    Kind(
+        key=CARRIED_IN,
+        label="Accept what was carried in",
+        permission=Permission.TREASURY_WRITE,
+        fingerprint=beginning.fingerprint,
+        execute=beginning.execute,
+        done="Accepted what was carried in",
+        noun="Acceptance",
+        details=beginning.details,
     ),
 )

@@ -315,6 +315,28 @@ class MatchBooking(Base):
     )
 
 
+class CarriedIn(Base):
+    """Two people let a difference from before the first statement stand. Never changed: it counts as long as comparing
+    begins on that day with these two balances (minor units, as the bank sees them)."""
+
+    __tablename__ = "carried_in"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    bank_account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bank_account.id"))
+    begins_on: Mapped[date]
+    opening_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    ledger_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    reason: Mapped[str]
+    approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"), unique=True)
+    accepted_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.UniqueConstraint("bank_account_id", "begins_on", "opening_minor", "ledger_minor"),
+        sa.CheckConstraint("opening_minor <> ledger_minor", name="differs"),
+        sa.CheckConstraint("length(reason) BETWEEN 10 AND 500", name="reason_length"),
+    )
+
+
 class BreakEvent(Base):
     """What happened to a break. Never changed. `detail` of an acceptance is the evidence as it was seen then."""
 

@@ -68,7 +68,12 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Breaks", _said(closing.breaks_minor, currency)),
         ("of which accepted", _said(closing.accepted_minor, currency)),
         ("Unexplained", _said(closing.unexplained_minor, currency)),
-        ("of which carried in from before the first statement", _said(closing.carried_minor, currency)),
+        (
+            "Carried in from before the first statement, accepted"
+            if closing.carried_accepted
+            else "of which carried in from before the first statement",
+            _said(closing.carried_minor, currency),
+        ),
         (
             "Matched",
             f"{report.matched.count:,}: in {Money(report.matched.in_minor, currency)},"
@@ -151,7 +156,7 @@ def document(report: Report) -> dict[str, Any]:
             "ledger": amount(closing.ledger_minor), "timing": amount(closing.timing_minor),
             "breaks": amount(closing.breaks_minor), "accepted": amount(closing.accepted_minor),
             "statement": amount(closing.statement_minor), "unexplained": amount(closing.unexplained_minor),
-            "carriedIn": amount(closing.carried_minor),
+            "carriedIn": amount(closing.carried_minor), "carriedInAccepted": closing.carried_accepted,
             "statementDay": closing.statement_day.isoformat() if closing.statement_day else None,
         },
         "matched": {

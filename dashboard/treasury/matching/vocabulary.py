@@ -9,6 +9,7 @@ MATCH = "treasury.match"
 #: kinds of approval
 RULES = "treasury.matchRules"
 ACCEPT = "treasury.acceptBreak"
+CARRIED_IN = "treasury.carriedIn"
 #: queue of breaks
 QUEUE = "breaks"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from dashboard.access.actor import system
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import new_id, session, transaction
+from dashboard.ledger.services import payments
 from dashboard.treasury.alerts.models import TreasuryAlert
 from dashboard.treasury.days import services as days
 from dashboard.treasury.movements import services as movements
@@ -93,6 +95,75 @@ def test_a_line_that_waits_to_be_accepted_beside_its_posting_is_counted_once(hou
     propose(house, bank, line, paid)
     found = house.figures(day)
     assert (found.client, found.received, found.requirement, found.excess) == (100_00, 0, 100_00, 0)
+
+
+def side_by_side(bank: BankAccountView, line: object, transaction_id: object, kind: str = "amountDiffers") -> UUID:
+    """The break that a run writes for two rows of one reference."""
+    break_id = new_id()
+    with transaction() as current:
+        current.execute(
+            sa.text(
+                "INSERT INTO recon_break (id, bank_account_id, currency, kind, cause, line_id, transaction_id,"
+                " bank_minor, ledger_minor, bank_on, ledger_on, since, state, found_at)"
+                " SELECT :id, :bank, 'eur', :kind, 'unknown', :line, :transaction, l.amount_minor, t.amount_minor,"
+                " l.booking_date, t.booking_date, l.booking_date, 'open', :at FROM open_item l, open_item t"
+                " WHERE l.item_id = :line AND t.item_id = :transaction AND t.bank_account_id = :bank"
+            ),
+            {"id": break_id, "bank": bank.id, "kind": kind, "line": line, "transaction": transaction_id,
+             "at": clock.now()},
+        )  # fmt: skip
+    return break_id
+
+
+@pytest.mark.parametrize(("told", "booked", "received"), [(100_00, 95_00, 5_00), (95_00, 100_00, 0)])
+def test_of_a_credit_booked_with_another_amount_only_the_rest_is_on_its_way(
+    house: House, told: int, booked: int, received: int
+) -> None:
+    bank = house.bank()
+    paid = house.receive(bank, house.client(), booked)
+    day = house.end_day()
+    (line,) = house.statement(bank, day, 0, [told])
+    house.sweep(bank, day)
+    assert house.figures(day).received == told
+    side_by_side(bank, line, paid)
+    found = house.figures(day)
+    assert (found.client, found.received, found.requirement) == (booked, received, booked + received)
+    shown = rows.behind(Figure.RECEIVED, found, limit=10)
+    assert [one.amount.minor_units for one in shown if one.amount] == ([received] if received else [])
+
+
+def test_a_credit_that_was_taken_back_leaves_the_whole_line_on_its_way(house: House) -> None:
+    bank = house.bank()
+    client = house.client()
+    paid = house.receive(bank, client, 95_00)
+    with transaction():
+        payment_id = session().execute(
+            sa.text("SELECT payment_id FROM ledger_transaction WHERE id = :id"), {"id": paid}
+        ).scalar_one()  # fmt: skip
+        payments.reverse(payment_id, reason="Wrong client.", by=system())
+    day = house.end_day()
+    (line,) = house.statement(bank, day, 0, [100_00])
+    house.sweep(bank, day)
+    side_by_side(bank, line, paid)
+    assert (house.figures(day).client, house.figures(day).received) == (0, 100_00)
+
+
+@pytest.mark.parametrize(("told", "booked", "sent"), [(40_00, 40_00, 0), (40_00, 45_00, 5_00), (45_00, 40_00, 0)])
+def test_what_the_bank_paid_out_beside_another_amount_or_date_has_left(
+    house: House, told: int, booked: int, sent: int
+) -> None:
+    bank = house.bank()
+    client = house.client()
+    paid = house.receive(bank, client, 100_00)
+    gone = house.send(client, bank, booked)
+    day = house.end_day()
+    credit, debit = house.statement(bank, day, 0, [100_00, -told])
+    house.match(bank, credit, paid)
+    house.sweep(bank, day)
+    assert house.figures(day).sent == booked
+    side_by_side(bank, debit, gone, "wrongDate" if told == booked else "amountDiffers")
+    found = house.figures(day)
+    assert (found.client, found.sent, found.resource) == (100_00 - booked, sent, 100_00 - told)
 
 
 def test_what_a_statement_of_two_days_booked_on_the_first_has_lain_there_too_long(

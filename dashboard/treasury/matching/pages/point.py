@@ -12,6 +12,7 @@ from flask import Response, flash, request, url_for
 from dashboard import clock
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
+from dashboard.approvals import services as approvals
 from dashboard.approvals.names import named
 from dashboard.background import queries as background
 from dashboard.background import services as work
@@ -27,7 +28,15 @@ from dashboard.treasury.matching.queries import break_rows, equation, items, mat
 from dashboard.treasury.matching.queries.break_rows import BreakFilter
 from dashboard.treasury.matching.queries.points import last_run, statement_for
 from dashboard.treasury.matching.services import runs as services
-from dashboard.treasury.matching.vocabulary import BREAK_LABELS, MATCH, PASS_LABELS, BreakKind, MatchState, Pass
+from dashboard.treasury.matching.vocabulary import (
+    BREAK_LABELS,
+    CARRIED_IN,
+    MATCH,
+    PASS_LABELS,
+    BreakKind,
+    MatchState,
+    Pass,
+)
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.vocabulary import PURPOSE_LABELS, Purpose
@@ -171,6 +180,9 @@ def point() -> Response:
         breaks_said=_breaks_said(many, let_stand),
         accepted=url_for(".breaks", account=view.id, state="accepted") if let_stand else None,
         stands=stands,
+        carried_asked=approvals.live(CARRIED_IN, view.id)
+        if stands.carried_minor and not stands.carried_accepted
+        else None,
         money=lambda minor: Money(minor, view.currency),
         statement=statement,
         holiday=register.not_a_reconciliation_day(view, day),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from dashboard.database import session
 from dashboard.ledger.queries import balances
-from dashboard.treasury.matching.models import MatchPlace, MatchRun
+from dashboard.treasury.matching.models import CarriedIn, MatchPlace, MatchRun
 from dashboard.treasury.matching.queries.rules import in_force
 from dashboard.treasury.matching.queries.windows import in_time, timing_from
 from dashboard.treasury.matching.vocabulary import RunState
@@ -129,7 +129,8 @@ class OpenItems:
 
 @dataclass(frozen=True)
 class Equation:
-    """Ledger + timing + breaks = statement, and what none of them explains. Minor units as the bank sees them.
+    """Ledger + timing + breaks + what was carried in and accepted = statement, and what none of them explains. Minor
+    units as the bank sees them.
 
     None is not known: no run yet, or no statement. `accepted_minor` is the part of the breaks that people let stand.
     Timing are rows that a later match, a proposal or their time explains, row by row; `untold` is how many rows nothing
@@ -145,8 +146,10 @@ class Equation:
     breaks_open: int
     statement_minor: int | None
     unexplained_minor: int | None
-    #: part of the unexplained: what the bank had more before the first day of the first statement than the ledger
+    #: what the bank had more before the first day of the first statement than the ledger. Part of the unexplained,
+    #: unless two people let it stand (`carried_accepted`)
     carried_minor: int | None
+    carried_accepted: bool
     begins_on: date | None
     statement_id: UUID | None
     statement_day: date | None
@@ -210,14 +213,40 @@ def begins_on(bank_account_id: UUID) -> date | None:
     return found[0] if found is not None else None
 
 
-def _carried_in(bank_account_id: UUID, account_id: UUID | None) -> tuple[date | None, int | None]:
-    """The day on which comparing begins, and the opening balance of that day less the ledger's balance before it."""
+@dataclass(frozen=True)
+class Beginning:
+    """Where comparing begins: the opening balance of the first statement, and the ledger's balance of the evening
+    before. Minor units, as the bank sees them. `accepted`: two people let the difference of these two stand."""
+
+    begins_on: date
+    opening_minor: int
+    ledger_minor: int
+    accepted: CarriedIn | None
+
+    @property
+    def carried_minor(self) -> int:
+        return self.opening_minor - self.ledger_minor
+
+
+def beginning(bank_account_id: UUID, account_id: UUID | None) -> Beginning | None:
+    """None: nothing has been compared yet, or the first statement does not tell its opening balance."""
     begins = session().scalar(sa.select(MatchPlace.begins_on).where(MatchPlace.bank_account_id == bank_account_id))
     found = session().execute(_first_statements(bank_account_id)).first()
     if begins is None or account_id is None or found is None or found[0] != begins or found[1] is None:
-        return begins, None
+        return None
     before = balances.at_end_of([account_id], begins - timedelta(days=1)).get(account_id)
-    return begins, found[1] + (before.posted if before is not None else 0)
+    opening, ledger = found[1], -before.posted if before is not None else 0
+    accepted = (
+        session().scalar(
+            sa.select(CarriedIn).where(
+                CarriedIn.bank_account_id == bank_account_id, CarriedIn.begins_on == begins,
+                CarriedIn.opening_minor == opening, CarriedIn.ledger_minor == ledger,
+            )
+        )
+        if opening != ledger
+        else None
+    )  # fmt: skip
+    return Beginning(begins, opening, ledger, accepted)
 
 
 def equation(bank_account_id: UUID, day: date) -> Equation:
@@ -239,7 +268,8 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
         breaks, accepted = int(told[0]), int(told[1])
         rest = session().execute(_TIMING, moment).one()
         timing, untold = int(rest[0]), int(rest[1])
-    begins, carried = _carried_in(bank_account_id, view.settlement_account_id) if items.seen else (None, None)
+    begins = beginning(bank_account_id, view.settlement_account_id) if items.seen else None
+    stands = begins.carried_minor if begins is not None and begins.accepted is not None else 0
     known = closing is not None and ledger is not None and timing is not None and breaks is not None
     return Equation(
         bank_account_id=bank_account_id,
@@ -250,9 +280,10 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
         accepted_minor=accepted,
         breaks_open=int(told[2]),
         statement_minor=closing,
-        carried_minor=carried,
-        begins_on=begins,
-        unexplained_minor=closing - ledger - timing - breaks if known else None,  # type: ignore[operator]
+        carried_minor=begins.carried_minor if begins is not None else None,
+        carried_accepted=begins is not None and begins.accepted is not None,
+        begins_on=begins.begins_on if begins is not None else None,
+        unexplained_minor=closing - ledger - timing - breaks - stands if known else None,  # type: ignore[operator]
         statement_id=statement.id if statement is not None else None,
         statement_day=statement.last_day if statement is not None else None,
         ran_at=run.finished_at if run is not None else None,

@@ -25,7 +25,7 @@ def blockers(pool: str, currency: str, day: date) -> list[str]:
         if stands.unexplained_minor:
             carried = (
                 f", of which {Money(stands.carried_minor, currency)} carried in from before the first statement"
-                if stands.carried_minor
+                if stands.carried_minor and not stands.carried_accepted
                 else ""
             )
             found.append(f"{view.said}: {Money(stands.unexplained_minor, currency)} unexplained{carried}")

@@ -3,7 +3,9 @@
 An item is open as of a day when it was booked by then and nothing matches it, or only something that was booked later.
 Of what was booked out only that counts which a client or the sender of unrecognized money is no longer owed on the
 books: what moves between own accounts, and what the house pays itself, is in no client's balance, and a posting that
-was reversed is back in one. All amounts are minor units and positive.
+was reversed is back in one. Of a line and a posting that a break puts side by side (the amount differs, or the date)
+only what one has more than the other is on its way: the rest is in a client's balance already, or has left the bank.
+All amounts are minor units and positive.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from dashboard.database import session
 from dashboard.money import Money
 from dashboard.treasury.positions.vocabulary import Figure
 
-_OPEN = (
+_UNMATCHED = (
     "SELECT o.bank_account_id, o.side, o.item_id, o.amount_minor, o.booking_date FROM open_item o"
     " WHERE o.bank_account_id = ANY (:ids) AND o.booking_date <= :day"
     " UNION ALL"
@@ -32,6 +34,27 @@ _OPEN = (
     " JOIN match_transaction t ON t.match_id = m.id AND t.live AND t.booking_date <= :day"
     " WHERE m.bank_account_id = ANY (:ids) AND m.state = 'live' AND m.first_on < m.last_on"
     " AND m.last_on > :day AND m.first_on <= :day"
+)
+#: an unresolved or accepted break, as its partial indexes spell it
+_STANDS = "(b.state <> 'resolved' OR b.resolution = 'accepted')"
+#: the other row of the break has the same direction and was booked by the day
+_OTHER = (
+    "x.bank_account_id = u.bank_account_id AND x.booking_date <= :day AND sign(x.amount_minor) = sign(u.amount_minor)"
+)
+#: of an unmatched row that which its counterpart in a break does not cover, with the sign that it has
+_OPEN = (
+    "SELECT u.bank_account_id, u.side, u.item_id, u.booking_date,"
+    " sign(u.amount_minor)::bigint * greatest(abs(u.amount_minor) - coalesce(abs(c.amount_minor), 0), 0)"
+    f" AS amount_minor FROM ({_UNMATCHED}) AS u LEFT JOIN LATERAL ("
+    "SELECT x.amount_minor FROM recon_break b JOIN open_item x ON x.side = 'ledger' AND x.item_id = b.transaction_id"
+    f" WHERE u.side = 'bank' AND b.line_id = u.item_id AND b.line_id IS NOT NULL AND {_STANDS} AND {_OTHER}"
+    # what was reversed is in no balance any more
+    " AND NOT EXISTS (SELECT 1 FROM ledger_transaction t JOIN payment r ON r.reverses_id = t.payment_id"
+    "  WHERE t.id = x.item_id AND r.state = 'posted' AND r.booking_date <= :day)"
+    " UNION ALL"
+    " SELECT x.amount_minor FROM recon_break b JOIN open_item x ON x.side = 'bank' AND x.item_id = b.line_id"
+    " WHERE u.side = 'ledger' AND b.transaction_id = u.item_id AND b.transaction_id IS NOT NULL"
+    f" AND b.bank_account_id = u.bank_account_id AND {_STANDS} AND {_OTHER}) AS c ON true"
 )
 #: what is proposed to belong together, both booked by the day, is in a balance already, or has left already: the day is
 #: not signed before somebody decides
