@@ -492,6 +492,8 @@ class Story:
             search, profile.country, profile.email, profile.phone, self.partner, self.external_id, self.editor,
             self.random.random() < 0.7, self.open_flags, self.worst_flag, self.activation, self.version,
             moment(self.created_at), moment(self.at),
+            # the end of a relationship is when it was told last
+            moment(self.at) if Status.CLOSED.value in (self.status, self.status_before) else None,
         )  # fmt: skip
         keys = {links.key("email", profile.email): "email"}
         if len(profile.phone) > SHORTEST_LINKED_PHONE:

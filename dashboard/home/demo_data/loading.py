@@ -187,11 +187,6 @@ class _Load:
         connection.execute("ALTER TABLE client DISABLE TRIGGER client_risk_begins")
         shards = self._clients(large)
         self._money(shards, large)
-        # their triggers may have rested: the end of a relationship is when it was told last
-        connection.execute(
-            "UPDATE client SET closed_at = updated_at WHERE closed_at IS NULL"
-            " AND 'closed' IN (status, status_before_block)"
-        )
         if rebuild:
             self.progress("Building indexes and checking constraints")
             connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
@@ -261,6 +256,9 @@ class _Load:
 
 def _take_down(connection: psycopg.Connection[tuple[object, ...]]) -> list[bytes]:
     """Drop constraints and indexes of the tables and rest their triggers; gives the statements that undo it, in order.
+
+    Until then rows are added only. One UPDATE without indexes leaves chains of versions that an index does not tell
+    apart, and PostgreSQL uses no such index for the rest of the transaction: a million lookups become a million scans.
 
     The triggers guard changes and what the application begins with; the one that says "who has an active block is
     blocked" would search each block's client without an index, so `checking` says it once for all of them.

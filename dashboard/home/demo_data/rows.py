@@ -18,7 +18,7 @@ COLUMNS = {
     " decider_senior closed_at decision_reason",
     "client": "id type status status_before_block risk_level name name_key search_text country email phone_number"
     " partner external_id editor_user_id is_default_compliant open_flags worst_flag activation_approval_id version"
-    " created_at updated_at",
+    " created_at updated_at closed_at",
     "individual": "client_id first_name last_name birth_date citizenship_country residence_country document_type"
     " document_number document_issued_by document_issued_country document_issued_date document_expiration_date address",
     "company": "client_id legal_name registration_country address company_type registration_number registration_date"
