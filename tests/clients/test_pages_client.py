@@ -162,7 +162,7 @@ def test_the_codes_of_the_house_are_not_offered(desk: Any, officer: Any) -> None
         ({"review_date": "2020-01-06"}, "The review date lies in the past."),
         ({"review_date": "soon"}, "Write the date as 2026-03-13."),
         ({"client_text_choice": "own"}, "Write what the client sees."),
-        ({"comment": "x" * 2001}, "Use at most 2000 characters."),
+        ({"comment": "x" * 2001}, "Use at most 2,000 characters."),
         ({"comment": "a\x00b"}, "Remove the control characters."),
     ],
 )

@@ -14,7 +14,8 @@ from dashboard.clients.documents.vocabulary import (
     DocumentRejection,
     DocumentState,
 )
-from dashboard.clients.forms.fields import Day, longer_text
+from dashboard.clients.forms.fields import longer_text
+from dashboard.web.fields import Day
 
 CATEGORIES = [(category.value, CATEGORY_LABELS[category]) for category in DocumentCategory]
 REASONS = [("", "Choose…"), *((reason.value, REJECTION_LABELS[reason]) for reason in DocumentRejection)]

@@ -8,11 +8,12 @@ from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectField
 from wtforms.validators import ValidationError
 
-from dashboard.clients.forms.fields import Day, Number, longer_text, text
+from dashboard.clients.forms.fields import Number, longer_text, text
 from dashboard.clients.services.block import checked_review_date
 from dashboard.clients.vocabulary import AUTOMATIC_CODES, BLOCK_CODE_LABELS, CLIENT_TEXTS, BlockCode, Scope
 from dashboard.errors import Invalid
 from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money, NotRepresentable
+from dashboard.web.fields import Day
 
 OWN_TEXT = "own"
 SCOPES = [(Scope.ALL, "All"), (Scope.DEBIT, "Debit only"), (Scope.CREDIT, "Credit only"), (Scope.AMOUNT, "An amount…")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectField
 
-from dashboard.clients.forms.fields import Day, longer_text, text
+from dashboard.clients.forms.fields import longer_text, text
 from dashboard.clients.retention import CHANNEL_LABELS, GROUND_LABELS, HOLD_LABELS, Channel, Ground, HoldCode
+from dashboard.web.fields import Day
 
 _CHANNELS = [
     (channel.value, f"{label[:1].upper()}{label[1:]}")

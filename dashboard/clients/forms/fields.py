@@ -8,32 +8,18 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from wtforms import (
-    DateField,
     EmailField,
-    Field,
     IntegerField,
     SelectField,
     SelectMultipleField,
     StringField,
     TextAreaField,
 )
-from wtforms.validators import Length, Optional, StopValidation, ValidationError
+from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from dashboard.clients import countries
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-def stripped(text: str | None) -> str | None:
-    """Outer blanks gone, empty is None."""
-    return (text or "").strip() or None
-
-
-def plain(_form: Any, field: Field) -> None:
-    """No control characters: they cannot be stored, and nobody types them."""
-    if isinstance(field.data, str) and _CONTROL.search(field.data):
-        raise StopValidation("Remove the control characters.")
+from dashboard.web.fields import at_most, filled, plain, stripped
 
 
 def text(
@@ -55,29 +41,7 @@ def longer_text(
 
 
 def _rules(longest: int, required: str | None, marked: bool = False) -> list[Any]:
-    too_long = Length(max=longest, message=f"Use at most {longest} characters.")
-
-    def filled(_form: Any, field: Field) -> None:
-        if not field.data:
-            raise StopValidation(required or "")
-
-    return [*([filled] if required else []), *([Optional()] if marked else []), plain, too_long]
-
-
-class Day(DateField):
-    """A plain date; an impossible one is an error beside the field and stays as typed."""
-
-    def __init__(self, label: str, **options: Any) -> None:
-        super().__init__(label, **options)
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        if not valuelist or not valuelist[0].strip():
-            self.data = None
-            return
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError("Write the date as 2026-03-13.") from None
+    return [*([filled(required)] if required else []), *([Optional()] if marked else []), plain, at_most(longest)]
 
 
 class CountrySelect(SelectField):

@@ -13,7 +13,6 @@ from wtforms.validators import Optional
 from dashboard.clients.forms.fields import (
     ChoiceSelect,
     CountrySelect,
-    Day,
     HiddenNumber,
     Number,
     Several,
@@ -35,6 +34,7 @@ from dashboard.clients.vocabulary import (
     Risk,
     in_words,
 )
+from dashboard.web.fields import Day
 
 #: as many people or partners as one company may have on a page
 MOST_PEOPLE = 50

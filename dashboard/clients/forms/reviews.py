@@ -6,10 +6,11 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, RadioField, SelectField
 from wtforms.validators import ValidationError
 
-from dashboard.clients.forms.fields import Day, HiddenNumber, longer_text, text
+from dashboard.clients.forms.fields import HiddenNumber, longer_text, text
 from dashboard.clients.services.marks import LONGEST_COMMENT, LONGEST_SOURCE
 from dashboard.clients.services.review import LONGEST_REASONS
 from dashboard.clients.vocabulary import MARK_LABELS, OUTCOME_LABELS, MarkKind, Outcome, Risk
+from dashboard.web.fields import Day
 
 RISKS = [(str(risk.value), risk.label) for risk in Risk if risk is not Risk.NOT_SET]
 

@@ -9,57 +9,22 @@ from uuid import UUID
 
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import DateField, Field, HiddenField, RadioField, StringField, TextAreaField
-from wtforms.validators import Length, Optional, StopValidation
+from wtforms import Field, HiddenField, RadioField, StringField, TextAreaField
+from wtforms.validators import Optional, StopValidation
 
 from dashboard.money import Money, NotRepresentable
 from dashboard.transfers.vocabulary import ScreeningResult
+from dashboard.web.fields import Day, at_most, filled, plain, stripped
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 LONGEST_REASON = 500
 LONGEST_TEXT = 4000
 #: as the table has it
 LARGEST_FILE = 5 * 1024 * 1024
 
 
-def _stripped(text: str | None) -> str | None:
-    return (text or "").strip() or None
-
-
-def _plain(_form: Any, field: Field) -> None:
-    """No control characters: they cannot be stored, and nobody types them."""
-    if isinstance(field.data, str) and _CONTROL.search(field.data):
-        raise StopValidation("Remove the control characters.")
-
-
-def _filled(sentence: str) -> Any:
-    def check(_form: Any, field: Field) -> None:
-        if not field.data:
-            raise StopValidation(sentence)
-
-    return check
-
-
-def _at_most(count: int) -> Length:
-    return Length(max=count, message=f"Use at most {count} characters.")
-
-
 def _line(label: str, *, required: str | None = None, longest: int = LONGEST_REASON, **options: Any) -> StringField:
-    first = _filled(required) if required else Optional()
-    return StringField(label, validators=[first, _plain, _at_most(longest)], filters=[_stripped], **options)
-
-
-class Day(DateField):
-    """A plain date; an impossible one is an error beside the field and stays as typed."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        if not valuelist or not valuelist[0].strip():
-            self.data = None
-            return
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError("Write the date as 2026-03-13.") from None
+    first = filled(required) if required else Optional()
+    return StringField(label, validators=[first, plain, at_most(longest)], filters=[stripped], **options)
 
 
 class SeenForm(FlaskForm):
@@ -82,7 +47,7 @@ class LateForm(SeenForm):
 
 
 class AssignForm(LateForm):
-    account = HiddenField(validators=[_filled("Choose an account.")])
+    account = HiddenField(validators=[filled("Choose an account.")])
     comment = _line("Comment", description="For colleagues; the client never reads it.")
 
     def validate_account(self, field: Field) -> None:
@@ -131,13 +96,13 @@ class ScreeningForm(SeenForm):
             (ScreeningResult.FALSE_POSITIVE.value, "False positive"),
             (ScreeningResult.HIT.value, "A hit: nothing goes back"),
         ],
-        validators=[_filled("Choose the result.")],
+        validators=[filled("Choose the result.")],
     )
     note = _line("Note", description="Needed for a false positive: what tells this person from the listed one.")
 
 
 class KeepForm(SeenForm):
-    until = Day("Look at it again on", validators=[_filled("Choose a day.")])
+    until = Day("Look at it again on", validators=[filled("Choose a day.")])
     reason = _line("Why it is kept", required="Say why.")
     beyond_reason = _line(
         "Why later than the money must be settled", description="Only for a day after the time to resolve."
@@ -146,21 +111,21 @@ class KeepForm(SeenForm):
 
 class AskForm(SeenForm):
     text = TextAreaField(
-        "Letter", validators=[_filled("Write what is asked."), _plain, _at_most(LONGEST_TEXT)], filters=[_stripped],
+        "Letter", validators=[filled("Write what is asked."), plain, at_most(LONGEST_TEXT)], filters=[stripped],
         render_kw={"rows": 9},
     )  # fmt: skip
 
 
 class NoteForm(SeenForm):
     text = TextAreaField(
-        "Note", validators=[_filled("Write something."), _plain, _at_most(LONGEST_TEXT)], filters=[_stripped],
+        "Note", validators=[filled("Write something."), plain, at_most(LONGEST_TEXT)], filters=[stripped],
         render_kw={"rows": 3},
     )  # fmt: skip
 
 
 class ReplyForm(SeenForm):
     text = TextAreaField(
-        "What the payer answered", validators=[Optional(), _plain, _at_most(LONGEST_TEXT)], filters=[_stripped],
+        "What the payer answered", validators=[Optional(), plain, at_most(LONGEST_TEXT)], filters=[stripped],
         render_kw={"rows": 4},
     )  # fmt: skip
     file = FileField("File", description="PDF, image or text, at most 5 MB.")

@@ -12,8 +12,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask_wtf import FlaskForm
-from wtforms import Field, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import Length, StopValidation
+from wtforms import RadioField, SelectField, StringField, TextAreaField
 
 from dashboard.clock import calendar
 from dashboard.errors import Invalid
@@ -22,6 +21,7 @@ from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS
 from dashboard.transfers.queries.requests import RequestFilter, findable
 from dashboard.transfers.services.incoming.correcting import LONGEST_COMMENT, Corrections
 from dashboard.transfers.vocabulary import RequestState
+from dashboard.web.fields import CONTROL, at_most, plain, stripped
 
 STATE_LABELS = {
     RequestState.FAILED: "Failed",
@@ -41,7 +41,6 @@ LABELS = {
     "received_from": "Received from", "received_to": "Received to", "reference": "Provider reference",
 }  # fmt: skip
 LONGEST_TEXT = 200
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NUMBER = re.compile(r"\d{1,17}(\.\d{1,10})?")
 
 
@@ -95,7 +94,7 @@ class RequestQuery:
         for name in ("text", "reference"):
             if len(values.get(name, "")) > LONGEST_TEXT:
                 wrong(name, f"Use at most {LONGEST_TEXT} characters.")
-            elif _CONTROL.search(values.get(name, "")):
+            elif CONTROL.search(values.get(name, "")):
                 wrong(name, "Remove the control characters.")
         if values.get("text") and not findable(values["text"]):
             wrong("text", "Write at least 3 letters or digits in a row.")
@@ -134,19 +133,6 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), calendar().zone)
 
 
-def _stripped(text: str | None) -> str | None:
-    return (text or "").strip() or None
-
-
-def _plain(_form: Any, one: Field) -> None:
-    if isinstance(one.data, str) and _CONTROL.search(one.data):
-        raise StopValidation("Remove the control characters.")
-
-
-def _at_most(count: int) -> Length:
-    return Length(max=count, message=f"Use at most {count} characters.")
-
-
 #: what a person says of a request that may be told already
 UNDECIDED, SEPARATE = "", "separate"
 
@@ -155,7 +141,7 @@ class ClearForm(FlaskForm):
     """What the provider answered when it was asked why it told two things."""
 
     reason = TextAreaField(
-        "What did the provider answer?", filters=[_stripped], validators=[_plain, _at_most(LONGEST_COMMENT)],
+        "What did the provider answer?", filters=[stripped], validators=[plain, at_most(LONGEST_COMMENT)],
         render_kw={"rows": 2},
     )  # fmt: skip
 
@@ -165,7 +151,7 @@ class MendForm(FlaskForm):
 
     decision = RadioField("Which one is it?", choices=[(UNDECIDED, "")], default=UNDECIDED, validate_choice=False)
     amount = StringField(
-        "Amount", filters=[_stripped], validators=[_plain, _at_most(40)], render_kw={"inputmode": "decimal"}
+        "Amount", filters=[stripped], validators=[plain, at_most(40)], render_kw={"inputmode": "decimal"}
     )
     currency = SelectField(
         "Currency", choices=[("", "Choose"), *((code, code.upper()) for code in DECIMALS)], default="",
@@ -173,15 +159,15 @@ class MendForm(FlaskForm):
         validate_choice=False,
     )  # fmt: skip
     creditor_account_number = StringField(
-        "Creditor account", filters=[_stripped], validators=[_plain, _at_most(64)],
+        "Creditor account", filters=[stripped], validators=[plain, at_most(64)],
         description="The client's account number, as the payer meant it.",
     )  # fmt: skip
     remittance_information = TextAreaField(
-        "Remittance text", filters=[_stripped], validators=[_plain, _at_most(4_000)],
+        "Remittance text", filters=[stripped], validators=[plain, at_most(4_000)],
         description="With the reference that the client gave the payer.", render_kw={"rows": 2},
     )  # fmt: skip
     comment = TextAreaField(
-        "Why, and where you know it from", filters=[_stripped], validators=[_plain, _at_most(LONGEST_COMMENT)],
+        "Why, and where you know it from", filters=[stripped], validators=[plain, at_most(LONGEST_COMMENT)],
         description="Needed where anything is corrected. It stays with the request.", render_kw={"rows": 2},
     )  # fmt: skip
 

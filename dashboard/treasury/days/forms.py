@@ -6,7 +6,7 @@ from flask_wtf import FlaskForm
 from wtforms import TextAreaField
 
 from dashboard.treasury.days.services.reopening import LONGEST_REASON
-from dashboard.treasury.register.forms.entries import at_most, filled, plain, stripped
+from dashboard.web.fields import at_most, filled, plain, stripped
 
 
 class ReopenForm(FlaskForm):

@@ -11,7 +11,7 @@ from wtforms.validators import AnyOf, Optional
 from dashboard.approvals.services import LONGEST_REASON
 from dashboard.treasury.movements.services import telling
 from dashboard.treasury.movements.vocabulary import KIND_EXPLAINED, KIND_LABELS, WAY_LABELS
-from dashboard.treasury.register.forms.entries import at_most, filled, plain, stripped
+from dashboard.web.fields import at_most, filled, plain, stripped
 
 LONGEST_REFERENCE = 35
 

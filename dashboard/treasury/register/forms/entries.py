@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, time
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, Field, SelectField, StringField, TextAreaField
-from wtforms.validators import Length, Optional, StopValidation
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.validators import Optional, StopValidation
 
 from dashboard.approvals.services import LONGEST_REASON
 from dashboard.money import DECIMALS
 from dashboard.treasury.register.services.changing import LONGEST_NAME
 from dashboard.treasury.register.services.entries import FORMAT_LABELS, Entry
 from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-def stripped(text: str | None) -> str | None:
-    """Trimmed; empty is none."""
-    return (text or "").strip() or None
-
-
-def plain(_form: Any, field: Field) -> None:
-    """No control characters: they cannot be stored, and nobody types them."""
-    if isinstance(field.data, str) and _CONTROL.search(field.data):
-        raise StopValidation("Remove the control characters.")
-
-
-def filled(sentence: str) -> Any:
-    """A validator: something stands there."""
-
-    def check(_form: Any, field: Field) -> None:
-        if not field.data:
-            raise StopValidation(sentence)
-
-    return check
-
-
-def at_most(count: int) -> Length:
-    """A validator: so many characters."""
-    return Length(max=count, message=f"Use at most {count:,} characters.")
-
-
-class Day(DateField):
-    """A plain date; an impossible one is an error beside the field and stays as typed."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        if not valuelist or not valuelist[0].strip():
-            self.data = None
-            return
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError("Write the date as 2026-03-13.") from None
+from dashboard.web.fields import Day, at_most, filled, plain, stripped
 
 
 class Clock(StringField):
