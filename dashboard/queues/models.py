@@ -39,6 +39,14 @@ class QueueItem(Base):
             postgresql_where=sa.text("closed_at IS NULL"),
         ),
         sa.Index("ix_queue_item_due", "queue", "due_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
+        # whose the items of a queue are, from the index alone
+        sa.Index(
+            "ix_queue_item_held",
+            "queue",
+            "assignee_id",
+            postgresql_include=["cause"],
+            postgresql_where=sa.text("closed_at IS NULL"),
+        ),
         sa.Index("ix_queue_item_mine", "assignee_id", "due_at", "id", postgresql_where=sa.text("closed_at IS NULL")),
         sa.Index("ix_queue_item_client", "client_id", postgresql_where=sa.text("closed_at IS NULL")),
     )

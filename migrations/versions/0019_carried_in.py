@@ -56,7 +56,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_carried_in")),
         sa.UniqueConstraint("approval_id", name=op.f("uq_carried_in_approval_id")),
         sa.UniqueConstraint(
-            "bank_account_id", "begins_on", "opening_minor", "ledger_minor", name=op.f("uq_carried_in_bank_account_id")
+            "bank_account_id", "begins_on", "opening_minor", "ledger_minor", name=op.f("uq_carried_in_figures")
         ),
     )
     op.execute(GUARD)

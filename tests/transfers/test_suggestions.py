@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -184,25 +183,17 @@ def test_of_two_hundred_labelled_receipts_nearly_all_are_found_and_no_rule_errs(
 
 def test_every_look_goes_by_an_index(desk: Desk) -> None:
     """Asked over an empty book the planner would walk tables; told not to, it must find an index for each."""
-    from dashboard.transfers.suggestions import gathering, told
+    from dashboard.transfers.suggestions import gathering
 
-    receipt = desk.receipt(remittance="Jonas Tamulis 4711 RE12345678")
-    asked: list[Any] = []
-    real = session().execute
     session().execute(sa.text("SET LOCAL enable_seqscan = off"))
-
-    def listening(statement: Any, *given: Any, **said: Any) -> Any:
-        asked.append(statement)
-        return real(statement, *given, **said)
-
-    watch: Callable[..., Any] = listening
-    message = told.read_receipt(receipt.transfer_id)
-    for look in (gathering._named(gathering._grams(["jonas", "tamulis"])), gathering._by_key(("jonas", "tamulis"))):
-        plan = watch(sa.text("EXPLAIN " + str(look.compile(
-            dialect=session().get_bind().dialect, compile_kwargs={"literal_binds": True}
-        )).replace("%%", "%"))).scalars().all()  # fmt: skip
-        assert not [line for line in plan if "Seq Scan" in line], plan
-    assert message.references
+    grams = gathering._BETWEEN.join(gathering._grams(["jonas", "tamulis"]))
+    for look, asked in (
+        (gathering._NAMED, {"sets": [grams], "between": gathering._BETWEEN, "most": 5}),
+        (gathering._BY_KEY, {"begins": ["jonas tamulis"], "most": 5}),
+        (gathering._BY_END, {"lows": ["1174"], "highs": ["1175"], "most": 5}),
+    ):
+        plan = session().execute(sa.text(f"EXPLAIN {look.text}"), asked).scalars().all()
+        assert [line for line in plan if "Index" in line] and not [line for line in plan if "Seq Scan" in line], plan
 
 
 def test_a_name_that_very_many_have_is_looked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +206,13 @@ def test_a_name_that_very_many_have_is_looked_for_once(desk: Desk, monkeypatch: 
     monkeypatch.setattr(gathering, "MOST_NAMED", 2)
     gathered: list[Any] = []
     named = gathering._named
-    monkeypatch.setattr(gathering, "_named", lambda grams: gathered.append(grams) or named(grams))
+
+    def listening(sets: Any) -> Any:
+        wanted = [*sets]
+        gathered.extend(wanted)
+        return named(wanted)
+
+    monkeypatch.setattr(gathering, "_named", listening)
     common = suggestions.candidates(desk.receipt(remittance="Tamulis Jonas", name=None).transfer_id)
     assert [one.client_name for one in common.candidates] == ["Jonas Tamulis"] * 2
     assert not [grams for grams in gathered if {"jon", "tam"} <= set(grams)]

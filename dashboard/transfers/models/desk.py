@@ -66,6 +66,9 @@ class Receipt(Base):
                  postgresql_where=sa.text("state IN ('open', 'asked', 'kept', 'waiting')")),
         sa.Index("ix_receipt_resolve", "resolve_by",
                  postgresql_where=sa.text("state IN ('open', 'asked', 'kept', 'waiting')")),
+        # sums by currency, from the index alone
+        sa.Index("ix_receipt_open", "currency", postgresql_include=["amount_minor", "allocate_by"],
+                 postgresql_where=sa.text("state IN ('open', 'asked', 'kept', 'waiting')")),
         sa.Index("ix_receipt_settled", "settled_at", postgresql_where=sa.text("settled_at IS NOT NULL")),
     )  # fmt: skip
 

@@ -91,6 +91,9 @@ class IncomingRequest(Base):
                  postgresql_where=sa.text("state = 'waiting'")),
         sa.Index("ix_incoming_request_search", sa.text("trigrams(search_text)"), postgresql_using="gin"),
         sa.Index("ix_incoming_request_source", "source", sa.text("id DESC")),
+        sa.Index("ix_incoming_request_reversal", sa.text("id DESC"), postgresql_where=sa.text("reversal")),
+        sa.Index("ix_incoming_request_lacking", sa.text("id DESC"),
+                 postgresql_where=sa.text("cardinality(missing_data) > 0")),
         sa.Index("ix_incoming_request_credit", "bank_account_id", "currency", "amount_minor", "booked_at"),
     )  # fmt: skip
 

@@ -115,6 +115,8 @@ class Transfer(Base):
         sa.Index("ix_transfer_kind_status", "kind", "status", sa.text("id DESC")),
         sa.Index("ix_transfer_status", "status", sa.text("id DESC")),
         sa.Index("ix_transfer_type", "type", sa.text("id DESC")),
+        sa.Index("ix_transfer_type_kind", "type", "kind", sa.text("id DESC")),
+        sa.Index("ix_transfer_currency", "currency", sa.text("id DESC")),
         sa.Index("ix_transfer_currency_amount", "currency", "amount_minor", sa.text("id DESC")),
         sa.Index("ix_transfer_provider", "provider", sa.text("id DESC")),
         sa.Index("ix_transfer_provider_reference", "provider_reference",

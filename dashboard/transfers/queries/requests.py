@@ -63,6 +63,10 @@ def key_of(row: IncomingRequest) -> list[Any]:
     return [str(row.id)]
 
 
+#: as the index spells it
+_LACKING = sa.func.cardinality(IncomingRequest.missing) > sa.literal_column("0")
+
+
 def _conditions(chosen: RequestFilter) -> list[sa.ColumnElement[bool]]:
     table = IncomingRequest
     found: list[sa.ColumnElement[bool]] = []
@@ -70,13 +74,15 @@ def _conditions(chosen: RequestFilter) -> list[sa.ColumnElement[bool]]:
         (table.provider, chosen.provider),
         (table.state, chosen.state.value if chosen.state else None),
         (table.source, chosen.source),
-        (table.reversal, chosen.reversal),
         (table.provider_reference, chosen.provider_reference),
     ):
         if value is not None:
             found.append(column == value)
+    # spelled as the indexes are
+    if chosen.reversal is not None:
+        found.append(table.reversal.is_(chosen.reversal))
     if chosen.lacking:
-        found.append(sa.func.cardinality(table.missing) > 0)
+        found.append(_LACKING)
     if chosen.received_from is not None:
         found.append(table.created_at >= chosen.received_from)
     if chosen.received_before is not None:
@@ -87,6 +93,11 @@ def _conditions(chosen: RequestFilter) -> list[sa.ColumnElement[bool]]:
 def _along(chosen: RequestFilter) -> list[sa.ColumnElement[bool]]:
     """The condition whose index, in the order of the list, is walked: the most telling one."""
     table = IncomingRequest
+    # both have an index that holds nothing else
+    if chosen.lacking:
+        return [_LACKING]
+    if chosen.reversal:
+        return [table.reversal.is_(True)]
     if chosen.state is not None and chosen.state not in (RequestState.PROCESSED, RequestState.LINKED):
         return [table.state == chosen.state.value]
     if chosen.provider is not None:

@@ -180,9 +180,12 @@ def _along(chosen: TransferFilter) -> list[sa.ColumnElement[bool]]:
     if chosen.provider is not None:
         return [Transfer.provider == chosen.provider]
     if chosen.type is not None:
-        return [Transfer.type == chosen.type.value]
+        one = Transfer.type == chosen.type.value
+        return [one, Transfer.kind == chosen.kind.value] if chosen.kind else [one]
     if chosen.kind is not None:
         return [Transfer.kind == chosen.kind.value]
+    if chosen.currency is not None:
+        return [Transfer.currency == chosen.currency]
     return []
 
 

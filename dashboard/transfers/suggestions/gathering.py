@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
 from dashboard.clients.folding import trigrams_of
@@ -89,6 +87,14 @@ def _end_range(end: str) -> tuple[str, str]:
     return turned, turned[:-1] + chr(ord(turned[-1]) + 1)
 
 
+#: accounts of clients whose reversed number lies in one of these ranges: one statement, however many are looked for
+_BY_END = sa.text(
+    "SELECT s.place, h.id FROM unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) WITH ORDINALITY"
+    " AS s (low, high, place), LATERAL (SELECT a.id FROM account a WHERE reverse(a.number) ~>=~ s.low"
+    f" AND reverse(a.number) ~<~ s.high AND a.type = '{AccountType.CLIENT.value}' LIMIT :most) h ORDER BY s.place"
+)
+
+
 def _by_number(told: Told) -> Iterable[UUID]:
     """Accounts whose number, or its end, was told."""
     ends = set(told.numbers)
@@ -96,20 +102,12 @@ def _by_number(told: Told) -> Iterable[UUID]:
     ends |= {number[-8:] for number in told.numbers if len(number) >= 12}
     if not ends:
         return
-    turned = sa.func.reverse(Account.number)
-    looks = []
-    for end in sorted(ends, key=len, reverse=True):
-        low, high = _end_range(end)
-        looks.append(
-            sa.select(sa.literal(end).label("told"), Account.id)
-            .where(turned.op("~>=~")(low), turned.op("~<~")(high), Account.type == AccountType.CLIENT.value)
-            .limit(MOST_ALIKE + 1)
-            .subquery()
-            .select()
-        )
+    longest = sorted(ends, key=len, reverse=True)
+    lows, highs = zip(*(_end_range(end) for end in longest), strict=True)
     by_end: dict[str, list[UUID]] = {}
-    for end, account_id in session().execute(sa.union_all(*looks)):
-        by_end.setdefault(end, []).append(account_id)
+    looked = {"lows": list(lows), "highs": list(highs), "most": MOST_ALIKE + 1}
+    for place, account_id in session().execute(_BY_END, looked):
+        by_end.setdefault(longest[place - 1], []).append(account_id)
     for ids in by_end.values():
         if len(ids) <= MOST_ALIKE:
             yield from ids
@@ -198,38 +196,31 @@ def _grams(parts: Iterable[str]) -> list[str]:
     return sorted({gram for part in parts if len(part) >= 3 for gram in trigrams_of(part)})
 
 
-def _named(grams: Sequence[str]) -> sa.Select[Any]:
-    """Clients whose text has these trigrams: gathered by the index first (OFFSET 0 keeps the limit from making the
-    planner walk the table), then cut."""
-    trigrams = sa.func.trigrams(Client.search_text, type_=postgresql.ARRAY(sa.Text))
-    hits = (
-        sa.select(Client.id)
-        .where(trigrams.contains(sa.cast(list(grams), postgresql.ARRAY(sa.Text))))
-        .offset(0)
-        .subquery()
-    )
-    return sa.select(hits.c.id).limit(MOST_NAMED).subquery().select()
+#: clients whose text has all trigrams of one of these sets: gathered by the index first (OFFSET 0 keeps the limit from
+#: making the planner walk the table), then cut
+_NAMED = sa.text(
+    "SELECT h.id FROM unnest(CAST(:sets AS text[])) WITH ORDINALITY AS s (grams, place), LATERAL ("
+    "SELECT m.id FROM (SELECT c.id FROM client c WHERE trigrams(c.search_text) @> string_to_array(s.grams, :between)"
+    " OFFSET 0) m LIMIT :most) h ORDER BY s.place"
+)
+#: clients whose folded name begins with one of these: one walk down a tree for each
+_BY_KEY = sa.text(
+    "SELECT s.place, h.id FROM unnest(CAST(:begins AS text[])) WITH ORDINALITY AS s (begins, place), LATERAL ("
+    'SELECT c.id, c.name_key FROM client c WHERE c.name_key >= s.begins COLLATE "C"'
+    ' AND c.name_key < (s.begins || chr(127)) COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most) h'
+    ' ORDER BY s.place, h.name_key COLLATE "C", h.id'
+)
+#: no trigram holds it
+_BETWEEN = "\x1f"
 
 
-def _by_key(phrase: Sequence[str]) -> sa.Select[Any]:
-    """Clients whose folded name begins with these words: one walk down a tree."""
-    begins = " ".join(phrase)
-    return (
-        sa.select(Client.id)
-        .where(Client.name_key >= begins, Client.name_key < begins + "\x7f")
-        .order_by(Client.name_key, Client.id)
-        .limit(MOST_NAMED)
-        .subquery()
-        .select()
-    )
-
-
-def _looks(phrase: tuple[str, ...]) -> list[sa.Select[Any]]:
-    return [_by_key(phrase), _by_key((phrase[1], phrase[0]))] if len(phrase) == 2 else [_by_key(phrase)]
-
-
-def _ids(looks: Sequence[sa.Select[Any]]) -> list[UUID]:
-    return list(dict.fromkeys(session().scalars(sa.union_all(*looks)))) if looks else []
+def _named(sets: Iterable[Sequence[str]]) -> list[UUID]:
+    """Clients whose text has all trigrams of one of these sets."""
+    wanted = [_BETWEEN.join(grams) for grams in sets]
+    if not wanted:
+        return []
+    asked = {"sets": wanted, "between": _BETWEEN, "most": MOST_NAMED}
+    return list(dict.fromkeys(session().scalars(_NAMED, asked)))
 
 
 def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tuple[str, ...]]]:
@@ -237,14 +228,14 @@ def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tup
     only find more of them."""
     if not phrases:
         return [], set()
-    looks = [
-        sa.select(sa.literal(place).label("place"), found.selected_columns[0].label("id"))
+    begins = [
+        (place, " ".join(words))
         for place, phrase in enumerate(phrases)
-        for found in _looks(phrase)
+        for words in ([phrase, (phrase[1], phrase[0])] if len(phrase) == 2 else [phrase])
     ]
     by_phrase: dict[int, dict[UUID, None]] = {}
-    for place, client_id in session().execute(sa.union_all(*looks)):
-        by_phrase.setdefault(place, {})[client_id] = None
+    for look, client_id in session().execute(_BY_KEY, {"begins": [text for _, text in begins], "most": MOST_NAMED}):
+        by_phrase.setdefault(begins[look - 1][0], {})[client_id] = None
     ids = [client_id for place in sorted(by_phrase) for client_id in by_phrase[place]]
     return ids, {phrases[place] for place, found in by_phrase.items() if len(found) >= MOST_NAMED}
 
@@ -257,7 +248,7 @@ def _by_name(told: Told) -> list[UUID]:
     # the same words the other way round are the same name
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
-    found += _ids([_named(grams) for phrase in pairs if len(grams := _grams(phrase)) > 2])
+    found += _named(grams for phrase in pairs if len(grams := _grams(phrase)) > 2)
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
     fuzzy: list[Sequence[str]] = [(word[: len(word) - 2],) for word in single]
     for phrase in pairs[:4]:
@@ -265,7 +256,7 @@ def _by_name(told: Told) -> list[UUID]:
         fuzzy += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
     # the same parts are looked for once
     sought = dict.fromkeys(tuple(grams) for parts in fuzzy if len(grams := _grams(parts)) > 2)
-    found += _ids([_named(grams) for grams in sought])
+    found += _named(sought)
     return list(dict.fromkeys(found))
 
 
