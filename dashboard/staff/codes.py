@@ -52,6 +52,8 @@ def is_recovery_code(typed: str) -> bool:
 
 def matching_step(secret: str, typed: str, moment: datetime, *, after: int | None) -> int | None:
     """The step whose code this is; None when it is none of those that are taken, or of no later one than `after`."""
+    if not is_code(typed):
+        return None
     maker = pyotp.TOTP(secret, digits=DIGITS, interval=STEP_SECONDS)
     present = step_of(moment)
     found = None
