@@ -269,7 +269,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     for endpoint, reason in LIBRARY_VIEWS.items():
         guard.declare(endpoint, guard.Access(None, None, reason))
     idempotency.install(app)
-    frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
+    frame.install(app, chosen, person=sessions.frame_person, nav=required.unless_setting_up(navigation.entries))
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places
     return app

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, current_app, flash, g, request, url_for
 
+from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
 from dashboard.settings import Settings, SettingsError
-from dashboard.staff import second_factor
+from dashboard.staff import second_factor, sessions
+from dashboard.web.frame import NavEntry
 from dashboard.web.htmx import go
 
 #: what such a person can reach: setting it up, showing that it is them, and going away
@@ -23,6 +26,21 @@ def is_required(role: str) -> bool:
     return role in settings.second_factor_roles
 
 
+def is_setting_up(actor: Actor | None) -> bool:
+    """Whether this person must set up a second factor before anything else."""
+    return (
+        actor is not None
+        and actor.staff_id is not None
+        and is_required(actor.role)
+        and not second_factor.is_on(actor.staff_id)
+    )
+
+
+def unless_setting_up(nav: Callable[[], list[NavEntry]]) -> Callable[[], list[NavEntry]]:
+    """The navigation, which tells figures of the house: nothing of it for who must set up a second factor first."""
+    return lambda: [] if is_setting_up(sessions.staff_actor()) else nav()
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Lead people of these roles to setting one up. Comes after the guard. Raises SettingsError for an unknown role."""
     unknown = sorted(settings.second_factor_roles - {role.value for role in Role})
@@ -33,10 +51,8 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def set_up_first() -> Any:
-        actor = g.get("actor")
-        if actor is None or actor.kind != "staff" or request.endpoint in OPEN or not is_required(actor.role):
-            return None
-        if second_factor.is_on(actor.id):
+        actor: Actor | None = g.get("actor")
+        if request.endpoint in OPEN or not is_setting_up(actor):
             return None
         if request.method not in {"GET", "HEAD"}:
             flash("Nothing was changed.", "info")

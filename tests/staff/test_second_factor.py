@@ -453,6 +453,11 @@ def test_a_role_that_needs_a_second_factor_sets_one_up_before_anything_else(
     assert part.headers["HX-Redirect"] == "/staff/me/second-factor"
     page = desk.get("/staff/me/second-factor").text
     assert "nothing else opens before" in page and 'href="/clients"' not in page
+    # nor do other pages tell anything in their frame
+    for other in ("/no-such-page", "/sign-in/again"):
+        assert (
+            'class="rail-list"' in (text := desk.get(other).text) and "/clients" not in text and "/queues" not in text
+        )
     desk.post("/staff/me/second-factor")
     waiting = second_factor.begun(member.id)
     assert waiting is not None
