@@ -17,6 +17,8 @@ from dashboard.access import guard, idempotency
 from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
+from dashboard.approvals.staff_reset_pages import staff_resets
+from dashboard.approvals.staff_resets import KINDS as STAFF_RESET_KINDS
 from dashboard.background import kinds as background_kinds
 from dashboard.clients import periods as review_periods
 from dashboard.clients import retention, story
@@ -54,9 +56,11 @@ from dashboard.onboarding.sumsub.pages import events
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.settings import ROOT, Settings
-from dashboard.staff import sessions
+from dashboard.staff import required, sealing, sessions
 from dashboard.staff.commands import staff_commands, token_commands
+from dashboard.staff.factor_pages import factor_pages
 from dashboard.staff.pages import staff
+from dashboard.staff.reset_pages import new_password
 from dashboard.transfers import periods
 from dashboard.transfers.api import transfer_operations
 from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
@@ -110,7 +114,8 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, staff, health,
+    checks, jobs, queues, approvals, staff, factor_pages, staff_resets, new_password,
+    health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -210,6 +215,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
+    register(*STAFF_RESET_KINDS)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS)
     background_kinds.register(*POSITION_WORK)
@@ -245,7 +251,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     assets.install(app)
     Bootstrap5(app)
     sessions.install(app, chosen)
+    sealing.install(chosen)
     guard.install(app, sessions.staff_actor)
+    required.install(app, chosen)
     api.install(app, largest_file=chosen.largest_document)
     limits.install(app)
     csrf = CSRFProtect(app)
@@ -261,7 +269,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     for endpoint, reason in LIBRARY_VIEWS.items():
         guard.declare(endpoint, guard.Access(None, None, reason))
     idempotency.install(app)
-    frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
+    frame.install(app, chosen, person=sessions.frame_person, nav=required.unless_setting_up(navigation.entries))
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places
     return app

@@ -16,6 +16,8 @@
 | INSTITUTION_COUNTRY | LT | whose public holidays count |
 | INSTITUTION_ZONE | Europe/Vilnius | zone of shown times and of business hours |
 | IBAN_COUNTRY, IBAN_BANK_CODE | LT, 99999 | country and bank code of the account numbers that the house gives out |
+| SECOND_FACTOR_KEY | derived in development | encrypts secrets of second factors; several by commas while rotating |
+| SECOND_FACTOR_ROLES | (none) | roles, by commas, that sign in with a second factor: admin,senior-officer |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
 | APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
 | RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
@@ -166,11 +168,18 @@ class Settings:
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
     sumsub_workflow_levels: frozenset[str] = frozenset()
     sumsub_approving_levels: frozenset[str] = frozenset()
+    #: the first seals, all of them open
+    second_factor_keys: tuple[str, ...] = field(default=(), repr=False)
+    second_factor_roles: frozenset[str] = frozenset()
 
     @property
     def largest_document(self) -> int:
         """In bytes."""
         return self.document_megabytes * 1024 * 1024
+
+    def factor_keys(self) -> tuple[str, ...]:
+        """Keys of the secrets of second factors; without any, in development, one that follows from the secret key."""
+        return self.second_factor_keys or (f"second factor {self.signing_key()}",)
 
     @property
     def production(self) -> bool:
@@ -342,6 +351,17 @@ def _webhook_secrets(env: Mapping[str, str], *, production: bool) -> tuple[str, 
     return secrets_ or (() if production else (DEMO_WEBHOOK_SECRET,))
 
 
+def _factor_keys(env: Mapping[str, str], *, production: bool) -> tuple[str, ...]:
+    keys = _listed(env, "SECOND_FACTOR_KEY")
+    if production and not keys:
+        raise SettingsError("SECOND_FACTOR_KEY with at least 32 characters is required when ENVIRONMENT=production")
+    if any(len(key) < 32 for key in keys):
+        raise SettingsError("SECOND_FACTOR_KEY needs at least 32 characters, each of them while rotating")
+    if env.get("SECRET_KEY", "").strip() in keys:
+        raise SettingsError("SECOND_FACTOR_KEY must be another one than SECRET_KEY")
+    return keys
+
+
 def _digest_algorithm(env: Mapping[str, str]) -> str:
     raw = env.get("SUMSUB_DIGEST_ALGORITHM", "").strip() or DIGEST_ALGORITHMS[0]
     if raw not in DIGEST_ALGORITHMS:
@@ -419,6 +439,8 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_digest_algorithm=_digest_algorithm(env),
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),
         sumsub_approving_levels=frozenset(_listed(env, "SUMSUB_APPROVING_LEVELS")),
+        second_factor_keys=_factor_keys(env, production=production),
+        second_factor_roles=frozenset(_listed(env, "SECOND_FACTOR_ROLES")),
         document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
         document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
         # AMLR Art. 26(2): no later than five years, one where the risk is higher

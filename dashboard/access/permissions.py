@@ -45,6 +45,8 @@ class Permission(StrEnum):
     JOBS_OPERATE = "jobs:operate"
     APPROVALS_READ = "approvals:read"
     STAFF_READ = "staff:read"
+    STAFF_WRITE = "staff:write"
+    STAFF_DECIDE = "staff:decide"
     OWN_WORK = "own:work"
 
 
@@ -144,6 +146,15 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.JOBS_OPERATE: Explained("Control", "Operate jobs", "Run one now, pause one, cancel running work."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
+    Permission.STAFF_WRITE: Explained(
+        "Control",
+        "Manage staff and tokens",
+        "Ask to reset a second factor or a password.",
+        second_person=True,
+    ),
+    Permission.STAFF_DECIDE: Explained(
+        "Control", "Decide about staff and tokens", "Be the second person for what an administrator asked."
+    ),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
 }
 
@@ -187,7 +198,8 @@ ROLES: dict[Role, RoleRow] = {
         "Compliance officer", "Officers", "Reviews, blocks and asks to unblock.", False, frozenset(_OFFICER)
     ),
     Role.SENIOR_OFFICER: RoleRow(
-        "Senior officer", "Senior officers", "The same, and may be the second person.", True, frozenset(_OFFICER)
+        "Senior officer", "Senior officers", "The same, and may be the second person.", True,
+        frozenset(_OFFICER | {P.STAFF_DECIDE}),
     ),
     Role.TREASURER: RoleRow(
         "Treasurer", "Treasurers", "Statements, breaks and the business day.", False, frozenset(_TREASURER)
@@ -197,7 +209,7 @@ ROLES: dict[Role, RoleRow] = {
     ),
     Role.ADMIN: RoleRow(
         "Administrator", "Administrators", "Staff, tokens and jobs.", True,
-        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE}),
+        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.STAFF_WRITE, P.STAFF_DECIDE}),
     ),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,

@@ -25,3 +25,17 @@ class RejectForm(ConfirmForm):
         description="The person who asked reads it.",
         render_kw={"rows": 3},
     )
+
+
+class AskResetForm(ConfirmForm):
+    """Asking to reset what a colleague signs in with."""
+
+    reason = TextAreaField(
+        "Why",
+        validators=[
+            InputRequired("Say why."),
+            Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters."),
+        ],
+        description="How you know that it is them who asks. The person who decides reads it.",
+        render_kw={"rows": 3},
+    )

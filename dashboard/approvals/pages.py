@@ -22,6 +22,7 @@ from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Forbidden
 from dashboard.settings import Settings
 from dashboard.staff.sessions import safe_next
+from dashboard.staff.step_up import needs_step_up
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -195,6 +196,7 @@ def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
 
 @approvals.route("/<uuid:request_id>/approve", methods=["GET", "POST"])
 @requires(Permission.APPROVALS_READ)
+@needs_step_up
 def approve(request_id: UUID) -> AnyResponse | Any:
     """Read back what will happen, then do it."""
     return _close("approve", request_id, ConfirmForm())

@@ -161,6 +161,9 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     },
     "provider_route": {"provider": HOUSE, "currency": CODE, "type": CODE},
     "queue_item": {"queue": CODE, "cause": CODE, "object_type": CODE},
+    "recovery_code": {"code_hash": DIGEST},
+    "half_sign_in": {"secret_hash": DIGEST},
+    "password_reset": {"secret_hash": DIGEST},
     "rate_limit": {"key": DIGEST},
     "receipt": {"state": CODE, "cause": CODE, "keep_until": HOUSE, "currency": CODE},
     "receipt_event": {"kind": CODE, "by_name": STAFF, "by_kind": CODE},
@@ -178,6 +181,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "staff_member": {
         "theme": CODE, "password_hash": DIGEST, "role": CODE, "name": STAFF, "email_key": STAFF, "email": STAFF,
     },
+    "second_factor": {"sealed_secret": DIGEST, "ended_how": CODE},
     "staff_session": {"address": STAFF, "secret_hash": DIGEST, "browser": STAFF},
     "statement": {
         "currency": CODE, "kind": CODE, "bank_id": REFERENCE, "key": REFERENCE, "first_day": MONEY, "last_day": MONEY,

@@ -17,7 +17,7 @@ from dashboard.audit import services as audit
 from dashboard.database import constraint_of, session, transaction
 from dashboard.errors import DomainError, Invalid
 from dashboard.settings import Settings
-from dashboard.staff import services
+from dashboard.staff import second_factor, services
 from dashboard.staff.models import StaffMember
 
 staff_commands = AppGroup("staff", help="Staff members.")
@@ -63,6 +63,19 @@ def set_password(email: str, password: str) -> None:
     except DomainError as error:
         raise click.ClickException(_sentence(error)) from None
     click.echo(f"{member.email} has a new password and is signed out everywhere.")
+
+
+@staff_commands.command("reset-factor")
+@click.option("--email", required=True)
+def reset_factor(email: str) -> None:
+    """Take a lost second factor away; all sessions of the person end. For when no two administrators can."""
+    try:
+        with transaction():
+            by = system("command line")
+            member = second_factor.reset(services.member_named(email).id, approval_id=None, reason=None, by=by)
+    except DomainError as error:
+        raise click.ClickException(_sentence(error)) from None
+    click.echo(f"{member.email} has no second factor any more and is signed out everywhere.")
 
 
 @staff_commands.command("disable")

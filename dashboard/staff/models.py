@@ -1,4 +1,4 @@
-"""Staff members, their sessions, and failed sign-ins."""
+"""Staff members, their sessions, second factors, and failed sign-ins."""
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ class StaffSession(Base):
     ended_at: Mapped[datetime | None]
     address: Mapped[str | None]
     browser: Mapped[str | None]
+    #: when the person last showed again that it is them; None: not since signing in, which counts as one
+    stepped_up_at: Mapped[datetime | None]
 
 
 class SignInFailure(Base):
@@ -70,3 +72,119 @@ class SignInFailure(Base):
     failures: Mapped[int]
     last_failure_at: Mapped[datetime]
     locked_until: Mapped[datetime | None]
+
+
+class SecondFactor(Base):
+    """An authenticator app of a person. Begun with a secret, it counts once a code has confirmed it.
+
+    A trigger (0021) lets it only go forward: the secret stays, no time step counts twice, an end is final, and a
+    colleague's reset needs the approved request.
+    """
+
+    __tablename__ = "second_factor"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    staff_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"))
+    #: encrypted (`sealing`); gone once the factor has ended
+    sealed_secret: Mapped[str | None]
+    created_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    #: the newest time step of which a code was taken (RFC 6238: 30 seconds each)
+    last_step: Mapped[int | None] = mapped_column(sa.BigInteger)
+    ended_at: Mapped[datetime | None]
+    ended_how: Mapped[str | None]
+    #: the request by which two people reset it
+    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (
+        sa.CheckConstraint("ended_how IN ('replaced', 'turned-off', 'reset', 'operator')", name="ended_how_known"),
+        sa.CheckConstraint("(ended_at IS NULL) = (ended_how IS NULL)", name="end_says_how"),
+        sa.CheckConstraint("(ended_at IS NULL) = (sealed_secret IS NOT NULL)", name="ended_holds_no_secret"),
+        sa.CheckConstraint("(confirmed_at IS NULL) = (last_step IS NULL)", name="confirmed_by_a_code"),
+        sa.CheckConstraint(
+            "(ended_how IS NOT DISTINCT FROM 'reset') = (approval_id IS NOT NULL)", name="reset_by_two_people"
+        ),
+        sa.Index(
+            "uq_second_factor_in_use",
+            "staff_id",
+            unique=True,
+            postgresql_where=sa.text("confirmed_at IS NOT NULL AND ended_at IS NULL"),
+        ),
+        sa.Index(
+            "uq_second_factor_begun",
+            "staff_id",
+            unique=True,
+            postgresql_where=sa.text("confirmed_at IS NULL AND ended_at IS NULL"),
+        ),
+    )
+
+
+class RecoveryCode(Base):
+    """One code of a printed set, for a day without the authenticator. Used once (a trigger says so too)."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    factor_id: Mapped[UUID] = mapped_column(sa.ForeignKey("second_factor.id"), index=True)
+    #: SHA-256 of factor and code: 80 random bits are not guessed back
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    #: a newer set took its place
+    replaced_at: Mapped[datetime | None]
+
+    __table_args__ = (sa.CheckConstraint("used_at IS NULL OR replaced_at IS NULL", name="used_or_replaced"),)
+
+
+class SecondFactorFailure(Base):
+    """Codes that were tried and not taken, since the last one that was. Time alone forgets none of them."""
+
+    __tablename__ = "second_factor_failure"
+
+    staff_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"), primary_key=True)
+    failures: Mapped[int]
+    last_failure_at: Mapped[datetime]
+    locked_until: Mapped[datetime | None]
+
+
+class HalfSignIn(Base):
+    """The password was right and the code is still to come. No session: it opens the page of the code alone."""
+
+    __tablename__ = "half_sign_in"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    staff_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"), index=True)
+    #: SHA-256 of the random secret in the cookie
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint(
+            "expires_at > created_at AND expires_at <= created_at + interval '10 minutes'", name="short_lived"
+        ),
+    )
+
+
+class PasswordReset(Base):
+    """Two people have taken a person's password away. A link, made by who asked, lets the person choose a new one once.
+
+    A trigger (0021) asks for the approved request, and lets no link be used twice.
+    """
+
+    __tablename__ = "password_reset"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    staff_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"), index=True)
+    approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"), unique=True)
+    approved_at: Mapped[datetime]
+    #: SHA-256 of the random secret in the link; a newer link takes the place of the one before
+    secret_hash: Mapped[str | None] = mapped_column(unique=True)
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("(secret_hash IS NULL) = (expires_at IS NULL)", name="link_expires"),
+        sa.CheckConstraint("used_at IS NULL OR secret_hash IS NOT NULL", name="used_by_a_link"),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, current_app, flash, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,8 +15,9 @@ from dashboard.access.permissions import EXPLAINED, ROLES, Permission
 from dashboard.database import transaction
 from dashboard.errors import Invalid
 from dashboard.settings import Settings
-from dashboard.staff import browsers, queries, services, sessions
+from dashboard.staff import browsers, half_sign_ins, queries, second_factor, services, sessions
 from dashboard.staff.forms import ChangePasswordForm, SignInForm
+from dashboard.staff.required import is_required
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 from dashboard.web.limits import limiter
@@ -48,9 +50,15 @@ def sign_in() -> Any:
         with transaction():
             if (before := sessions.current_member()) is not None:
                 services.sign_out(before.session.id, by=services.actor_of(before.member, **where))
-            signed_in = services.sign_in(
-                email=email, password=form.password.data or "", browser=request.user_agent.string, **where
-            )
+            member = services.recognize(email=email, password=form.password.data or "")
+            # with a second factor this is half of it: nothing opens before the code
+            signed_in: str | services.SignedIn
+            if second_factor.is_on(member.id):
+                signed_in = half_sign_ins.begin(member)
+            else:
+                signed_in = services.open_session(
+                    member, by_what="password", browser=request.user_agent.string, **where
+                )
     except services.LockedOut as refusal:
         locked = refusal.until
     except services.SignInRefused as refusal:
@@ -60,6 +68,9 @@ def sign_in() -> Any:
             form.form_errors = [refusal.message]
             return render_template("staff/sign_in.html", form=form), 422
     else:
+        if isinstance(signed_in, str):
+            sessions.begin_half(signed_in)
+            return go(url_for("second_factor.code", next=target if target != "/" else None))
         sessions.open_session(signed_in)
         return go(target)
     assert locked is not None  # both ways here bring a time
@@ -86,6 +97,7 @@ def _me(form: ChangePasswordForm, status: int = 200) -> Any:
     idle = timedelta(minutes=_settings().session_idle_minutes)
     listed = [
         {
+            "id": row.id,
             "device": browsers.in_words(row.browser),
             "address": row.address,
             "signed_in_at": row.created_at,
@@ -96,7 +108,14 @@ def _me(form: ChangePasswordForm, status: int = 200) -> Any:
             queries.own_sessions(member.member.id, idle=idle), key=lambda row: row.id != member.session.id
         )
     ]
-    return render_template("staff/me.html", form=form, sessions=listed, email=member.member.email), status
+    return render_template(
+        "staff/me.html",
+        form=form,
+        sessions=listed,
+        email=member.member.email,
+        factor=second_factor.standing(member.member.id),
+        factor_required=is_required(member.member.role),
+    ), status
 
 
 @staff.get("/staff/me")
@@ -128,6 +147,31 @@ def change_password() -> Any:
         show_errors(form, refusal)
         return _me(form, 422)
     flash("Password changed. Your other sessions are signed out.", "ok")
+    return go(url_for("staff.me"))
+
+
+@staff.post("/staff/me/sessions/<uuid:session_id>/end")
+@requires(Permission.OWN_WORK)
+def end_session(session_id: UUID) -> AnyResponse:
+    """End one session of the person; ending this one is signing out."""
+    member = sessions.current_member()
+    if member is not None and member.session.id == session_id:
+        return sign_out()
+    with transaction():
+        services.sign_out_one(session_id, by=current_actor())
+    flash("That session has ended.", "ok")
+    return go(url_for("staff.me"))
+
+
+@staff.post("/staff/me/sign-out-others")
+@requires(Permission.OWN_WORK)
+def sign_out_others() -> AnyResponse:
+    """End all sessions of the person but this one."""
+    member = sessions.current_member()
+    assert member is not None  # the guard let a person in
+    with transaction():
+        ended = services.sign_out_everywhere(by=current_actor(), except_session=member.session.id)
+    flash(f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.", "ok")
     return go(url_for("staff.me"))
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.database import session
-from dashboard.staff.models import StaffMember, StaffSession
+from dashboard.staff.models import SecondFactor, StaffMember, StaffSession
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,19 @@ def own_sessions(staff_id: UUID, *, idle: timedelta) -> list[StaffSession]:
                 StaffSession.seen_at > clock.now() - idle,
             )
             .order_by(StaffSession.created_at.desc())
+        )
+    )
+
+
+def with_second_factor(ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these people sign in with a second factor."""
+    return set(
+        session().scalars(
+            sa.select(SecondFactor.staff_id).where(
+                SecondFactor.staff_id.in_(list(ids)),
+                SecondFactor.confirmed_at.is_not(None),
+                SecondFactor.ended_at.is_(None),
+            )
         )
     )
 

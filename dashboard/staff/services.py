@@ -25,7 +25,7 @@ from dashboard.access.permissions import ROLES, Role
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, DomainError, FieldError, Invalid, NotFound
-from dashboard.staff.models import SignInFailure, StaffMember, StaffSession
+from dashboard.staff.models import HalfSignIn, SignInFailure, StaffMember, StaffSession
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
@@ -81,7 +81,8 @@ def _matches(password_hash: str, password: str) -> bool:
             return False
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """SHA-256 in hex: how random secrets and addresses are stored."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -168,7 +169,7 @@ def begin_attempt(email: str) -> datetime | None:
     before the password is checked: of many tries at once only the first few are.
     """
     moment = clock.now()
-    key = _digest(_address(email))
+    key = digest(_address(email))
     session().execute(
         postgresql.insert(SignInFailure)
         .values(email_hash=key, failures=0, last_failure_at=moment, locked_until=None)
@@ -203,20 +204,27 @@ def tell_refusal(email: str, *, locked: datetime | None, address: str | None, re
     )
 
 
-def sign_in(*, email: str, password: str, address: str | None, browser: str | None, request_id: str | None) -> SignedIn:
-    """Open a session. The caller has committed `begin_attempt`. Raises SignInRefused."""
+def recognize(*, email: str, password: str) -> StaffMember:
+    """Whose address and password these are. The caller has committed `begin_attempt`. Raises SignInRefused."""
     member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == _address(email)))
     right = _matches(member.password_hash if member else _NOBODY, password[:LONGEST_PASSWORD])
     if member is None or not right or member.disabled_at is not None:
         raise SignInRefused("E-mail address or password is wrong.")
     if _hasher.check_needs_rehash(member.password_hash):
         member.password_hash = _hash(password)
-    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == _digest(member.email_key)))
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(member.email_key)))
+    return member
+
+
+def open_session(
+    member: StaffMember, *, by_what: str, address: str | None, browser: str | None, request_id: str | None
+) -> SignedIn:
+    """Open a session for somebody who has shown all that it needs; `by_what` says so in the audit."""
     moment = clock.now()
     secret = secrets.token_urlsafe(32)
     opened = StaffSession(
         staff_id=member.id,
-        secret_hash=_digest(secret),
+        secret_hash=digest(secret),
         created_at=moment,
         seen_at=moment,
         address=address,
@@ -229,6 +237,7 @@ def sign_in(*, email: str, password: str, address: str | None, browser: str | No
         by=actor_of(member, address=address, request_id=request_id),
         object_type="staff_member",
         object_id=member.id,
+        after={"by": by_what},
     )
     return SignedIn(member, opened, secret)
 
@@ -242,7 +251,7 @@ _OF_COOKIE = (
 
 def session_of(secret: str, *, idle: timedelta, longest: timedelta) -> tuple[StaffMember, StaffSession] | None:
     """The member and session behind a cookie; None when it has ended in whatever way."""
-    row = session().execute(_OF_COOKIE, {"digest": _digest(secret)}).first()
+    row = session().execute(_OF_COOKIE, {"digest": digest(secret)}).first()
     if row is None:
         return None
     member, current = row
@@ -269,8 +278,31 @@ def sign_out(session_id: UUID, *, by: Actor) -> None:
     audit.record("staff.signed_out", by=by, object_type="staff_member", object_id=by.id)
 
 
+def sign_out_one(session_id: UUID, *, by: Actor) -> None:
+    """End one other session of the person. Raises NotFound: also for somebody else's and for one that has ended."""
+    ended = session().execute(
+        sa.update(StaffSession)
+        .where(StaffSession.id == session_id, StaffSession.staff_id == by.id, StaffSession.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+    if not ended.rowcount:  # type: ignore[attr-defined]
+        raise NotFound("This session has ended already.")
+    audit.record("staff.session_ended", by=by, object_type="staff_member", object_id=by.id)
+
+
+def end_half_sign_ins(staff_id: UUID) -> None:
+    """What waits for its code waits no longer."""
+    session().execute(
+        sa.update(HalfSignIn)
+        .where(HalfSignIn.staff_id == staff_id, HalfSignIn.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+
+
 def sign_out_everywhere(*, by: Actor, except_session: UUID | None = None) -> int:
     """End every session of the person (but the given one); gives how many ended."""
+    if by.id is not None:
+        end_half_sign_ins(by.id)
     mine = [StaffSession.staff_id == by.id, StaffSession.ended_at.is_(None)]
     if except_session is not None:
         mine.append(StaffSession.id != except_session)
@@ -298,7 +330,8 @@ def change_password(*, current: str, new: str, session_id: UUID, by: Actor) -> N
     sign_out_everywhere(by=by, except_session=session_id)
 
 
-def _by_email(email: str) -> StaffMember:
+def member_named(email: str) -> StaffMember:
+    """Whom a command names, locked. Raises NotFound."""
     key = email.strip().lower()
     member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == key).with_for_update())
     if member is None:
@@ -306,7 +339,9 @@ def _by_email(email: str) -> StaffMember:
     return member
 
 
-def _end_sessions(member: StaffMember) -> int:
+def end_sessions(member: StaffMember) -> int:
+    """End every session of the person, and every sign-in that waits for its code; gives how many sessions."""
+    end_half_sign_ins(member.id)
     ended = session().execute(
         sa.update(StaffSession)
         .where(StaffSession.staff_id == member.id, StaffSession.ended_at.is_(None))
@@ -316,14 +351,25 @@ def _end_sessions(member: StaffMember) -> int:
     return count
 
 
+def give_password(member: StaffMember, password: str) -> None:
+    """Store a password that has been checked, and forget the failures before it."""
+    member.password_hash = _hash(password)
+    member.password_changed_at = clock.now()
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(member.email_key)))
+
+
+def make_password_unusable(member: StaffMember) -> int:
+    """Nobody knows the person's password from now on, and all sessions end; gives how many."""
+    give_password(member, secrets.token_urlsafe(32))
+    return end_sessions(member)
+
+
 def set_password(email: str, *, new: str, by: Actor) -> StaffMember:
     """The operator gives a person a new password: all sessions end, a lock-out too. Raises NotFound, Invalid."""
-    member = _by_email(email)
+    member = member_named(email)
     check_password(new, email=member.email)
-    member.password_hash = _hash(new)
-    member.password_changed_at = clock.now()
-    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == _digest(member.email_key)))
-    ended = _end_sessions(member)
+    give_password(member, new)
+    ended = end_sessions(member)
     audit.record(
         "staff.password_set", by=by, object_type="staff_member", object_id=member.id, after={"sessions_ended": ended}
     )
@@ -332,7 +378,7 @@ def set_password(email: str, *, new: str, by: Actor) -> StaffMember:
 
 def disable(email: str, *, by: Actor) -> StaffMember:
     """The person can no longer sign in, and all sessions end. Raises NotFound, Conflict (disabled already)."""
-    member = _by_email(email)
+    member = member_named(email)
     if member.disabled_at is not None:
         raise Conflict("This staff member is disabled already.", code="alreadyDisabled")
     member.disabled_at = clock.now()
@@ -342,7 +388,7 @@ def disable(email: str, *, by: Actor) -> StaffMember:
         .where(ApiToken.owner_id == member.id, ApiToken.revoked_at.is_(None))
         .values(revoked_at=clock.now())
     )
-    ended = _end_sessions(member)
+    ended = end_sessions(member)
     audit.record(
         "staff.disabled", by=by, object_type="staff_member", object_id=member.id, after={"sessions_ended": ended}
     )
@@ -368,6 +414,9 @@ def sweep(*, idle: timedelta, longest: timedelta) -> tuple[int, int]:
             sa.or_(SignInFailure.locked_until.is_(None), SignInFailure.locked_until < moment),
         )
         .execution_options(synchronize_session=False)
+    )
+    session().execute(
+        sa.delete(HalfSignIn).where(HalfSignIn.expires_at < moment).execution_options(synchronize_session=False)
     )
     return ended.rowcount, forgotten.rowcount  # type: ignore[attr-defined]
 

@@ -34,6 +34,9 @@ from dashboard.web.api import is_api_path
 from dashboard.web.frame import FramePerson
 from dashboard.web.htmx import wants_fragment
 
+#: of the cookie: the secret of half a sign-in
+HALF = "half"
+
 
 class SignedInMember(UserMixin):
     """What Flask-Login carries: the member, their session, and the secret as its id."""
@@ -65,6 +68,20 @@ def open_session(signed_in: services.SignedIn) -> None:
     session.clear()
     session.permanent = False
     login_user(SignedInMember(signed_in.member, signed_in.session, signed_in.secret))
+
+
+def begin_half(secret: str) -> None:
+    """The password was right and a code is still to come: a fresh cookie that opens the page of the code alone."""
+    logout_user()
+    session.clear()
+    session.permanent = False
+    session[HALF] = secret
+
+
+def half_secret() -> str | None:
+    """What `begin_half` put into the cookie."""
+    found = session.get(HALF)
+    return found if isinstance(found, str) else None
 
 
 def close_session() -> None:
@@ -103,7 +120,7 @@ def frame_person() -> FramePerson | None:
     )
 
 
-def _page() -> str | None:
+def page_to_return() -> str | None:
     """The page to come back to: this one, or for what is sent from a page, that page. None: nobody knows."""
     if wants_fragment():
         address = urlsplit(request.headers.get("HX-Current-URL", ""))
@@ -157,7 +174,7 @@ def install(app: Flask, settings: Settings) -> None:
     @manager.unauthorized_handler
     def not_signed_in() -> AnyResponse:
         had_session = "_user_id" in session
-        target = url_for("staff.sign_in", next=_page())
+        target = url_for("staff.sign_in", next=page_to_return())
         if wants_fragment() or request.headers.get("X-Refresh") == "1":
             # the cookie stays as it is: a second press before signing in again must say the same, and what a page
             # asks for by itself must not take the token from the sign-in form that stands open in another tab

@@ -17,7 +17,9 @@ from dashboard.notifier.smtp import SmtpNotifier
 from dashboard.settings import Settings, load
 
 GOOD: dict[str, str] = {"to": "jonas@client.example", "subject": "Your code", "text": "It is 482913.\n"}
-PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d"}
+PRODUCTION = {
+    "ENVIRONMENT": "production", "SECRET_KEY": "x" * 32, "SECOND_FACTOR_KEY": "f" * 32, "DATABASE_URL": "postgresql://u@h/d",
+}  # fmt: skip
 
 
 class Remembering:

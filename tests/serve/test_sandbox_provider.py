@@ -11,7 +11,7 @@ from dashboard import serve
 from dashboard.settings import load
 from dashboard.transfers.simulator.serving import run
 
-GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d"}
+GOOD = {"SECRET_KEY": "x" * 32, "SECOND_FACTOR_KEY": "f" * 32, "DATABASE_URL": "postgresql://u@h/d"}
 
 
 def supervisor(folder: Path, monkeypatch: pytest.MonkeyPatch, **env: str) -> serve.Supervisor:

@@ -10,7 +10,10 @@ import pytest
 
 from dashboard.settings import DEMO_WEBHOOK_SECRET, MailSecurity, MailServer, SettingsError, load
 
-GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONMENT": "production"}
+GOOD = {
+    "SECRET_KEY": "x" * 32, "SECOND_FACTOR_KEY": "f" * 32, "DATABASE_URL": "postgresql://u@h/d",
+    "ENVIRONMENT": "production",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,9 @@ GOOD = {"SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d", "ENVIRONME
         ({"ENVIRONMENT": "production", "DATABASE_URL": "postgresql://u@h/d"}, "SECRET_KEY"),
         ({"ENVIRONMENT": "production", "SECRET_KEY": "short", "DATABASE_URL": "postgresql://u@h/d"}, "SECRET_KEY"),
         ({"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32}, "DATABASE_URL"),
+        ({**GOOD, "SECOND_FACTOR_KEY": ""}, "SECOND_FACTOR_KEY with at least 32 characters is required"),
+        ({**GOOD, "SECOND_FACTOR_KEY": "f" * 32 + ",short"}, "SECOND_FACTOR_KEY"),
+        ({**GOOD, "SECOND_FACTOR_KEY": "x" * 32}, "SECOND_FACTOR_KEY"),
         ({"EXPORT_XLSX_ROWS": "0"}, "EXPORT_XLSX_ROWS"),
         ({"EXPORT_XLSX_ROWS": "2000000"}, "EXPORT_XLSX_ROWS"),
         ({"DOCUMENT_MEGABYTES": "51"}, "DOCUMENT_MEGABYTES"),
@@ -160,7 +166,7 @@ def test_periods_of_reviews_are_never_longer_than_the_law(wrong: dict[str, str],
 def test_webhook_secrets_may_be_several_and_the_demo_one_is_for_development_alone() -> None:
     assert load({}).sumsub_webhook_secrets == (DEMO_WEBHOOK_SECRET,)
     assert load({"SUMSUB_WEBHOOK_SECRET": " new , old,new,"}).sumsub_webhook_secrets == ("new", "old")
-    production = {"ENVIRONMENT": "production", "SECRET_KEY": "x" * 32, "DATABASE_URL": "postgresql://u@h/d"}
+    production = GOOD
     assert load(production).sumsub_webhook_secrets == ()
     with pytest.raises(SettingsError, match="SUMSUB_WEBHOOK_SECRET"):
         load({**production, "SUMSUB_WEBHOOK_SECRET": f"own,{DEMO_WEBHOOK_SECRET}"})

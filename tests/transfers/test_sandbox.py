@@ -89,7 +89,7 @@ def test_of_an_instruction_that_is_not_ours_nothing_comes_but_evidence(house: Ba
 def test_in_production_there_is_no_secret_unless_one_is_set() -> None:
     env = {
         "ENVIRONMENT": "production", "SECRET_KEY": "k" * 32, "DATABASE_URL": "postgresql://bank@db/bank",
-        "PORT": "9000",
+        "PORT": "9000", "SECOND_FACTOR_KEY": "f" * 32,
     }  # fmt: skip
     assert (load(env).sandbox_secret, load(env).sandbox_port) == (None, 9001)
     assert load(env | {"SANDBOX_SECRET": "s3"}).sandbox_secret == "s3"
