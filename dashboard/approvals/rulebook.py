@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ALL_SCOPES, ROLES, Permission
+from dashboard.access.permissions import ROLES, Permission
 from dashboard.approvals.kinds import hidden_from, registered
 
 
@@ -19,7 +19,6 @@ class KindRow:
     what: str
     above: tuple[str, ...]
     who: str
-    by_token: bool
     bulk_safe: bool
 
 
@@ -109,7 +108,6 @@ def kinds() -> list[KindRow]:
             what=_named(kind.label),
             above=tuple(kind.above()) if kind.above is not None else (),
             who=who(kind.permission),
-            by_token=any(kind.permission in scopes for scopes in ALL_SCOPES.values()),
             bulk_safe=kind.bulk_safe,
         )
         for kind in registered()

@@ -52,6 +52,44 @@ BEGIN
 END $$;
 """
 
+#: what is told as accepted or posted names the approved request of its own
+LEDGER_GUARD = """
+CREATE FUNCTION ledger_decided_by_two() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM approval_request r WHERE r.id = NEW.approval_id AND r.state = 'approved'
+                   AND r.kind = TG_ARGV[0] AND r.object_id = NEW.id) THEN
+        RAISE EXCEPTION 'this is decided by two people'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER balance_finding_by_two BEFORE UPDATE ON balance_finding
+    FOR EACH ROW WHEN (NEW.state = 'accepted') EXECUTE FUNCTION ledger_decided_by_two('ledger.accept-rebuilt');
+CREATE TRIGGER balance_finding_begins_open BEFORE INSERT ON balance_finding
+    FOR EACH ROW WHEN (NEW.state <> 'open') EXECUTE FUNCTION begins_at_the_beginning();
+CREATE TRIGGER opening_import_by_two BEFORE UPDATE ON opening_import
+    FOR EACH ROW WHEN (NEW.state = 'posted') EXECUTE FUNCTION ledger_decided_by_two('ledger.opening-balances');
+CREATE TRIGGER opening_import_begins_read BEFORE INSERT ON opening_import
+    FOR EACH ROW WHEN (NEW.state <> 'read') EXECUTE FUNCTION begins_at_the_beginning();
+"""
+
+#: rules of matching are exactly what was approved, and no approval serves twice
+MATCH_RULES_GUARD = """
+CREATE OR REPLACE FUNCTION match_rules_by_two() RETURNS trigger LANGUAGE plpgsql
+    SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM approval_request r WHERE r.id = NEW.approval_id AND r.state = 'approved'
+                     AND r.kind = 'treasury.matchRules' AND r.decided_by IS DISTINCT FROM r.maker_id
+                     AND r.payload->'rules' = NEW.rules)
+       OR EXISTS (SELECT 1 FROM match_rule_set s WHERE s.approval_id = NEW.approval_id) THEN
+        RAISE EXCEPTION 'two people change the rules of matching'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'match_rules_by_two';
+    END IF;
+    RETURN NEW;
+END $$;
+"""
+
 
 def upgrade() -> None:
     op.add_column("approval_request", sa.Column("warned_at", sa.DateTime(timezone=True), nullable=True))
@@ -89,6 +127,8 @@ def upgrade() -> None:
     )
     op.execute(STRICTER)
     op.execute(GUARD)
+    op.execute(LEDGER_GUARD)
+    op.execute(MATCH_RULES_GUARD)
     op.execute("REVOKE EXECUTE ON FUNCTION rule_by_two() FROM PUBLIC")
     for table in RULES:
         op.add_column(table, sa.Column("approval_id", sa.UUID(), nullable=True))

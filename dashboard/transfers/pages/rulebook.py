@@ -59,7 +59,7 @@ def _columns(rule: Rule) -> tuple[str, ...]:
 
 def _desk(_arguments: Mapping[str, str]) -> Section:
     return Section(
-        "desk", "Unrecognized money", "above it, assigning, sending back and undoing take two people",
+        "desk", "Unrecognized money", "above it, two people decide",
         _columns(Rule.DESK),
         [_row(Rule.DESK, row["currency"].upper(), row) for row in rules.rows_of(Rule.DESK)],
     )  # fmt: skip
@@ -90,7 +90,7 @@ def _countries(_arguments: Mapping[str, str]) -> Section:
         _columns(Rule.COUNTRY),
         [_row(Rule.COUNTRY, rules.subject(Rule.COUNTRY, row).removeprefix("Country "), row)
          for row in rules.rows_of(Rule.COUNTRY)],
-        new=("Another country, two letters", url_for("transfers.new_country_rule")),
+        new=("Another country", url_for("transfers.new_country_rule")),
     )  # fmt: skip
 
 

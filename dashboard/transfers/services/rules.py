@@ -269,12 +269,16 @@ def closed(request: ApprovalRequest) -> str | None:
 
 
 def rows_of(rule: Rule) -> list[dict[str, Any]]:
-    """All rules of a kind as they stand, by key, each with its `approval_id`."""
+    """All rules of a kind as they stand, by key, each with its `approval_id`; currencies and types in our own order."""
     model = _MODELS[rule]
-    order = [getattr(model, name) for name in _KEYS[rule]]
-    query = sa.select(model).order_by(*order).execution_options(populate_existing=True)
+    query = sa.select(model).execution_options(populate_existing=True)
     found: Sequence[Any] = session().scalars(query).all()
-    return [{**(_row(one) or {}), "approval_id": one.approval_id} for one in found]
+    known: dict[str, list[str]] = {"currency": list(DECIMALS), "type": list(TransferType)}
+
+    def place(row: Row) -> list[Any]:
+        return [known[name].index(row[name]) if name in known else row[name] for name in _KEYS[rule]]
+
+    return sorted(({**(_row(one) or {}), "approval_id": one.approval_id} for one in found), key=place)
 
 
 def changes(limit: int = 20) -> Sequence[RuleChange]:
