@@ -31,10 +31,10 @@ def _currency(arguments: Mapping[str, str]) -> str:
     return chosen if chosen in DECIMALS else FIRST_CURRENCY
 
 
-def _choices(arguments: Mapping[str, str]) -> list[Choice]:
+def _choices(arguments: Mapping[str, str], section: str) -> list[Choice]:
     current = _currency(arguments)
     return [
-        Choice(code.upper(), url_for("approvals.rules", currency=code, _anchor="h-limits"), code == current)
+        Choice(code.upper(), url_for("approvals.rules", currency=code, _anchor=f"h-{section}"), code == current)
         for code in DECIMALS
     ]
 
@@ -71,7 +71,7 @@ def _limits(arguments: Mapping[str, str]) -> Section:
         "what a client may send before a person looks", _columns(Rule.LIMIT),
         [_row(Rule.LIMIT, f"Risk {Risk(row['risk_level']).label.lower()}", row)
          for row in _in_currency(Rule.LIMIT, arguments)],
-        _choices(arguments),
+        _choices(arguments, "limits"),
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def _fees(arguments: Mapping[str, str]) -> Section:
         "fees", f"Fees of outgoing transfers, {_currency(arguments).upper()}",
         "what is fixed plus basis points of the amount, rounded down", _columns(Rule.FEE),
         [_row(Rule.FEE, TYPE_LABELS[TransferType(row["type"])], row) for row in _in_currency(Rule.FEE, arguments)],
-        _choices(arguments),
+        _choices(arguments, "fees"),
     )  # fmt: skip
 
 

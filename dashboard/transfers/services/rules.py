@@ -16,7 +16,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
-from dashboard.approvals.kinds import Detail, Line, Link
+from dashboard.approvals.kinds import Detail, Line, Link, Outcome
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.clients import countries
@@ -249,11 +249,22 @@ def execute(request: ApprovalRequest, by: Actor) -> None:
     )  # fmt: skip
 
 
+def outcomes(requests: Sequence[ApprovalRequest]) -> dict[UUID, Outcome]:
+    """What each request turns, and not what it leaves as it is."""
+    found = {}
+    for request in requests:
+        rule = Rule(request.payload["rule"])
+        before, after = said(rule, request.payload["was"]), said(rule, request.payload["becomes"])
+        turned = [label for label in after if before[label] != after[label]]
+        found[request.id] = ({label: before[label] for label in turned}, {label: after[label] for label in turned})
+    return found
+
+
 def details(requests: Sequence[ApprovalRequest], _reader: Actor) -> dict[UUID, Detail]:
-    """Which rule, and whether it only becomes stricter."""
+    """Which rule, and from when on."""
     return {
         request.id: Detail(
-            "stricter" if request.kind == TIGHTEN else "",
+            "",
             (Line("Rule", (request.subject,)), Line("In force", ("at once, when approved",))),
             (Link("Rules", PAGE),),
         )
