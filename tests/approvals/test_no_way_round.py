@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Audience, Permission, Role
-from dashboard.approvals import kinds, services
+from dashboard.approvals import kinds, rulebook, services
 from dashboard.approvals.kinds import Kind
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients import services as clients
@@ -356,6 +356,7 @@ def rules_that_assign_or_match_by_themselves(house: House) -> None:
     assert refused(row.format("payload->'rules'"), id=request_id) == "match_rules_by_two"
     with transaction():
         services.decide(request_id, approve=True, reason=None, by=decider)
+    assert {row.what: row.above for row in rulebook.kinds()}["Accept the break …"] == ("1.00 EUR",)
     other = "jsonb_set(payload->'rules', '{acceptAlone,eur}', '999999')"
     assert refused(row.format(other), id=request_id) == "match_rules_by_two"
     assert refused(row.format("payload->'rules'"), id=request_id) == "match_rules_by_two"
