@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import clock, database, direct, notifier, settings
 from dashboard.access import guard, idempotency
-from dashboard.approvals import deadline
+from dashboard.approvals import deadline, rulebook
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.approvals.staff_reset_pages import staff_resets
@@ -67,6 +67,8 @@ from dashboard.transfers.approvals import KINDS as TRANSFER_KINDS
 from dashboard.transfers.commands import sandbox_command, transfer_commands
 from dashboard.transfers.jobs import KINDS as TRANSFER_WORK
 from dashboard.transfers.pages import transfers
+from dashboard.transfers.pages.rulebook import SECTIONS as TRANSFER_RULES
+from dashboard.transfers.pages.rulebook import changes as rule_changes
 from dashboard.transfers.pages.telling import TELLERS
 from dashboard.transfers.services import calendars
 from dashboard.transfers.services.claiming import transfer_of
@@ -216,6 +218,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     register(*STAFF_RESET_KINDS)
+    rulebook.learn(TRANSFER_RULES, rule_changes)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS)
     background_kinds.register(*POSITION_WORK)

@@ -44,6 +44,8 @@ class Permission(StrEnum):
     JOBS_READ = "jobs:read"
     JOBS_OPERATE = "jobs:operate"
     APPROVALS_READ = "approvals:read"
+    RULES_TIGHTEN = "rules:tighten"
+    RULES_CHANGE = "rules:change"
     STAFF_READ = "staff:read"
     STAFF_WRITE = "staff:write"
     STAFF_DECIDE = "staff:decide"
@@ -145,6 +147,18 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.JOBS_READ: Explained("Control", "See jobs", "What runs when, how it went, and what runs now."),
     Permission.JOBS_OPERATE: Explained("Control", "Operate jobs", "Run one now, pause one, cancel running work."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
+    Permission.RULES_TIGHTEN: Explained(
+        "Control",
+        "Make limits stricter",
+        "Ask for lower amounts, and decide what a colleague asked.",
+        second_person=True,
+    ),
+    Permission.RULES_CHANGE: Explained(
+        "Control",
+        "Change limits, fees and countries",
+        "Ask for any other rule, and decide what a colleague asked.",
+        second_person=True,
+    ),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.STAFF_WRITE: Explained(
         "Control",
@@ -185,12 +199,12 @@ _OFFICER = _EVERYBODY | {
     P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.CLIENTS_WRITE, P.CLIENTS_REVIEW, P.CLIENTS_ACTIVATE,
     P.CLIENTS_BLOCK, P.CLIENTS_UNBLOCK, P.CLIENTS_ERASE, P.LEDGER_READ, P.APPROVALS_READ, P.TRANSFERS_READ,
     P.TRANSFERS_REVIEW, P.TRANSFERS_EXECUTE, P.TRANSFERS_ASSIGN, P.EVENTS_READ, P.EVENTS_REPLAY,
-    P.DOCUMENTS_READ, P.DOCUMENTS_WRITE,
+    P.DOCUMENTS_READ, P.DOCUMENTS_WRITE, P.RULES_TIGHTEN,
 }  # fmt: skip
 _TREASURER = _EVERYBODY | {
     P.CLIENTS_READ, P.LEDGER_READ, P.ACCOUNTS_WRITE, P.PAYMENTS_ADJUST, P.LEDGER_OPERATE, P.APPROVALS_READ,
     P.TRANSFERS_READ, P.TRANSFERS_EXECUTE, P.RATES_WRITE, P.TREASURY_READ, P.TREASURY_WRITE, P.TREASURY_SIGN,
-    P.JOBS_READ,
+    P.JOBS_READ, P.RULES_TIGHTEN,
 }  # fmt: skip
 
 ROLES: dict[Role, RoleRow] = {
@@ -199,17 +213,22 @@ ROLES: dict[Role, RoleRow] = {
     ),
     Role.SENIOR_OFFICER: RoleRow(
         "Senior officer", "Senior officers", "The same, and may be the second person.", True,
-        frozenset(_OFFICER | {P.STAFF_DECIDE}),
+        frozenset(_OFFICER | {P.RULES_CHANGE, P.STAFF_DECIDE}),
     ),
     Role.TREASURER: RoleRow(
         "Treasurer", "Treasurers", "Statements, breaks and the business day.", False, frozenset(_TREASURER)
     ),
     Role.SENIOR_TREASURER: RoleRow(
-        "Senior treasurer", "Senior treasurers", "The same, and may be the second person.", True, frozenset(_TREASURER)
+        "Senior treasurer", "Senior treasurers", "The same, and may be the second person.", True,
+        frozenset(_TREASURER | {P.RULES_CHANGE}),
     ),
     Role.ADMIN: RoleRow(
         "Administrator", "Administrators", "Staff, tokens and jobs.", True,
-        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.STAFF_WRITE, P.STAFF_DECIDE}),
+        frozenset(
+            _EVERYBODY
+            | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.RULES_TIGHTEN, P.RULES_CHANGE}
+            | {P.STAFF_WRITE, P.STAFF_DECIDE}
+        ),
     ),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,

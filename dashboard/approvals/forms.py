@@ -39,3 +39,14 @@ class AskResetForm(ConfirmForm):
         description="How you know that it is them who asks. The person who decides reads it.",
         render_kw={"rows": 3},
     )
+
+
+class BulkForm(FlaskForm):
+    """Many at once: approving needs nothing but the confirmation, rejecting one reason for all."""
+
+    reason = TextAreaField(
+        "Why",
+        validators=[Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters.")],
+        description="Everybody who asked reads it.",
+        render_kw={"rows": 3},
+    )

@@ -65,6 +65,10 @@ class Kind:
     `touched_by`: actions of the audit that change what the fingerprint looks at, and what they did, in words ("blocked
     the client"): only these are named when a request has gone stale. Empty: any action about the client is.
     `touched_unseen`: more of them, told to readers with `clients:read-restricted` alone.
+
+    `bulk_safe`: many may be decided at once. Never of what moves or frees money, lifts a block or lowers a risk.
+    `above`: the amounts, in words, above which the act needs two people, read anew each time; without it, it always
+    does.
     """
 
     key: str
@@ -81,6 +85,8 @@ class Kind:
     hidden: bool = False
     touched_by: Mapping[str, str] = field(default_factory=dict)
     touched_unseen: Mapping[str, str] = field(default_factory=dict)
+    bulk_safe: bool = False
+    above: Callable[[], Sequence[str]] | None = None
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""

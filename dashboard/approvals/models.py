@@ -45,6 +45,9 @@ class ApprovalRequest(Base):
     decider_senior: Mapped[bool | None]
     closed_at: Mapped[datetime | None]
     decision_reason: Mapped[str | None]
+    #: when its maker's word about the coming end was last begun (also shown on Home), and when it was sent
+    warned_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
 
     __table_args__ = (
         sa.CheckConstraint(
@@ -66,6 +69,7 @@ class ApprovalRequest(Base):
             "(state IN ('approved', 'rejected')) = (decided_by IS NOT NULL)", name="decided_by_somebody"
         ),
         sa.CheckConstraint("(state = 'requested') = (closed_at IS NULL)", name="closed_has_a_time"),
+        sa.CheckConstraint("told_at IS NULL OR warned_at IS NOT NULL", name="told_after_warned"),
         sa.Index(
             "uq_approval_request_live",
             "kind",

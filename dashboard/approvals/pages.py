@@ -1,4 +1,4 @@
-"""Pages of approvals: what waits for me, what I asked, one request, and the three ways to close it."""
+"""Pages of approvals: what waits for me, what I asked, one request, and the ways to close it, alone or many at once."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, url_for
+from flask import session as cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
-from dashboard.approvals import queries, services
-from dashboard.approvals.forms import ConfirmForm, RejectForm
-from dashboard.approvals.kinds import kind_of
+from dashboard.approvals import deadline, queries, rulebook, services
+from dashboard.approvals.forms import BulkForm, ConfirmForm, RejectForm
+from dashboard.approvals.kinds import hidden_from, kind_of
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.queries import Place
 from dashboard.approvals.rows import RequestRow, details_of, rows
 from dashboard.clock import BusinessCalendar
 from dashboard.database import transaction
-from dashboard.errors import Conflict, DomainError, Forbidden
+from dashboard.errors import Conflict, DomainError, Forbidden, Refused
 from dashboard.settings import Settings
 from dashboard.staff.sessions import safe_next
 from dashboard.staff.step_up import needs_step_up
@@ -28,6 +29,23 @@ from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 approvals = Blueprint("approvals", __name__, url_prefix="/approvals")
+
+#: of a part of a name, in characters
+LONGEST_FILTER = 100
+#: requests that are decided at once, at most
+MOST_AT_ONCE = 50
+BULK_RESULTS = "bulk_results"
+#: what became of one of many: colour role and words
+RESULTS = {
+    "approved": ("ok", "Approved"),
+    "rejected": ("ok", "Rejected"),
+    "stale": ("unknown", "Stale: it changed after the request"),
+    "expired": ("neutral", "Expired"),
+    "closed": ("neutral", "Closed by somebody else meanwhile"),
+    "notYours": ("stop", "Not yours to decide"),
+    "oneAtATime": ("wait", "Is decided one at a time"),
+    "refused": ("stop", "Refused by a rule; nothing was changed"),
+}
 
 VIEWS = {"me": "For me", "mine": "Asked by me", "open": "All open", "closed": "Closed"}
 
@@ -46,6 +64,16 @@ def _rows(requests: list[ApprovalRequest]) -> list[RequestRow]:
     return rows(requests, actor=current_actor(), idle=idle)
 
 
+def _narrowed() -> queries.Narrowed:
+    """The filters of the address; what is not known narrows nothing."""
+    kind, age = request.args.get("kind", ""), request.args.get("age", "")
+    return queries.Narrowed(
+        kind=kind if kind in dict(rulebook.choices(current_actor())) else "",
+        maker=request.args.get("maker", "").replace("\x00", "").strip()[:LONGEST_FILTER],
+        age=age if age in queries.AGES else "",
+    )
+
+
 @approvals.get("")
 @requires(Permission.APPROVALS_READ)
 def index() -> str:
@@ -57,7 +85,8 @@ def index() -> str:
     if view not in views:
         view = next(iter(views))
     due_today = view == "me" and request.args.get("due") == "today"
-    bound = ["approvals", view, due_today]
+    narrowed = _narrowed()
+    bound = ["approvals", view, due_today, narrowed.kind, narrowed.maker, narrowed.age]
     position = unseal(request.args.get("cursor"), bound=bound)
     edge: Place | None = None
     if position is not None:
@@ -68,6 +97,7 @@ def index() -> str:
         view=view,
         calendar=_calendar(),
         due_today=due_today,
+        narrowed=narrowed,
         after=None if backwards else edge,
         before=edge if backwards else None,
         limit=DEFAULT_PAGE_SIZE + 1,
@@ -76,16 +106,26 @@ def index() -> str:
         found, position, size=DEFAULT_PAGE_SIZE, key=lambda r: [r.expires_at.isoformat(), str(r.id)], bound=bound
     )
     due = "today" if due_today else None
+    filters = {name: value for name, value in vars(narrowed).items() if value}
 
     def at(cursor: str | None) -> str | None:
-        return url_for(".index", view=view, due=due, cursor=cursor) if cursor else None
+        return url_for(".index", view=view, due=due, cursor=cursor, **filters) if cursor else None
+
+    listed = _rows(shown)
 
     return render_template(
         "approvals/index.html",
         view=view,
-        views=[{"key": key, "label": label, "url": url_for(".index", view=key)} for key, label in views.items()],
+        views=[
+            {"key": key, "label": label, "url": url_for(".index", view=key, **filters)} for key, label in views.items()
+        ],
         due_today=due_today,
-        rows=_rows(shown),
+        rows=listed,
+        bulk=any(row.bulk_safe and row.is_open and not row.why_not for row in listed) and view in {"me", "open"},
+        narrowed=narrowed,
+        kinds=rulebook.choices(actor),
+        ages=list(queries.AGES.items()),
+        here=request.full_path.rstrip("?"),
         decides=decides,
         role_label=ROLES[Role(actor.role)].label,
         waiting=queries.count_for(actor, _calendar()).mine if decides else 0,
@@ -214,3 +254,117 @@ def reject(request_id: UUID) -> AnyResponse | Any:
 def withdraw(request_id: UUID) -> AnyResponse | Any:
     """The person who asked takes it back."""
     return _close("withdraw", request_id, ConfirmForm())
+
+
+def _chosen(values: list[str]) -> list[UUID]:
+    """The requests that were ticked, each once, in their order; what is no identifier is left out."""
+    found: dict[UUID, None] = {}
+    for value in values:
+        try:
+            found[UUID(value)] = None
+        except ValueError:
+            continue
+    return list(found)[:MOST_AT_ONCE]
+
+
+def _known(ids: list[UUID]) -> list[ApprovalRequest]:
+    found = queries.by_ids(ids)
+    hidden = hidden_from(current_actor())
+    return [found[one] for one in ids if one in found and found[one].kind not in hidden]
+
+
+def _bulk_page(act: str, ids: list[UUID], form: BulkForm, status: int = 200) -> Response:
+    listed = _rows(_known(ids))
+    return make_response(
+        render_template(
+            "approvals/bulk.html",
+            act=act,
+            rows=[row for row in listed if row.is_open and row.bulk_safe and not row.why_not],
+            left=[row for row in listed if not (row.is_open and row.bulk_safe and not row.why_not)],
+            form=form,
+        ),
+        status,
+    )
+
+
+@approvals.get("/bulk")
+@requires(Permission.APPROVALS_READ)
+def bulk() -> Response | Any:
+    """Read back what would be decided at once: `id`, many; `act`: approve or reject."""
+    act, ids = request.args.get("act", ""), _chosen(request.args.getlist("id"))
+    if act not in {"approve", "reject"} or not ids:
+        flash("Tick the requests first.", "info")
+        return go(url_for(".index"))
+    return _bulk_page(act, ids, BulkForm(formdata=None))
+
+
+def _decide_one(request_id: UUID, *, approve: bool, reason: str | None) -> str:
+    """One of many, in a transaction of its own: what stops it stops no other. Gives a key of `RESULTS`."""
+    actor = current_actor()
+    try:
+        with transaction():
+            return services.decide(request_id, approve=approve, reason=reason, by=actor, in_bulk=True).state
+    except Forbidden as refusal:
+        with transaction():
+            asked = queries.get(request_id, actor=actor)
+            services.tell_refusal(asked, act="approve" if approve else "reject", why=refusal.message, by=actor)
+        return "notYours"
+    except Refused as refusal:
+        return "oneAtATime" if refusal.code == "oneAtATime" else "refused"
+    except Conflict as refusal:
+        return "closed" if refusal.code == "alreadyDecided" else "refused"
+    except DomainError:
+        return "refused"
+
+
+@approvals.post("/bulk")
+@requires(Permission.APPROVALS_READ)
+def decide_bulk() -> Response | Any:
+    """Decide what was ticked, one by one; what became of each is told afterwards."""
+    act, ids = request.form.get("act", ""), _chosen(request.form.getlist("id"))
+    if act not in {"approve", "reject"} or not ids:
+        flash("Tick the requests first.", "info")
+        return go(url_for(".index"))
+    form = BulkForm()
+    whole = form.validate()
+    if act == "reject" and not (form.reason.data or "").strip():
+        form.reason.errors = [*form.reason.errors, "Say why: everybody who asked reads it."]
+        whole = False
+    if not whole:
+        return _bulk_page(act, ids, form, 422)
+    known = {one.id for one in _known(ids)}
+    cookie[BULK_RESULTS] = [
+        [str(one), _decide_one(one, approve=act == "approve", reason=form.reason.data)] for one in ids if one in known
+    ]
+    return go(url_for(".bulk_results"))
+
+
+@approvals.get("/bulk/results")
+@requires(Permission.APPROVALS_READ)
+def bulk_results() -> str | Any:
+    """What became of each request that this person decided at once last."""
+    told = {UUID(one): result for one, result in cookie.get(BULK_RESULTS, [])}
+    listed = _rows(_known(list(told)))
+    if not listed:
+        return go(url_for(".index"))
+    return render_template(
+        "approvals/bulk_results.html",
+        rows=[(row, *RESULTS[told[row.id]]) for row in listed],
+        done=sum(told[row.id] in {"approved", "rejected"} for row in listed),
+    )
+
+
+@approvals.get("/rules")
+@requires(Permission.APPROVALS_READ)
+def rules() -> str:
+    """Every kind of approval: from which amount, who asks and decides, until when; and the amounts, as data."""
+    actor = current_actor()
+    return render_template(
+        "approvals/rules.html",
+        kinds=rulebook.kinds(),
+        hours=deadline.business_hours(),
+        sections=[section(request.args) for section in rulebook.sections()],
+        changes=rulebook.changes(),
+        may_ask=actor.may(Permission.RULES_TIGHTEN),
+        only_stricter=not actor.may(Permission.RULES_CHANGE),
+    )

@@ -23,6 +23,9 @@ from dashboard.queues.queries import QueueCount
 from dashboard.staff import queries as staff
 from dashboard.staff.queries import Person
 
+#: days that a request may be old at least, in the words of the filter
+AGES = {"1": "1 day or more", "3": "3 days or more", "7": "7 days or more"}
+
 #: (expires_at, id): what any list of requests can be ordered by
 Place = tuple[datetime, UUID]
 
@@ -109,12 +112,33 @@ def waiting_for(actor: Actor) -> int:
     return found or 0
 
 
+@dataclass(frozen=True)
+class Narrowed:
+    """Filters of the list, which combine: kind (its key), maker (a part of the name), age (a key of `AGES`)."""
+
+    kind: str = ""
+    maker: str = ""
+    age: str = ""
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """As a query takes them."""
+        found: list[sa.ColumnElement[bool]] = []
+        if self.kind:
+            found.append(ApprovalRequest.kind == self.kind)
+        if self.maker:
+            found.append(ApprovalRequest.maker_name.icontains(self.maker, autoescape=True))
+        if self.age:
+            found.append(ApprovalRequest.requested_at <= clock.now() - timedelta(days=int(self.age)))
+        return found
+
+
 def page(
     *,
     actor: Actor,
     view: str,
     calendar: BusinessCalendar,
     due_today: bool = False,
+    narrowed: Narrowed | None = None,
     after: Place | None = None,
     before: Place | None = None,
     limit: int = 50,
@@ -123,7 +147,8 @@ def page(
 
     `after` and `before` are the place (`expires_at`, `id`) of the row at the edge of the next page.
     """
-    query = sa.select(ApprovalRequest).where(*_known_to(actor)).limit(limit)
+    narrow = narrowed.conditions() if narrowed else []
+    query = sa.select(ApprovalRequest).where(*_known_to(actor), *narrow).limit(limit)
     forward = view == "me"
     if view == "me":
         query = query.where(*_for(actor))

@@ -65,6 +65,9 @@ class RequestRow:
     decider_senior: bool
     closed_at: datetime | None
     why_not: str | None
+    bulk_safe: bool
+    #: its time ends within two business hours, and its maker is told
+    ends_soon: bool
 
 
 def turns_of(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
@@ -114,6 +117,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
     """Rows for this reader. `idle` is how long a session counts as signed in."""
     wanted = list(requests)
     moment = clock.now()
+    near = clock.calendar().add_hours(moment, services.WARNED_HOURS)
     live = {r.id for r in wanted if r.state == "requested" and r.expires_at > moment}
     who = queries.deciders((r for r in wanted if r.id in live), idle=idle)
     outcomes = _outcomes([r for r in wanted if r.id in live or r.state == "approved"])
@@ -154,6 +158,8 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 decider_senior=bool(request.decider_senior),
                 closed_at=request.closed_at,
                 why_not=services.why_not(request, actor),
+                bulk_safe=kind.bulk_safe,
+                ends_soon=request.id in live and request.expires_at <= near,
             )
         )
     return found

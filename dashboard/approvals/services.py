@@ -5,7 +5,8 @@ Locks are taken in one order everywhere: first the object (by the kind's fingerp
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,14 @@ from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.database import constraint_of, savepoint, session
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from dashboard.notifier import Message
+from dashboard.staff import queries as staff
 
 LONGEST_REASON = 2000
+#: business hours before the end at which the maker is told
+WARNED_HOURS = 2
+#: after so long a word that was begun and not sent is begun again: who sent it was killed
+SENDING_TAKES = timedelta(minutes=5)
 
 
 def _tell(action: str, request: ApprovalRequest, *, by: Actor, reason: str | None, **change: Any) -> None:
@@ -139,7 +146,9 @@ def why_not(request: ApprovalRequest, actor: Actor) -> str | None:
     return None
 
 
-def _close(request: ApprovalRequest, state: str, *, by: Actor, reason: str | None = None) -> None:
+def _close(
+    request: ApprovalRequest, state: str, *, by: Actor, reason: str | None = None, in_bulk: bool = False
+) -> None:
     request.state = state
     request.closed_at = clock.now()
     request.decision_reason = reason
@@ -148,7 +157,8 @@ def _close(request: ApprovalRequest, state: str, *, by: Actor, reason: str | Non
         request.decider_name = by.name
         request.decider_senior = by.senior
     session().flush()
-    _tell(f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after={"request": state})
+    after = {"request": state, "inBulk": True} if in_bulk else {"request": state}
+    _tell(f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after=after)
     reserved = kind_of(request.kind).closed_without
     if reserved is not None and state != "approved":
         reserved(request, by)
@@ -172,26 +182,29 @@ def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:
     return locked, print_now
 
 
-def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor) -> ApprovalRequest:
+def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor, in_bulk: bool = False) -> ApprovalRequest:
     """Approve or reject. The answer's state tells what became of it: also `expired` and `stale`, which the caller
     commits and shows. Raises NotFound, Conflict (closed meanwhile), Forbidden (not the person), Invalid
-    (rejection without a reason), and whatever the verb refuses; then nothing has changed.
+    (rejection without a reason), Refused `oneAtATime` (`in_bulk`, of a kind that is not bulk-safe), and whatever the
+    verb refuses; then nothing has changed.
     """
     request, print_now = _locked(request_id)
     refusal = why_not(request, by)
     if refusal:
         raise Forbidden(refusal, code="mayNotDecide")
+    if in_bulk and not kind_of(request.kind).bulk_safe:
+        raise Refused("This kind of request is decided one at a time.", code="oneAtATime")
     if request.expires_at <= clock.now():
         _close(request, "expired", by=system("system"))
         return request
     if not approve:
-        _close(request, "rejected", by=by, reason=_reason(reason))
+        _close(request, "rejected", by=by, reason=_reason(reason), in_bulk=in_bulk)
         return request
     if request.fingerprint != print_now:
         _close(request, "stale", by=system("system"))
         return request
     why = (reason or "").strip()[:LONGEST_REASON] or None
-    _close(request, "approved", by=by, reason=why)
+    _close(request, "approved", by=by, reason=why, in_bulk=in_bulk)
     kind_of(request.kind).execute(request, by)
     return request
 
@@ -259,3 +272,58 @@ def expire_due(limit: int = 500) -> int:
         _close(request_, "expired", by=by)
         closed += 1
     return closed
+
+
+def claim_words(limit: int = 100) -> Sequence[ApprovalRequest]:
+    """Requests that end within two business hours and whose makers are still to be told; takes them for a while.
+
+    Two who ask at once get different ones. The caller commits, sends, and says so with `told`: one that was killed
+    before it had is followed by the next run, so that a word may come twice in that one case and is never lost.
+    """
+    moment = clock.now()
+    near = clock.calendar().add_hours(moment, WARNED_HOURS)
+    found = session().scalars(
+        sa.select(ApprovalRequest)
+        .where(
+            ApprovalRequest.state == "requested",
+            ApprovalRequest.expires_at > moment,
+            ApprovalRequest.expires_at <= near,
+            ApprovalRequest.told_at.is_(None),
+            sa.or_(ApprovalRequest.warned_at.is_(None), ApprovalRequest.warned_at <= moment - SENDING_TAKES),
+        )
+        .order_by(ApprovalRequest.expires_at, ApprovalRequest.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()  # fmt: skip
+    for request_ in found:
+        request_.warned_at = moment
+    session().flush()
+    return found
+
+
+def told(request_id: UUID) -> None:
+    """The word has been sent, or there is nobody to send it to. A request that was closed meanwhile stays as it was."""
+    session().execute(
+        sa.update(ApprovalRequest)
+        .where(ApprovalRequest.id == request_id, ApprovalRequest.state == "requested")
+        .values(told_at=clock.now())
+    )
+
+
+def word_to_maker(request_: ApprovalRequest, *, until: str) -> Message | None:
+    """The e-mail that says that the time is nearly over: no name of a client and no reason, for mail travels. None
+    where nobody can be written to: a token without an owner, a member who is disabled. `until`: the end, in words.
+    """
+    address = staff.address_of(request_.maker_id if request_.maker_kind == "staff" else request_.maker_owner_id)
+    if address is None:
+        return None
+    kind = kind_of(request_.kind)
+    what = "A request" if kind.hidden or not kind.noun else f"A request ({kind.noun.lower()})"
+    asked = "that you made" if request_.maker_kind == "staff" else "that your token made"
+    return Message(
+        to=address,
+        subject="Your request expires soon",
+        text=f"{what} {asked} expires on {until} unless a colleague decides it before.\n"
+        f"It is under Approvals, Asked by me: /approvals/{request_.id}\n"
+        "If it expires, nothing is changed and you can ask again.\n",
+    )

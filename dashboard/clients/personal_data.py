@@ -206,6 +206,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "allowances": CODE, "type": CODE, "applicant_id": APPLICANT, "level": HOUSE, "review_status": CODE,
         "effect": CODE, "reject_type": CODE,
     },
+    "rule_change": {"rule": CODE, "was": HOUSE, "becomes": HOUSE},
     "sumsub_question": {
         "applicant_id": APPLICANT, "reason": CODE, "asked_by_kind": CODE, "asked_by_name": STAFF, "failure": HOUSE,
         "outcome": CODE,

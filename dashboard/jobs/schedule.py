@@ -15,6 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard import notifier
 from dashboard.access import idempotency
 from dashboard.access.actor import system
 from dashboard.approvals import services as approvals
@@ -73,6 +74,33 @@ def expire_approvals(_settings: Settings) -> dict[str, int]:
     """Close requests whose business hours are over."""
     with transaction():
         return {"expired": approvals.expire_due()}
+
+
+def warn_makers(settings: Settings) -> dict[str, int]:
+    """Tell those who asked that their request expires within two business hours; mail goes while no lock is held."""
+    zone, sent, nobody, failed = settings.zone, 0, 0, 0
+    with transaction():
+        found = [
+            (one.id, approvals.word_to_maker(one, until=f"{one.expires_at.astimezone(zone):%a %d %b %Y %H:%M}"))
+            for one in approvals.claim_words()
+        ]
+    for request_id, message in found:
+        try:
+            if message is not None:
+                notifier.current().send(message)
+        except notifier.NotifierNotConfigured:
+            # Home says it; there is no other way to
+            nobody += 1
+        except notifier.DeliveryFailed as failure:
+            failed += 1
+            log.warning("word to a maker not sent", job="warn-makers", reason=failure.details.get("reason"))
+            continue
+        else:
+            sent += message is not None
+            nobody += message is None
+        with transaction():
+            approvals.told(request_id)
+    return {"sent": sent, "nobody": nobody, "failed": failed}
 
 
 def expire_transfers(_settings: Settings) -> dict[str, int]:
@@ -294,6 +322,8 @@ def _at(hour: int, minute: int) -> Daily:
 JOBS = (
     Job("expire-approvals", Often("*"), expire_approvals,
         "Expire approvals", "Closes requests whose business hours are over."),
+    Job("warn-makers", Often("*"), warn_makers,
+        "Tell makers", "Tells people that what they asked for expires within two business hours."),
     Job("expire-transfers", Often("*"), expire_transfers,
         "Expire transfers", "Cancels outgoing transfers that nobody confirmed in time."),
     Job("finish-incoming", Often("*"), finish_incoming,

@@ -63,6 +63,15 @@ def names(ids: Iterable[UUID | None]) -> dict[UUID, str]:
     return {row.id: row.name for row in rows}
 
 
+def address_of(staff_id: UUID | None) -> str | None:
+    """The e-mail address of a member who is not disabled."""
+    if staff_id is None:
+        return None
+    return session().scalar(
+        sa.select(StaffMember.email).where(StaffMember.id == staff_id, StaffMember.disabled_at.is_(None))
+    )
+
+
 def members_with(permission: Permission, *, senior_only: bool, idle: timedelta) -> list[Person]:
     """Who could decide: members whose role has the permission, those signed in first."""
     roles = [role for role, row in ROLES.items() if permission in row.permissions and (row.senior or not senior_only)]

@@ -28,6 +28,8 @@ from tests.conftest import People
 
 SignIn = Callable[..., FlaskClient]
 HTMX = {"HX-Request": "true"}
+#: names in the rows of a list, without those of their actions
+LISTED = r'class="open"[^>]*>[^<]*(Number\d)'
 
 
 @pytest.fixture
@@ -108,6 +110,7 @@ def test_an_administrator_knows_of_no_request_about_a_client(signed_in: SignIn, 
         assert "Ilves" not in browser.get(f"/approvals?view={view}").text
     assert browser.get(f"/approvals/{request_id}").status_code == 404
     assert browser.get(f"/approvals/{request_id}/approve").status_code == 404
+    assert browser.post(f"/approvals/{request_id}/approve").status_code == 404
 
 
 def test_due_today_shows_exactly_what_expires_today(
@@ -142,14 +145,14 @@ def test_a_list_that_is_longer_than_a_page_shows_each_request_once(
         url, seen, pages = f"/approvals?view={view}", [], []
         while url:
             page = browser.get(url).text
-            pages.append(re.findall(r"Number\d", page))
+            pages.append(re.findall(LISTED, page))
             seen += pages[-1]
             following = re.search(r'href="([^"]+)" rel="next"', page)
             url = following.group(1).replace("&amp;", "&") if following else ""
         assert sorted(seen) == [f"Number{n}" for n in range(5)]
         back = re.search(r'href="([^"]+)" rel="prev"', page)
         assert back is not None
-        assert re.findall(r"Number\d", browser.get(back.group(1).replace("&amp;", "&")).text) == pages[-2]
+        assert re.findall(LISTED, browser.get(back.group(1).replace("&amp;", "&")).text) == pages[-2]
 
 
 def test_a_cursor_of_another_list_is_refused(signed_in: SignIn) -> None:

@@ -195,6 +195,15 @@ def test_a_role_without_a_queue_gets_an_honest_page(signed_in: SignIn, officer: 
     assert "/approvals" in page
 
 
+def test_an_administrator_has_the_queue_of_what_administrators_decide_and_no_other(
+    signed_in: SignIn, officer: Actor
+) -> None:
+    doubtful(officer)
+    page = signed_in(Role.ADMIN).get("/").text
+    assert "Approvals for me" in page
+    assert "/queues/" not in page
+
+
 def test_what_cannot_be_counted_is_unknown_and_the_rest_is_still_there(
     signed_in: SignIn, officer: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

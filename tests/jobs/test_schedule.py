@@ -34,6 +34,7 @@ def test_the_table_says_what_runs_when(app: Flask) -> None:
     # two hours from UTC, in March
     assert due == {
         "expire-approvals": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
+        "warn-makers": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "expire-transfers": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "finish-incoming": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),

@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from dashboard import clock
+from dashboard.access.permissions import Role
+from dashboard.approvals import services as approvals
 from dashboard.clients import services as clients
 from dashboard.clients.models import Client, Individual
 from dashboard.clients.vocabulary import Scope
@@ -17,11 +19,11 @@ from dashboard.errors import DomainError
 from dashboard.money import Money
 from dashboard.settings import Settings
 from dashboard.transfers.models import Transfer, TransferCheck, TransferLimit
-from dashboard.transfers.services import checks
+from dashboard.transfers.services import checks, rules
 from dashboard.transfers.services.outgoing import confirm
 from dashboard.transfers.vocabulary import Check
 from tests.clients.making import blocked, person
-from tests.conftest import Databases
+from tests.conftest import Databases, People
 from tests.transfers.sending import BY, Sending, sending
 
 
@@ -109,6 +111,15 @@ def test_to_some_countries_a_person_looks_first(house: Sending) -> None:
     found = last_round(made)["recipientCountry"]
     assert found.outcome == "review" and found.detail["country"] == "MM" and found.detail["note"]
     assert house.balance(account)[1] == made.amount_minor + made.fee_minor, "its money is held"
+    # two people say that nobody needs to look any more
+    with transaction():
+        values = {"outcome": "allowed", "note": "list of June"}
+        asked = rules.ask(rules.Rule.COUNTRY, {"country": "MM"}, values, reason="agreed", by=house.senior)
+    with transaction():
+        other = People().actor(Role.SENIOR_OFFICER, "Other Senior")
+        approvals.decide(asked.id, approve=True, reason=None, by=other)
+    recipient = house.known(house.client, "Far away too", "1234567899", country="MM", bic="ABCDMM22")
+    assert last_round(house.confirmed(account=account, recipient=recipient))["recipientCountry"].outcome == "passed"
 
 
 def test_above_the_limit_per_transfer_a_person_looks(house: Sending) -> None:

@@ -368,7 +368,7 @@ def test_the_application_does_not_redirect_money(standing: Standing, change: str
 
 
 def test_the_application_cannot_move_its_own_limits(standing: Standing) -> None:
-    with pytest.raises(Exception, match="permission denied"):
+    with pytest.raises(Exception, match="a rule is changed by two people"):
         session().execute(db.text("UPDATE desk_limit SET two_people_above_minor = 99999999999"))
     session().rollback()
 

@@ -2,5 +2,6 @@
 
 from dashboard.transfers.approvals.desk import KINDS as DESK
 from dashboard.transfers.approvals.executing import KINDS as EXECUTING
+from dashboard.transfers.approvals.rules import KINDS as RULES
 
-KINDS = (*EXECUTING, *DESK)
+KINDS = (*EXECUTING, *DESK, *RULES)

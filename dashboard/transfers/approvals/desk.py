@@ -9,6 +9,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.approvals.kinds import Detail, Kind, Line, Link
 from dashboard.approvals.models import ApprovalRequest
+from dashboard.transfers.services import rules
 from dashboard.transfers.services.desk import assigning, returning, standing, undoing
 
 STALE = {
@@ -44,11 +45,12 @@ def closed(request: ApprovalRequest) -> str | None:
 KINDS: tuple[Kind, ...] = (
     Kind(assigning.KIND, "Assign", Permission.TRANSFERS_ASSIGN, assigning.fingerprint, assigning.execute,
          done="Assigned", noun="Assignment", details=details, closed=closed,
-         closed_without=assigning.closed_without),
+         closed_without=assigning.closed_without, above=rules.desk_amounts),
     Kind(returning.KIND, "Send back", Permission.TRANSFERS_ASSIGN, returning.fingerprint, returning.execute,
-         done="Sent back", noun="Return", details=details, closed=closed, closed_without=returning.closed_without),
+         done="Sent back", noun="Return", details=details, closed=closed, closed_without=returning.closed_without,
+         above=rules.desk_amounts),
     Kind(undoing.KIND, "Undo the assignment of", Permission.TRANSFERS_ASSIGN, undoing.fingerprint, undoing.execute,
-         done="Undid the assignment of", noun="Undo", details=details, closed=closed),
+         done="Undid the assignment of", noun="Undo", details=details, closed=closed, above=rules.desk_amounts),
     Kind(undoing.RECEIVABLE, "Claim from the client what the bank took back:", Permission.TRANSFERS_ASSIGN,
          undoing.receivable_fingerprint, undoing.execute_receivable, done="Claimed what the bank took back:",
          noun="Claim", details=details, closed=closed),

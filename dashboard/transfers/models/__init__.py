@@ -17,6 +17,7 @@ from dashboard.transfers.models.rules import (
     CountryRule,
     DeskLimit,
     ProviderRoute,
+    RuleChange,
     TransferFee,
     TransferLimit,
 )
@@ -25,6 +26,7 @@ from dashboard.transfers.models.transfers import StatusChange, Transfer, Transfe
 __all__ = [
     "CalendarDay", "ClientReference", "CountryRule", "DeskLimit", "Disposition", "FxMargin", "FxQuote", "FxRate",
     "IncomingCorrection", "IncomingLink", "IncomingRequest", "PayerRule", "Provider", "ProviderFile",
-    "ProviderMessage", "ProviderRoute", "Receipt", "ReceiptEvent", "ReceiptFile", "Recipient", "Screening",
-    "StatusChange", "Submission", "Transfer", "TransferCheck", "TransferDocument", "TransferFee", "TransferLimit",
+    "ProviderMessage", "ProviderRoute", "Receipt", "ReceiptEvent", "ReceiptFile", "Recipient", "RuleChange",
+    "Screening", "StatusChange", "Submission", "Transfer", "TransferCheck", "TransferDocument", "TransferFee",
+    "TransferLimit",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from dashboard.transfers.pages import (
     providers,
     recipients,
     requests,
+    rulebook,
     rules,
     show,
 )
@@ -19,5 +20,5 @@ from dashboard.transfers.pages.blueprint import transfers
 
 __all__ = [
     "acting", "calendars", "deciding", "desk", "exchange", "listing", "owned", "papers", "providers", "recipients",
-    "requests", "rules", "show", "transfers",
+    "requests", "rulebook", "rules", "show", "transfers",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ KINDS = (
         noun="Acceptance",
         details=breaks.details,
         closed_without=breaks.dropped,
+        above=rules.alone_amounts,
     ),
     Kind(
         key=CARRIED_IN,

@@ -7,6 +7,8 @@ from dashboard.transfers.models import CountryRule
 from dashboard.transfers.services.checks.finding import Case, Finding
 from dashboard.transfers.vocabulary import Check, CheckOutcome, TransferType
 
+#: what two people made of a rule that holds no longer; it stays, with its note
+ALLOWED = "allowed"
 REFUSAL = ("countryRefused", "Transfers to this country are not made.")
 
 
@@ -18,7 +20,7 @@ def look(case: Case) -> Finding:
     if country is None:
         return Finding(Check.RECIPIENT_COUNTRY, CheckOutcome.REVIEW, detail=detail)
     rule = session().get(CountryRule, country)
-    if rule is None:
+    if rule is None or rule.outcome == ALLOWED:
         return Finding(Check.RECIPIENT_COUNTRY, CheckOutcome.PASSED, detail=detail)
     detail["note"] = rule.note
     if rule.outcome == CheckOutcome.REFUSED:

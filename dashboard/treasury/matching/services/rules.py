@@ -83,6 +83,11 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[Any, Det
     }
 
 
+def alone_amounts() -> list[str]:
+    """Up to which amounts one person accepts a break; currencies without one are not among them."""
+    return [str(Money(minor, currency)) for currency, minor in sorted(in_force().accept_alone.items()) if minor]
+
+
 def in_words(asked: RuleSet) -> dict[str, Any]:
     """As a request and the audit keep it."""
     steps = [
@@ -97,4 +102,4 @@ def in_words(asked: RuleSet) -> dict[str, Any]:
     }
 
 
-__all__ = ["ask", "details", "execute", "fingerprint", "in_force", "in_words"]
+__all__ = ["alone_amounts", "ask", "details", "execute", "fingerprint", "in_force", "in_words"]
