@@ -289,6 +289,7 @@ def _bulk_page(act: str, ids: list[UUID], form: BulkForm, status: int = 200) -> 
 
 @approvals.get("/bulk")
 @requires(Permission.APPROVALS_READ)
+@needs_step_up
 def bulk() -> Response | Any:
     """Read back what would be decided at once: `id`, many; `act`: approve or reject."""
     act, ids = request.args.get("act", ""), _chosen(request.args.getlist("id"))
@@ -319,6 +320,7 @@ def _decide_one(request_id: UUID, *, approve: bool, reason: str | None) -> str:
 
 @approvals.post("/bulk")
 @requires(Permission.APPROVALS_READ)
+@needs_step_up
 def decide_bulk() -> Response | Any:
     """Decide what was ticked, one by one; what became of each is told afterwards."""
     act, ids = request.form.get("act", ""), _chosen(request.form.getlist("id"))

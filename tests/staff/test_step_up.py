@@ -136,3 +136,14 @@ def test_guessing_here_ends_as_at_sign_in_and_the_counts_stay(
 def test_nobody_steps_up_without_being_signed_in(http: FlaskClient) -> None:
     assert http.get("/sign-in/again").location.startswith("/sign-in?")
     assert http.post("/sign-in/again", data={"password": PASSWORD}).location.startswith("/sign-in")
+
+
+def test_deciding_many_at_once_asks_as_deciding_one_does(signed_in: SignIn, people: People, hands: Hands) -> None:
+    request_id = asked(people)
+    browser = signed_in(Role.SENIOR_OFFICER)
+    hands.pass_by(minutes=15)
+    shown = browser.get(f"/approvals/bulk?act=approve&id={request_id}")
+    sent = browser.post("/approvals/bulk", data={"act": "approve", "id": str(request_id)})
+    for answer in (shown, sent):
+        assert answer.status_code == 303 and answer.location.startswith("/sign-in/again")
+    assert state_of(request_id) == "requested"
