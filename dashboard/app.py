@@ -53,6 +53,8 @@ from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.onboarding.sumsub.pages import events
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
+from dashboard.people.approvals import KINDS as PEOPLE_KINDS
+from dashboard.people.pages import people
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -110,7 +112,7 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, staff, health,
+    checks, jobs, queues, approvals, staff, people, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -210,6 +212,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
+    register(*PEOPLE_KINDS)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS)
     background_kinds.register(*POSITION_WORK)
@@ -264,4 +267,5 @@ def create_app(configured: Settings | None = None) -> Flask:
     frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places
+    app.jinja_env.globals["staff_places"] = navigation.staff_places
     return app

@@ -45,6 +45,9 @@ class Permission(StrEnum):
     JOBS_OPERATE = "jobs:operate"
     APPROVALS_READ = "approvals:read"
     STAFF_READ = "staff:read"
+    STAFF_MEMBERS = "staff:members"
+    STAFF_WRITE = "staff:write"
+    STAFF_DECIDE = "staff:decide"
     OWN_WORK = "own:work"
 
 
@@ -144,6 +147,18 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.JOBS_OPERATE: Explained("Control", "Operate jobs", "Run one now, pause one, cancel running work."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
+    Permission.STAFF_MEMBERS: Explained(
+        "Control", "See staff and tokens", "Who works here, who is invited, which API tokens stand; never a secret."
+    ),
+    Permission.STAFF_WRITE: Explained(
+        "Control",
+        "Manage staff and tokens",
+        "Ask for invitations, roles and powerful tokens; disable and revoke at once.",
+        second_person=True,
+    ),
+    Permission.STAFF_DECIDE: Explained(
+        "Control", "Decide about staff and tokens", "Be the second person for what an administrator asked."
+    ),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
 }
 
@@ -187,7 +202,8 @@ ROLES: dict[Role, RoleRow] = {
         "Compliance officer", "Officers", "Reviews, blocks and asks to unblock.", False, frozenset(_OFFICER)
     ),
     Role.SENIOR_OFFICER: RoleRow(
-        "Senior officer", "Senior officers", "The same, and may be the second person.", True, frozenset(_OFFICER)
+        "Senior officer", "Senior officers", "The same, and may be the second person.", True,
+        frozenset(_OFFICER | {P.STAFF_MEMBERS, P.STAFF_DECIDE}),
     ),
     Role.TREASURER: RoleRow(
         "Treasurer", "Treasurers", "Statements, breaks and the business day.", False, frozenset(_TREASURER)
@@ -197,14 +213,17 @@ ROLES: dict[Role, RoleRow] = {
     ),
     Role.ADMIN: RoleRow(
         "Administrator", "Administrators", "Staff, tokens and jobs.", True,
-        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE}),
+        frozenset(
+            _EVERYBODY
+            | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.STAFF_MEMBERS, P.STAFF_WRITE, P.STAFF_DECIDE}
+        ),
     ),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
-            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ, P.STAFF_MEMBERS}
         ),
     ),
 }  # fmt: skip
@@ -230,10 +249,13 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }  # fmt: skip
+#: scopes that let a machine do, or read, what takes two people: such a token takes two people itself
+POWERFUL = frozenset(
+    {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE}
+)
 #: everything a token of the audience may be given (`--scope all`)
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
     Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],
-    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM]
-    | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE},
+    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM] | POWERFUL,
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }

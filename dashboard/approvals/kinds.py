@@ -108,8 +108,14 @@ def kind_of(key: str) -> Kind:
 
 
 def hidden_from(actor: Actor) -> list[str]:
-    """Keys of the kinds that this reader knows nothing of."""
-    return [] if actor.sees_restricted else [kind.key for kind in _kinds.values() if kind.hidden]
+    """Keys of the kinds that this reader knows nothing of. Who may not open clients knows of what they may decide
+    alone: a request names the client that it is about."""
+    return [
+        kind.key
+        for kind in _kinds.values()
+        if (kind.hidden and not actor.sees_restricted)
+        or not (actor.may(Permission.CLIENTS_READ) or actor.may(kind.permission))
+    ]
 
 
 def registered() -> list[Kind]:

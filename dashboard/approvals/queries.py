@@ -66,6 +66,7 @@ def _for(actor: Actor) -> list[sa.ColumnElement[bool]]:
         ApprovalRequest.kind.in_(kinds),
         ApprovalRequest.maker_id != actor.id,
         ApprovalRequest.maker_owner_id.is_distinct_from(actor.id),
+        ApprovalRequest.object_id != actor.id,
     ]
     if not actor.senior:
         conditions.append(ApprovalRequest.maker_senior.is_(True))
@@ -97,6 +98,7 @@ def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[int]:
         ApprovalRequest.kind.in_(kinds),
         ApprovalRequest.maker_id != me,
         ApprovalRequest.maker_owner_id.is_distinct_from(me),
+        ApprovalRequest.object_id != me,
     )
     return query if senior else query.where(ApprovalRequest.maker_senior.is_(True))
 
@@ -160,16 +162,16 @@ def deciders(requests: Iterable[ApprovalRequest], *, idle: timedelta) -> dict[UU
         found[request.id] = [
             person
             for person in known[permission]
-            if person.id not in {request.maker_id, request.maker_owner_id}
+            if person.id not in {request.maker_id, request.maker_owner_id, request.object_id}
             and (request.maker_senior or ROLES[Role(person.role)].senior)
         ]
     return found
 
 
-def deciders_for(maker: Actor, permission: Permission, *, idle: timedelta) -> list[Person]:
-    """Who could decide what this person is about to ask."""
+def deciders_for(maker: Actor, permission: Permission, *, idle: timedelta, about: UUID | None = None) -> list[Person]:
+    """Who could decide what this person is about to ask; `about`: the person whom it concerns."""
     people = staff.members_with(permission, senior_only=not maker.senior, idle=idle)
-    return [person for person in people if person.id != maker.id]
+    return [person for person in people if person.id not in {maker.id, about}]
 
 
 #: said of an action whose kind of request tells no words for it

@@ -129,6 +129,8 @@ def why_not(request: ApprovalRequest, actor: Actor) -> str | None:
         return "You asked; another person decides."
     if request.maker_owner_id is not None and request.maker_owner_id == actor.id:
         return "Your token asked; another person decides."
+    if request.object_id == actor.id:
+        return "This is about you; another person decides."
     kind = kind_of(request.kind)
     if not actor.may(kind.permission) or (kind.hidden and not actor.sees_restricted):
         return "Your role cannot decide this."
