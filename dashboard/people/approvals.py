@@ -13,6 +13,7 @@ from dashboard.access.permissions import POWERFUL, ROLES, Permission, Role
 from dashboard.approvals.kinds import Detail, Kind, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
+from dashboard.people import words
 from dashboard.people.models import StaffInvitation
 from dashboard.people.services import changing, inviting, machines
 from dashboard.staff.models import StaffMember
@@ -76,7 +77,7 @@ def token_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUI
         plain = [scope for scope in scopes if scope not in strong]
         lines = [
             Line("Audience", (request.payload["audience"],)),
-            Line("Powerful scopes", (machines.in_words(powerful),)),
+            *(Line("Powerful scope", (": ".join(words.scope(Permission(scope))),)) for scope in powerful),
         ]
         if plain:
             lines.append(Line("Other scopes", (machines.in_words(plain),)))

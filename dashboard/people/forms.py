@@ -23,6 +23,10 @@ _TOO_LONG = Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} ch
 _ROLES = [(role.value, row.label) for role, row in ROLES.items()]
 
 
+def _tidied(text: str | None) -> str | None:
+    return text.strip() if text else text
+
+
 class ReasonForm(FlaskForm):
     reason = TextAreaField(
         "Why",
@@ -96,12 +100,14 @@ class TokenForm(FlaskForm):
     )
     client = StringField(
         "Client",
+        filters=[_tidied],
         validators=[Optional(), Length(max=36, message="Use the id of the client.")],
         description="The id of the client that the app acts for.",
         render_kw={"autocomplete": "off"},
     )
     partner = StringField(
         "Partner",
+        filters=[_tidied],
         validators=[Optional(), Length(max=50, message="Use at most 50 characters.")],
         default="default",
         description="Whose external ids it uses; each is unique per partner.",

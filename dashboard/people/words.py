@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.permissions import EXPLAINED, ROLES, Permission, Role
 
 MEMBER_BADGES = {True: ("neutral", "Disabled"), False: ("ok", "Active")}
 INVITATION_BADGES = {
@@ -29,6 +29,15 @@ AUDIENCES = {
     "frontoffice": ("Front office", "An app that acts for one client and sees nothing of another."),
     "system": ("System", "A system of the house; scopes say what it may do."),
     "integration": ("Integration", "A partner's onboarding system."),
+}
+
+#: what these mean for a machine: it asks nobody
+_ALONE = {
+    Permission.CLIENTS_UNBLOCK: "Lifts blocks that it placed itself, without a second person.",
+    Permission.CLIENTS_READ_RESTRICTED: "Reads codes and comments of blocks, which stay secret from most people.",
+    Permission.PAYMENTS_ADJUST: "Adjusts and reverses payments, without a second person.",
+    Permission.TRANSFERS_ASSIGN: "Assigns unrecognized money of any amount, without a second person.",
+    Permission.TRANSFERS_EXECUTE: "Executes transfers by hand, without a second person.",
 }
 
 _EVENTS = {
@@ -66,3 +75,9 @@ def role_turn(before: dict[str, Any], after: dict[str, Any]) -> tuple[str | None
         return ROLES[Role(role)].label if role in {row.value for row in Role} else None
 
     return label(before.get("role")), label(after.get("role"))
+
+
+def scope(permission: Permission) -> tuple[str, str]:
+    """What a scope is called, and what it lets a machine do."""
+    line = EXPLAINED[permission]
+    return line.label, _ALONE.get(permission, line.explanation)

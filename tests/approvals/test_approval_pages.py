@@ -102,10 +102,15 @@ def test_a_treasurer_decides_on_money_and_only_reads_what_is_asked_about_clients
     assert "Your role cannot decide this." in refused.text
 
 
-def test_an_administrator_has_no_access_to_requests(signed_in: SignIn, request_id: UUID) -> None:
+def test_an_administrator_knows_of_no_request_about_a_client(signed_in: SignIn, request_id: UUID) -> None:
     browser = signed_in(Role.ADMIN)
-    assert browser.get("/approvals").status_code == 403
-    assert browser.get(f"/approvals/{request_id}").status_code == 403
+    for view in ("me", "mine", "open", "closed"):
+        page = browser.get(f"/approvals?view={view}")
+        assert page.status_code == 200 and "Ilves" not in page.text
+    for act in ("", "/approve", "/reject", "/withdraw"):
+        assert browser.get(f"/approvals/{request_id}{act}").status_code == 404
+    assert browser.post(f"/approvals/{request_id}/approve").status_code == 404
+    assert state_of(request_id) == "requested"
 
 
 def test_due_today_shows_exactly_what_expires_today(

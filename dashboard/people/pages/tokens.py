@@ -49,8 +49,8 @@ def _scopes(token: ApiToken) -> list[tuple[str, str, bool]]:
     listed = []
     for name in token.scopes:
         scope = known.get(name)
-        line = EXPLAINED[scope] if scope else None
-        listed.append((line.label if line else name, line.explanation if line else "", scope in POWERFUL))
+        label, explanation = words.scope(scope) if scope else (name, "")
+        listed.append((label, explanation, scope in POWERFUL))
     return sorted(listed, key=lambda one: (not one[2], one[0]))
 
 
@@ -138,7 +138,7 @@ def new_token() -> Any:
         render_template(
             "people/new_token.html", form=form, audience=audience.value, audiences=words.AUDIENCES,
             scopes=[
-                (scope.value, EXPLAINED[scope], scope in POWERFUL)
+                (scope.value, *words.scope(scope), scope in POWERFUL)
                 for scope in sorted(ALL_SCOPES[audience], key=lambda one: (one in POWERFUL, EXPLAINED[one].label))
             ],
             who_decides=who_decides(),
