@@ -55,7 +55,7 @@ def listing() -> str:
     return render_template(
         "people/listing.html", rows=shown, values=values, may_manage=may_manage(),
         reader=current_actor().id, badges=words.MEMBER_BADGES, prev_url=at("people.listing", values, before),
-        roles=[("", "Any role"), *((role.value, row.label) for role, row in ROLES.items())],
+        roles=[("", "Any"), *((role.value, row.label) for role, row in ROLES.items())],
         next_url=at("people.listing", values, after),
     )  # fmt: skip
 

@@ -35,7 +35,7 @@ from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 _STATES = [
-    ("", "Any state"),
+    ("", "Any"),
     ("active", "Active"),
     ("waiting", "Secret not taken"),
     ("expired", "Expired"),
@@ -80,9 +80,9 @@ def tokens() -> str:
     return render_template(
         "people/tokens.html", rows=shown, values=values, may_manage=may_manage(),
         badges=words.TOKEN_BADGES, state_of=queries.token_state, scopes_of=_scopes, in_words=machines.in_words,
-        audiences=[("", "Any audience"), *((key, label) for key, (label, _) in words.AUDIENCES.items())],
-        states=_STATES, powers=[("", "Any power"), ("powerful", "Powerful")],
-        owners=[("", "Any owner"), ("me", "Me")], audience_words=words.AUDIENCES,
+        audiences=[("", "Any"), *((key, label) for key, (label, _) in words.AUDIENCES.items())],
+        states=_STATES, powers=[("", "Any"), ("powerful", "Powerful")],
+        owners=[("", "Any"), ("me", "Me")], audience_words=words.AUDIENCES,
         requests=waiting(queries.open_requests(machines.CREATE)), prev_url=at("people.tokens", values, before),
         next_url=at("people.tokens", values, after),
     )  # fmt: skip
