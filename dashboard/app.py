@@ -55,6 +55,8 @@ from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.onboarding.sumsub.pages import events
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
+from dashboard.people.approvals import KINDS as PEOPLE_KINDS
+from dashboard.people.pages import people
 from dashboard.settings import ROOT, Settings
 from dashboard.staff import required, sealing, sessions
 from dashboard.staff.commands import staff_commands, token_commands
@@ -116,8 +118,7 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, staff, factor_pages, staff_resets, new_password,
-    health,
+    checks, jobs, queues, approvals, staff, people, factor_pages, staff_resets, new_password, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -217,7 +218,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     plan.learn("documents", first_expiry)
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
-    register(*STAFF_RESET_KINDS)
+    register(*STAFF_RESET_KINDS, *PEOPLE_KINDS)
     rulebook.learn(TRANSFER_RULES, rule_changes)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS)
@@ -275,4 +276,5 @@ def create_app(configured: Settings | None = None) -> Flask:
     frame.install(app, chosen, person=sessions.frame_person, nav=required.unless_setting_up(navigation.entries))
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places
+    app.jinja_env.globals["staff_places"] = navigation.staff_places
     return app

@@ -31,11 +31,20 @@ class ApiToken(Base):
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    #: staff: made on a page, by its owner; operator: at the command line
+    origin: Mapped[str] = mapped_column(default="operator")
+    #: the request by which two people let a powerful token be
+    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"), unique=True)
+    #: None: its secret is not made yet; the owner sees it once
+    secret_shown_at: Mapped[datetime | None]
 
     __table_args__ = (
         sa.CheckConstraint("audience IN ('frontoffice', 'system', 'integration')", name="audience_known"),
         sa.CheckConstraint("(audience = 'frontoffice') = (client_id IS NOT NULL)", name="front_office_has_a_client"),
         sa.CheckConstraint("expires_at > created_at", name="expires_after_creation"),
+        sa.CheckConstraint("origin IN ('operator', 'staff')", name="origin_known"),
+        sa.CheckConstraint("origin = 'operator' OR owner_id IS NOT NULL", name="made_by_staff_has_an_owner"),
+        sa.Index("ix_api_token_owner_id", "owner_id", postgresql_where=sa.text("owner_id IS NOT NULL")),
     )
 
 

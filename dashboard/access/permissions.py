@@ -47,6 +47,7 @@ class Permission(StrEnum):
     RULES_TIGHTEN = "rules:tighten"
     RULES_CHANGE = "rules:change"
     STAFF_READ = "staff:read"
+    STAFF_MEMBERS = "staff:members"
     STAFF_WRITE = "staff:write"
     STAFF_DECIDE = "staff:decide"
     OWN_WORK = "own:work"
@@ -160,10 +161,13 @@ EXPLAINED: dict[Permission, Explained] = {
         second_person=True,
     ),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
+    Permission.STAFF_MEMBERS: Explained(
+        "Control", "See staff and tokens", "Who works here, who is invited, which API tokens stand; never a secret."
+    ),
     Permission.STAFF_WRITE: Explained(
         "Control",
         "Manage staff and tokens",
-        "Ask to reset a second factor or a password.",
+        "Ask for invitations, roles, resets and powerful tokens; disable and revoke at once.",
         second_person=True,
     ),
     Permission.STAFF_DECIDE: Explained(
@@ -213,7 +217,7 @@ ROLES: dict[Role, RoleRow] = {
     ),
     Role.SENIOR_OFFICER: RoleRow(
         "Senior officer", "Senior officers", "The same, and may be the second person.", True,
-        frozenset(_OFFICER | {P.RULES_CHANGE, P.STAFF_DECIDE}),
+        frozenset(_OFFICER | {P.RULES_CHANGE, P.STAFF_MEMBERS, P.STAFF_DECIDE}),
     ),
     Role.TREASURER: RoleRow(
         "Treasurer", "Treasurers", "Statements, breaks and the business day.", False, frozenset(_TREASURER)
@@ -227,7 +231,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.RULES_TIGHTEN, P.RULES_CHANGE}
-            | {P.STAFF_WRITE, P.STAFF_DECIDE}
+            | {P.STAFF_MEMBERS, P.STAFF_WRITE, P.STAFF_DECIDE}
         ),
     ),
     Role.AUDITOR: RoleRow(
@@ -235,7 +239,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
-            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ, P.STAFF_MEMBERS}
         ),
     ),
 }  # fmt: skip
@@ -261,10 +265,13 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }  # fmt: skip
+#: scopes that let a machine do, or read, what takes two people: such a token takes two people itself
+POWERFUL = frozenset(
+    {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE}
+)
 #: everything a token of the audience may be given (`--scope all`)
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
     Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],
-    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM]
-    | {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE},
+    Audience.SYSTEM: DEFAULT_SCOPES[Audience.SYSTEM] | POWERFUL,
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }

@@ -18,8 +18,8 @@ from dashboard import clock, direct
 from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, Audience, Permission
-from dashboard.database import session, transaction
-from dashboard.errors import Invalid, NotFound
+from dashboard.database import new_id, session, transaction
+from dashboard.errors import Conflict, Invalid, NotFound
 
 LIFETIME = timedelta(days=365)
 _LONGEST_HEADER = 256
@@ -55,28 +55,95 @@ def create(
     owner_id: UUID | None = None,
     lifetime: timedelta = LIFETIME,
 ) -> tuple[ApiToken, str]:
-    """A new token and its secret, which is not stored. Raises Invalid where audience and client do not fit."""
+    """The operator's way: a new token and its secret, which is not stored. Raises Invalid where audience and client
+    do not fit."""
+    token = _made(
+        id=new_id(), audience=audience, scopes=scopes, name=name, client_id=client_id, partner=partner,
+        owner_id=owner_id, lifetime=lifetime, origin="operator", approval_id=None,
+    )  # fmt: skip
+    return token, hand_out(token)
+
+
+def prepare(
+    *,
+    id: UUID,
+    audience: Audience,
+    scopes: frozenset[Permission],
+    name: str,
+    client_id: UUID | None,
+    partner: str,
+    owner_id: UUID,
+    lifetime: timedelta,
+    approval_id: UUID | None,
+) -> ApiToken:
+    """The way of the pages: a token that nobody can use until its owner takes the secret (`hand_out`).
+
+    With powerful scopes it needs `approval_id`. Raises Invalid as `create` does.
+    """
+    return _made(
+        id=id, audience=audience, scopes=scopes, name=name, client_id=client_id, partner=partner, owner_id=owner_id,
+        lifetime=lifetime, origin="staff", approval_id=approval_id,
+    )  # fmt: skip
+
+
+def check(*, audience: Audience, client_id: UUID | None, lifetime: timedelta) -> None:
+    """Raises Invalid where audience and client do not fit, or it would live for less than a day."""
     if (audience is Audience.FRONTOFFICE) != (client_id is not None):
         raise Invalid.one("client", "A front-office token needs the client it speaks for; other tokens have none.")
     if lifetime <= timedelta():
         raise Invalid.one("days", "The token must live for at least a day.")
-    secret = f"ch_{audience.value}_{secrets.token_urlsafe(32)}"
+
+
+def _made(
+    *,
+    id: UUID,
+    audience: Audience,
+    scopes: frozenset[Permission],
+    name: str,
+    client_id: UUID | None,
+    partner: str,
+    owner_id: UUID | None,
+    lifetime: timedelta,
+    origin: str,
+    approval_id: UUID | None,
+) -> ApiToken:
+    check(audience=audience, client_id=client_id, lifetime=lifetime)
     moment = clock.now()
     token = ApiToken(
+        id=id,
         name=name,
         audience=audience.value,
         client_id=client_id,
         partner=partner,
         scopes=sorted(scope.value for scope in scopes),
-        secret_hash=_digest(secret),
-        prefix=secret[: len(audience.value) + 10],
+        # of a secret that is thrown away at once: it fits nothing
+        secret_hash=_digest(secrets.token_urlsafe(32)),
+        prefix=_head(audience),
         owner_id=owner_id,
         created_at=moment,
         expires_at=moment + lifetime,
+        origin=origin,
+        approval_id=approval_id,
     )
     session().add(token)
     session().flush()
-    return token, secret
+    return token
+
+
+def _head(audience: str) -> str:
+    return f"ch_{audience}_"
+
+
+def hand_out(token: ApiToken) -> str:
+    """Make the secret, once; it is not stored. The caller has locked the token. Raises Conflict when it was made."""
+    if token.secret_shown_at is not None:
+        raise Conflict("The secret of this token was shown already. Nobody can show it again.", code="alreadyShown")
+    secret = _head(token.audience) + secrets.token_urlsafe(32)
+    token.secret_hash = _digest(secret)
+    token.prefix = secret[: len(token.audience) + 10]
+    token.secret_shown_at = clock.now()
+    session().flush()
+    return secret
 
 
 def revoke(token_id: UUID) -> ApiToken:

@@ -58,6 +58,11 @@ class ApprovalRequest(Base):
             "decided_by IS NULL OR (decided_by <> maker_id AND decided_by IS DISTINCT FROM maker_owner_id)",
             name="two_people",
         ),
+        sa.CheckConstraint("decided_by IS DISTINCT FROM object_id", name="nobody_decides_about_themself"),
+        sa.CheckConstraint(
+            "kind NOT IN ('staff.changeRole', 'staff.enable') OR maker_id <> object_id",
+            name="nobody_asks_for_themself",
+        ),
         sa.CheckConstraint(
             "state <> 'approved' OR (decider_senior IS TRUE) OR (maker_senior AND maker_kind = 'staff')",
             name="one_of_two_is_senior",

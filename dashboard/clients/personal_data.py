@@ -30,7 +30,8 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "account_owner": {"blocked_amounts": MONEY},
     "account_pool": {"pool": CODE},
     "alembic_version": {"version_num": HOUSE},
-    "api_token": {"partner": HOUSE, "scopes": CODE, "secret_hash": DIGEST, "prefix": DIGEST, "audience": CODE},
+    "api_token": {"partner": HOUSE, "scopes": CODE, "secret_hash": DIGEST, "prefix": DIGEST, "audience": CODE,
+        "origin": CODE},
     "approval_request": {
         "kind": CODE, "decider_name": STAFF, "maker_name": STAFF, "maker_kind": CODE, "state": CODE,
         "object_type": CODE,
@@ -182,6 +183,9 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "theme": CODE, "password_hash": DIGEST, "role": CODE, "name": STAFF, "email_key": STAFF, "email": STAFF,
     },
     "second_factor": {"sealed_secret": DIGEST, "ended_how": CODE},
+    "staff_invitation": {
+        "email": STAFF, "email_key": STAFF, "name": STAFF, "role": CODE, "secret_hash": DIGEST, "ended_because": CODE,
+    },
     "staff_session": {"address": STAFF, "secret_hash": DIGEST, "browser": STAFF},
     "statement": {
         "currency": CODE, "kind": CODE, "bank_id": REFERENCE, "key": REFERENCE, "first_day": MONEY, "last_day": MONEY,

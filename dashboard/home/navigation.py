@@ -21,6 +21,7 @@ ENTRIES = (
     ("Treasury", "/treasury", Permission.TREASURY_READ, "breaks"),
     ("Onboarding", "/onboarding/events", Permission.EVENTS_READ, "verification"),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
+    ("Staff", "/staff", Permission.STAFF_MEMBERS, None),
     ("Jobs", "/jobs", Permission.JOBS_READ, None),
 )
 #: what stands beside each other under Onboarding: label, path, permission, the queue or list that is counted
@@ -42,6 +43,13 @@ TREASURY = (
     ("Days", "/treasury/days", Permission.TREASURY_READ, None),
     ("Movements", "/treasury/movements", Permission.TREASURY_READ, None),
     ("Accounts", "/treasury/accounts", Permission.TREASURY_READ, None),
+)
+#: the same under Staff
+STAFF = (
+    ("Members", "/staff", Permission.STAFF_MEMBERS, None),
+    ("Invitations", "/staff/invitations", Permission.STAFF_MEMBERS, None),
+    ("Tokens", "/staff/tokens", Permission.STAFF_MEMBERS, None),
+    ("Roles", "/staff/roles", Permission.STAFF_READ, None),
 )
 
 
@@ -72,6 +80,12 @@ def treasury_places() -> list[NavEntry]:
     return _places(TREASURY, "/treasury")
 
 
+def staff_places() -> list[NavEntry]:
+    """The pages of staff and tokens beside each other; none for who may open the roles alone."""
+    found = _places(STAFF, "/staff")
+    return found if len(found) > 1 else []
+
+
 def _current(path: str) -> bool:
     here = request.path
     onboarding = here.startswith("/onboarding/") or here in {place for _, place, _, _ in PLACES}
@@ -83,6 +97,8 @@ def _current(path: str) -> bool:
         return here == "/" or here.startswith("/queues/")
     if path == "/transfers" and here.startswith("/transfers/unrecognized"):
         return False
+    if path == "/staff":
+        return (here + "/").startswith("/staff/") and not (here + "/").startswith("/staff/me/")
     if path == "/ledger/accounts":
         return here.startswith("/ledger/")
     return here == path or here.startswith(path + "/")

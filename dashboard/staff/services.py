@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,8 +25,8 @@ from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import ROLES, Role
 from dashboard.audit import services as audit
-from dashboard.database import session
-from dashboard.errors import Conflict, DomainError, FieldError, Invalid, NotFound
+from dashboard.database import constraint_of, savepoint, session
+from dashboard.errors import Conflict, DomainError, FieldError, Invalid, NotFound, Refused
 from dashboard.staff.models import HalfSignIn, SignInFailure, StaffMember, StaffSession
 
 SHORTEST_PASSWORD = 12
@@ -97,22 +99,32 @@ def check_password(password: str, *, email: str, field: str = "password") -> Non
         raise Invalid.one(field, "This is too easy to guess.", "tooEasy")
 
 
-def create_member(*, email: str, role: Role, password: str, name: str | None = None, by: Actor) -> StaffMember:
-    """Make a staff member. Raises Invalid (address, password) and Conflict (address taken)."""
-    errors = []
+def checked_address(email: str) -> str:
+    """The address as it is kept. Raises Invalid."""
     try:
         validate_email(email, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        errors.append(FieldError("email", "This is no e-mail address.", "email"))
-    try:
-        check_password(password, email=email)
-    except Invalid as refusal:
-        errors += refusal.errors
+        raise Invalid.one("email", "This is no e-mail address.", "email") from None
+    return email.strip()
+
+
+def address_taken(email: str) -> bool:
+    """Whether somebody signs in, or has signed in, with this address."""
+    return session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == _address(email))) is not None
+
+
+def _added(*, email: str, role: Role, password: str, name: str | None) -> StaffMember:
+    errors: list[FieldError] = []
+    for check in (lambda: checked_address(email), lambda: check_password(password, email=email)):
+        try:
+            check()
+        except Invalid as refusal:
+            errors += refusal.errors
     if errors:
         raise Invalid(errors)
-    key = email.strip().lower()
-    if session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == key)):
+    if address_taken(email):
         raise Conflict("There is a staff member with this address already.", code="emailTaken")
+    key = email.strip().lower()
     moment = clock.now()
     member = StaffMember(
         email=email.strip(),
@@ -125,7 +137,32 @@ def create_member(*, email: str, role: Role, password: str, name: str | None = N
     )
     session().add(member)
     session().flush()
+    return member
+
+
+def create_member(*, email: str, role: Role, password: str, name: str | None = None, by: Actor) -> StaffMember:
+    """The operator makes a staff member. Raises Invalid (address, password) and Conflict (address taken).
+
+    The database lets a new member be by this evidence of the house itself, or by an accepted invitation.
+    """
+    member = _added(email=email, role=role, password=password, name=name)
     audit.record("staff.created", by=by, object_type="staff_member", object_id=member.id, after={"role": member.role})
+    return member
+
+
+def join(
+    *, email: str, role: Role, password: str, name: str, address: str | None, request_id: str | None
+) -> StaffMember:
+    """A person who was invited makes their own account. The caller marks the invitation as accepted in the same
+    transaction. Raises Invalid (password) and Conflict (address taken)."""
+    member = _added(email=email, role=role, password=password, name=name)
+    audit.record(
+        "staff.joined",
+        by=actor_of(member, address=address, request_id=request_id),
+        object_type="staff_member",
+        object_id=member.id,
+        after={"role": member.role},
+    )
     return member
 
 
@@ -376,21 +413,63 @@ def set_password(email: str, *, new: str, by: Actor) -> StaffMember:
     return member
 
 
-def disable(email: str, *, by: Actor) -> StaffMember:
-    """The person can no longer sign in, and all sessions end. Raises NotFound, Conflict (disabled already)."""
+def is_last_administrator(member: StaffMember) -> bool:
+    """Whether nobody else could give people and tokens what they need."""
+    if member.role != Role.ADMIN or member.disabled_at is not None:
+        return False
+    others = sa.select(StaffMember.id).where(
+        StaffMember.role == Role.ADMIN.value, StaffMember.disabled_at.is_(None), StaffMember.id != member.id
+    )
+    return session().scalar(others.limit(1)) is None
+
+
+@contextmanager
+def keeping_an_administrator(member: StaffMember) -> Iterator[None]:
+    """Around what takes a member's role or access.
+
+    Raises Refused `lastAdministrator`, also when another one goes at the same moment.
+    """
+    refusal = Refused(
+        f"{member.name} is the last active administrator. Make another one first.", code="lastAdministrator"
+    )
+    if is_last_administrator(member):
+        raise refusal
+    try:
+        with savepoint():
+            yield
+            session().flush()
+    except sa.exc.IntegrityError as error:
+        if constraint_of(error) != "staff_member_last_administrator":
+            raise
+        raise refusal from None
+
+
+def disable(email: str, *, by: Actor, reason: str | None = None) -> StaffMember:
+    """The person can no longer sign in, and all sessions end; tokens that they answer for are revoked.
+
+    Raises NotFound, Conflict (disabled already), Refused (the last administrator).
+    """
     member = member_named(email)
     if member.disabled_at is not None:
         raise Conflict("This staff member is disabled already.", code="alreadyDisabled")
-    member.disabled_at = clock.now()
+    with keeping_an_administrator(member):
+        member.disabled_at = clock.now()
     # what the person answers for stops with the person
-    session().execute(
+    revoked = session().execute(
         sa.update(ApiToken)
         .where(ApiToken.owner_id == member.id, ApiToken.revoked_at.is_(None))
         .values(revoked_at=clock.now())
+        .returning(ApiToken.id)
     )
+    tokens = sorted(str(token_id) for token_id in revoked.scalars())
     ended = end_sessions(member)
     audit.record(
-        "staff.disabled", by=by, object_type="staff_member", object_id=member.id, after={"sessions_ended": ended}
+        "staff.disabled",
+        by=by,
+        object_type="staff_member",
+        object_id=member.id,
+        after={"sessions_ended": ended, **({"tokens_revoked": tokens} if tokens else {})},
+        reason=reason,
     )
     return member
 

@@ -34,7 +34,8 @@ def install(app: Flask, *, https: bool) -> None:
     def headers(response: Response) -> Response:
         static = (request.endpoint or "").endswith(("static", "web.htmx"))
         for name, value in listed:
-            if name == "Content-Security-Policy":
+            # an answer may say something stricter of its own
+            if name in {"Content-Security-Policy", "Referrer-Policy"}:
                 response.headers.setdefault(name, value)
             elif name != "Cache-Control" or not static:
                 response.headers[name] = value

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, EXPLAINED, ROLES, Audience, Permission, Role
+from dashboard.access.permissions import (
+    ALL_SCOPES,
+    DEFAULT_SCOPES,
+    EXPLAINED,
+    POWERFUL,
+    ROLES,
+    Audience,
+    Permission,
+    Role,
+)
 
 
 def test_every_permission_is_explained() -> None:
@@ -21,6 +30,8 @@ def test_an_auditor_changes_nothing() -> None:
         Permission.CLIENTS_ACTIVATE,
         Permission.CLIENTS_REVIEW,
         Permission.DOCUMENTS_WRITE,
+        Permission.STAFF_WRITE,
+        Permission.STAFF_DECIDE,
     }
     assert not changing & ROLES[Role.AUDITOR].permissions
 
@@ -43,3 +54,16 @@ def test_default_scopes_leave_out_unblocking_and_restricted_reasons() -> None:
 def test_no_scope_lets_a_token_activate_or_lower_a_risk() -> None:
     for audience in Audience:
         assert Permission.CLIENTS_ACTIVATE not in ALL_SCOPES[audience]
+
+
+def test_no_default_is_powerful_and_no_scope_lets_a_token_give_power() -> None:
+    staff = {Permission.STAFF_WRITE, Permission.STAFF_DECIDE, Permission.STAFF_MEMBERS}
+    for audience in Audience:
+        assert not DEFAULT_SCOPES[audience] & POWERFUL
+        assert not ALL_SCOPES[audience] & staff
+
+
+def test_only_administrators_manage_staff_and_only_senior_people_decide() -> None:
+    assert {role for role, row in ROLES.items() if Permission.STAFF_WRITE in row.permissions} == {Role.ADMIN}
+    deciders = [row for row in ROLES.values() if Permission.STAFF_DECIDE in row.permissions]
+    assert deciders and all(row.senior for row in deciders)

@@ -107,10 +107,12 @@ def test_a_treasurer_decides_on_money_and_only_reads_what_is_asked_about_clients
 def test_an_administrator_knows_of_no_request_about_a_client(signed_in: SignIn, request_id: UUID) -> None:
     browser = signed_in(Role.ADMIN)
     for view in ("me", "mine", "open", "closed"):
-        assert "Ilves" not in browser.get(f"/approvals?view={view}").text
-    assert browser.get(f"/approvals/{request_id}").status_code == 404
-    assert browser.get(f"/approvals/{request_id}/approve").status_code == 404
+        page = browser.get(f"/approvals?view={view}")
+        assert page.status_code == 200 and "Ilves" not in page.text
+    for act in ("", "/approve", "/reject", "/withdraw"):
+        assert browser.get(f"/approvals/{request_id}{act}").status_code == 404
     assert browser.post(f"/approvals/{request_id}/approve").status_code == 404
+    assert state_of(request_id) == "requested"
 
 
 def test_due_today_shows_exactly_what_expires_today(

@@ -1,0 +1,150 @@
+"""What of staff and tokens takes a second person. `app.py` registers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.access.actor import Actor
+from dashboard.access.models import ApiToken
+from dashboard.access.permissions import POWERFUL, ROLES, Permission, Role
+from dashboard.approvals.kinds import Detail, Kind, Line, Link
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.database import session
+from dashboard.people import words
+from dashboard.people.models import StaffInvitation
+from dashboard.people.services import changing, inviting, machines
+from dashboard.staff.models import StaffMember
+
+
+def _links(actor: Actor, label: str, url: str) -> tuple[Link, ...]:
+    return (Link(label, url),) if actor.may(Permission.STAFF_MEMBERS) else ()
+
+
+def invitation_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
+    """Address and role; the invitation once it stands."""
+    ids = {request.object_id for request in requests}
+    made = set(session().scalars(sa.select(StaffInvitation.id).where(StaffInvitation.id.in_(ids))))
+    return {
+        request.id: Detail(
+            short=request.payload["email"],
+            lines=(
+                Line("E-mail", (request.payload["email"],)),
+                Line("Role", (_role(request.payload["role"]),)),
+            ),
+            links=_links(actor, "The invitation", f"/staff/invitations/{request.object_id}")
+            if request.object_id in made
+            else (),
+        )
+        for request in requests
+    }
+
+
+def _role(role: str) -> str:
+    row = ROLES[Role(role)]
+    return f"{row.label}. {row.summary}"
+
+
+def member_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
+    """Whom it is about, in one query for a whole list."""
+    ids = {request.object_id for request in requests}
+    rows = session().execute(sa.select(StaffMember.id, StaffMember.email).where(StaffMember.id.in_(ids)))
+    known = {row.id: row.email for row in rows}
+    return {
+        request.id: Detail(
+            short=known.get(request.object_id, ""),
+            lines=(
+                Line("E-mail", (known.get(request.object_id, ""),)),
+                Line("What the role may", (_role(request.payload["role"]),)),
+            ),
+            links=_links(actor, "The person", f"/staff/{request.object_id}"),
+        )
+        for request in requests
+    }
+
+
+def token_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
+    """Every scope in words, the powerful ones first; the token once it stands."""
+    ids = {request.object_id for request in requests}
+    made = set(session().scalars(sa.select(ApiToken.id).where(ApiToken.id.in_(ids))))
+    strong = {scope.value for scope in POWERFUL}
+    found = {}
+    for request in requests:
+        scopes = request.payload["scopes"]
+        powerful = [scope for scope in scopes if scope in strong]
+        plain = [scope for scope in scopes if scope not in strong]
+        lines = [
+            Line("Audience", (request.payload["audience"],)),
+            *(Line("Powerful scope", (": ".join(words.scope(Permission(scope))),)) for scope in powerful),
+        ]
+        if plain:
+            lines.append(Line("Other scopes", (machines.in_words(plain),)))
+        lines.append(Line("Expires", (f"{request.payload['days']} days after the approval",)))
+        found[request.id] = Detail(
+            short=machines.in_words(powerful),
+            lines=tuple(lines),
+            links=_links(actor, "The token", f"/staff/tokens/{request.object_id}") if request.object_id in made else (),
+        )
+    return found
+
+
+def closed(request: ApprovalRequest) -> str | None:
+    """What made a request stale; None where the usual sentence is right."""
+    if request.state == "approved" and request.kind == inviting.INVITE:
+        return f"Approved: {request.subject} may join. An administrator makes the link."
+    if request.state == "approved" and request.kind == machines.CREATE:
+        return f"Approved the token {request.subject}. {request.maker_name} takes its secret."
+    if request.state != "stale":
+        return None
+    what = "role or state of somebody concerned" if request.kind != inviting.INVITE else "the address, or who asked,"
+    return f"This request has gone stale: {what} changed meanwhile. Nothing was changed by you."
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        key=inviting.INVITE,
+        label="Invite",
+        permission=Permission.STAFF_DECIDE,
+        fingerprint=inviting.fingerprint,
+        execute=inviting.execute,
+        done="Invited",
+        noun="Invitation",
+        details=invitation_details,
+        closed=closed,
+    ),
+    Kind(
+        key=changing.CHANGE_ROLE,
+        label="Change the role of",
+        permission=Permission.STAFF_DECIDE,
+        fingerprint=changing.fingerprint,
+        execute=changing.execute_role,
+        done="Changed the role of",
+        noun="Role",
+        details=member_details,
+        closed=closed,
+    ),
+    Kind(
+        key=changing.ENABLE,
+        label="Let … sign in again",
+        permission=Permission.STAFF_DECIDE,
+        fingerprint=changing.fingerprint,
+        execute=changing.execute_enable,
+        done="Signing in is open again for",
+        noun="Return",
+        details=member_details,
+        closed=closed,
+    ),
+    Kind(
+        key=machines.CREATE,
+        label="Make the token",
+        permission=Permission.STAFF_DECIDE,
+        fingerprint=machines.fingerprint,
+        execute=machines.execute,
+        done="Made the token",
+        noun="Token",
+        details=token_details,
+        closed=closed,
+    ),
+)

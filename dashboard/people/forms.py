@@ -1,0 +1,138 @@
+"""Forms of staff and tokens. Only what stands here is taken from a request: ids and states never are."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    EmailField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, NumberRange, Optional
+
+from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, ROLES, Audience
+from dashboard.approvals.services import LONGEST_REASON
+from dashboard.people.services.inviting import LONGEST_ADDRESS, LONGEST_NAME
+from dashboard.people.services.machines import LONGEST_DAYS
+
+_TOO_LONG = Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters.")
+_ROLES = [(role.value, row.label) for role, row in ROLES.items()]
+
+
+def _tidied(text: str | None) -> str | None:
+    return text.strip() if text else text
+
+
+class ReasonForm(FlaskForm):
+    reason = TextAreaField(
+        "Why",
+        validators=[InputRequired("Say why."), _TOO_LONG],
+        description="Kept in the history.",
+        render_kw={"rows": 3},
+    )
+
+
+class RoleForm(FlaskForm):
+    role = SelectField("New role", choices=_ROLES)
+    reason = TextAreaField(
+        "Why",
+        validators=[InputRequired("Say why."), _TOO_LONG],
+        description="The person who decides reads it.",
+        render_kw={"rows": 3},
+    )
+
+
+class InviteForm(FlaskForm):
+    name = StringField(
+        "Name",
+        validators=[
+            DataRequired("Type the name."),
+            Length(max=LONGEST_NAME, message=f"Use at most {LONGEST_NAME} characters."),
+        ],
+        description="As colleagues read it.",
+        render_kw={"autocomplete": "off"},
+    )
+    email = EmailField(
+        "E-mail",
+        validators=[
+            DataRequired("Type the e-mail address."),
+            Length(max=LONGEST_ADDRESS, message=f"Use at most {LONGEST_ADDRESS} characters."),
+        ],
+        description="They sign in with it.",
+        render_kw={"autocomplete": "off"},
+    )
+    role = SelectField("Role", choices=[("", "Choose…"), *_ROLES], validators=[InputRequired("Choose a role.")])
+    reason = TextAreaField(
+        "Why",
+        validators=[InputRequired("Say why."), _TOO_LONG],
+        description="The person who decides reads it.",
+        render_kw={"rows": 3},
+    )
+
+
+class JoinForm(FlaskForm):
+    new = PasswordField(
+        "Password",
+        validators=[DataRequired("Type a password.")],
+        description="At least 12 characters.",
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        "Password again",
+        validators=[EqualTo("new", "The two do not agree.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class TokenForm(FlaskForm):
+    name = StringField(
+        "Name",
+        validators=[
+            DataRequired("Type a name."),
+            Length(max=LONGEST_NAME, message=f"Use at most {LONGEST_NAME} characters."),
+        ],
+        description="What uses it, such as “payout service”.",
+        render_kw={"autocomplete": "off"},
+    )
+    client = StringField(
+        "Client",
+        filters=[_tidied],
+        validators=[Optional(), Length(max=36, message="Use the id of the client.")],
+        description="The id of the client that the app acts for.",
+        render_kw={"autocomplete": "off"},
+    )
+    partner = StringField(
+        "Partner",
+        filters=[_tidied],
+        validators=[Optional(), Length(max=50, message="Use at most 50 characters.")],
+        default="default",
+        description="Whose external ids it uses; each is unique per partner.",
+    )
+    scopes = SelectMultipleField("Scopes", validators=[InputRequired("Choose at least one scope.")])
+    days = IntegerField(
+        "Days until it expires",
+        validators=[
+            InputRequired("Type a number of days."),
+            NumberRange(1, LONGEST_DAYS, f"Use 1 to {LONGEST_DAYS} days."),
+        ],
+        default=LONGEST_DAYS,
+    )
+    reason = TextAreaField(
+        "Why",
+        validators=[Optional(), _TOO_LONG],
+        description="Needed for powerful scopes: a second person decides and reads it.",
+        render_kw={"rows": 2},
+    )
+
+
+def token_form(audience: Audience) -> TokenForm:
+    """The form for tokens of one audience; its default scopes are chosen."""
+    form = TokenForm()
+    form.scopes.choices = [(name, name) for name in sorted(scope.value for scope in ALL_SCOPES[audience])]
+    if not form.is_submitted():
+        form.scopes.data = sorted(scope.value for scope in DEFAULT_SCOPES[audience])
+    return form

@@ -1,0 +1,64 @@
+"""Who may still give power to others, and why somebody did something."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from dashboard.access.actor import Actor
+from dashboard.access.permissions import Permission
+from dashboard.approvals.services import LONGEST_REASON
+from dashboard.database import session
+from dashboard.errors import Forbidden, Invalid, NotFound
+from dashboard.staff.models import StaffMember
+
+
+def reason_of(text: str | None) -> str:
+    """Raises Invalid where nothing is said, or too much."""
+    said = (text or "").strip()
+    if not said:
+        raise Invalid.one("reason", "Say why.", "required")
+    if len(said) > LONGEST_REASON:
+        raise Invalid.one("reason", f"Use at most {LONGEST_REASON} characters.", "tooLong")
+    return said
+
+
+def require_administrator(by: Actor) -> UUID:
+    """A person with the permission, and their id. Raises Forbidden: a token never gives or takes power."""
+    by.require(Permission.STAFF_WRITE)
+    if by.staff_id is None:
+        raise Forbidden("Only a person does this.", code="humanDecisionRequired")
+    return by.staff_id
+
+
+def locked(member_id: UUID) -> StaffMember:
+    """The member, locked and as stored now. Raises NotFound."""
+    member = session().get(StaffMember, member_id, with_for_update=True, populate_existing=True)
+    if member is None:
+        raise NotFound("There is no such staff member.")
+    return member
+
+
+def held(ids: set[UUID]) -> list[StaffMember]:
+    """Members whose role and state stay as they are until the transaction ends."""
+    return list(
+        session().scalars(
+            sa.select(StaffMember)
+            .where(StaffMember.id.in_(ids))
+            .order_by(StaffMember.id)
+            .with_for_update(read=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def may_give(member: StaffMember) -> bool:
+    """Whether this person may still invite and make tokens."""
+    return member.disabled_at is None and Permission.STAFF_WRITE in member.role_row.permissions
+
+
+def state_of(member: StaffMember) -> dict[str, Any]:
+    """What a decision about a member must not find changed."""
+    return {"role": member.role, "disabled": member.disabled_at is not None}
