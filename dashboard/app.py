@@ -17,6 +17,7 @@ from dashboard.access import guard, idempotency
 from dashboard.approvals import deadline
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
+from dashboard.audit import verifying as audit_verifying
 from dashboard.background import kinds as background_kinds
 from dashboard.clients import periods as review_periods
 from dashboard.clients import retention, story
@@ -28,7 +29,9 @@ from dashboard.clients.documents.store import Store
 from dashboard.clients.owners import OWNERS
 from dashboard.clients.pages import clients
 from dashboard.clients.services import deletion, plan
-from dashboard.home import navigation
+from dashboard.home import audit_work, looks, navigation
+from dashboard.home.audit_commands import audit_commands
+from dashboard.home.audit_pages import audit
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
@@ -110,7 +113,7 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, staff, health,
+    checks, jobs, queues, approvals, audit, staff, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -118,7 +121,7 @@ OPERATIONS = (
 )  # fmt: skip
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
-    demo_commands,
+    demo_commands, audit_commands,
 )  # fmt: skip
 
 #: views that cannot carry a mark of their own, and why anybody may call them
@@ -234,6 +237,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     settlement.learn(_explained)
+    audit_work.install(chosen.instance_path)
+    audit_verifying.learn_purged(audit_work.purged)
+    background_kinds.register(*audit_work.KINDS)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
@@ -261,6 +267,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     for endpoint, reason in LIBRARY_VIEWS.items():
         guard.declare(endpoint, guard.Access(None, None, reason))
     idempotency.install(app)
+    looks.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=navigation.entries)
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     JOBS_READ = "jobs:read"
     JOBS_OPERATE = "jobs:operate"
     APPROVALS_READ = "approvals:read"
+    AUDIT_READ = "audit:read"
     STAFF_READ = "staff:read"
     OWN_WORK = "own:work"
 
@@ -143,6 +144,9 @@ EXPLAINED: dict[Permission, Explained] = {
     Permission.JOBS_READ: Explained("Control", "See jobs", "What runs when, how it went, and what runs now."),
     Permission.JOBS_OPERATE: Explained("Control", "Operate jobs", "Run one now, pause one, cancel running work."),
     Permission.APPROVALS_READ: Explained("Control", "See requests for approval", "All requests and their decisions."),
+    Permission.AUDIT_READ: Explained(
+        "Control", "Read and verify the audit", "Who did what and when, its export, and whether the chain is whole."
+    ),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.OWN_WORK: Explained("Control", "Home and own account", "Own queues, password, sessions, theme."),
 }
@@ -197,14 +201,14 @@ ROLES: dict[Role, RoleRow] = {
     ),
     Role.ADMIN: RoleRow(
         "Administrator", "Administrators", "Staff, tokens and jobs.", True,
-        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE}),
+        frozenset(_EVERYBODY | {P.JOBS_READ, P.JOBS_OPERATE, P.AUDIT_READ}),
     ),
     Role.AUDITOR: RoleRow(
         "Auditor", "Auditors", "Reads everything, changes nothing.", False,
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
-            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ, P.AUDIT_READ}
         ),
     ),
 }  # fmt: skip

@@ -21,6 +21,7 @@ ENTRIES = (
     ("Treasury", "/treasury", Permission.TREASURY_READ, "breaks"),
     ("Onboarding", "/onboarding/events", Permission.EVENTS_READ, "verification"),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
+    ("Audit", "/audit", Permission.AUDIT_READ, None),
     ("Jobs", "/jobs", Permission.JOBS_READ, None),
 )
 #: what stands beside each other under Onboarding: label, path, permission, the queue or list that is counted
