@@ -40,6 +40,7 @@ class AuditEvent(Base):
         sa.Index("ix_audit_event_object", "object_type", "object_id", sa.text("id DESC")),
         sa.Index("ix_audit_event_when", "occurred_at", "id"),
         sa.Index("ix_audit_event_who", "actor_id", "occurred_at", "id"),
+        sa.Index("ix_audit_event_kind", "actor_kind", "occurred_at", "id"),
         sa.Index("ix_audit_event_what", "action", "occurred_at", "id"),
     )
 

@@ -142,7 +142,7 @@ def _batch(after: int, most: int) -> list[_Row]:
     rows: list[_Row] = [(row[0], row[1], row[2], row[3]) for row in found]
     for row in rows:
         for entity in row[:3]:
-            if entity is not None:
+            if entity is not None and entity in session():
                 session().expunge(entity)
     return rows
 

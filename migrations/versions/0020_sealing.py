@@ -157,6 +157,7 @@ def upgrade() -> None:
     op.create_index("ix_audit_event_when", "audit_event", ["occurred_at", "id"])
     op.create_index("ix_audit_event_who", "audit_event", ["actor_id", "occurred_at", "id"])
     op.create_index("ix_audit_event_what", "audit_event", ["action", "occurred_at", "id"])
+    op.create_index("ix_audit_event_kind", "audit_event", ["actor_kind", "occurred_at", "id"])
     op.execute(QUEUE)
     op.execute(GAPS)
     op.execute(SEALER)
