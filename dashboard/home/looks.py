@@ -30,7 +30,7 @@ CLIENT = ("client_id", "clientId", "owner_id")
 #: they write their own looks: each document is one
 RECORDED_THERE = frozenset({
     "clients.document", "clients.document_page", "clients.download_document", "client_operations.download_document",
-    "transfers.download",
+    "transfers.download", "transfer_operations.read_document",
 })  # fmt: skip
 #: files that hold nothing of a client
 HOUSE_FILES = frozenset({"audit.verifier"})

@@ -339,7 +339,7 @@ JOBS = (
     Job("check-documents", _at(0, 25), check_documents,
         "Check documents", "Marks documents that have expired, and reminds of those that will."),
     Job("keep-audit-head", _at(0, 40), keep_audit_head,
-        "Keep the audit's head", "Writes the end of the chain outside the database, so that a cut is seen."),
+        "Keep the head of the audit", "Writes the end of the chain outside the database, so that a cut is seen."),
     Job("check-balances", _at(1, 40), check_balances,
         "Check balances", "Compares the balances of accounts that moved with their transactions."),
     Job("forget-runs", _at(4, 5), forget_runs,

@@ -281,9 +281,20 @@ def rail(page: str) -> list[tuple[str, str]]:
         ),
         (
             Role.AUDITOR,
-            ["Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Treasury", "Onboarding", "Approvals", "Jobs"],
+            [
+                "Home",
+                "Clients",
+                "Transfers",
+                "Unrecognized",
+                "Ledger",
+                "Treasury",
+                "Onboarding",
+                "Approvals",
+                "Audit",
+                "Jobs",
+            ],  # fmt: skip
         ),
-        (Role.ADMIN, ["Home", "Jobs"]),
+        (Role.ADMIN, ["Home", "Audit", "Jobs"]),
     ],
 )
 def test_the_rail_shows_only_what_the_role_may_open(signed_in: SignIn, role: Role, labels: list[str]) -> None:
