@@ -19,6 +19,7 @@ from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.approvals.staff_reset_pages import staff_resets
 from dashboard.approvals.staff_resets import KINDS as STAFF_RESET_KINDS
+from dashboard.audit import verifying as audit_verifying
 from dashboard.background import kinds as background_kinds
 from dashboard.clients import periods as review_periods
 from dashboard.clients import retention, story
@@ -30,7 +31,9 @@ from dashboard.clients.documents.store import Store
 from dashboard.clients.owners import OWNERS
 from dashboard.clients.pages import clients
 from dashboard.clients.services import deletion, plan
-from dashboard.home import navigation
+from dashboard.home import audit_work, looks, navigation
+from dashboard.home.audit_commands import audit_commands
+from dashboard.home.audit_pages import audit
 from dashboard.home.demo import commands as demo_commands
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
@@ -118,7 +121,7 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, staff, people, factor_pages, staff_resets, new_password, health,
+    checks, jobs, queues, approvals, audit, staff, people, factor_pages, staff_resets, new_password, health,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -126,7 +129,7 @@ OPERATIONS = (
 )  # fmt: skip
 COMMANDS = (
     database_commands, staff_commands, token_commands, ledger_commands, transfer_commands, sandbox_command,
-    demo_commands,
+    demo_commands, audit_commands,
 )  # fmt: skip
 
 #: views that cannot carry a mark of their own, and why anybody may call them
@@ -244,6 +247,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     settlement.learn(_explained)
+    audit_work.install(chosen.instance_path)
+    audit_verifying.learn_purged(audit_work.purged)
+    background_kinds.register(*audit_work.KINDS)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)
@@ -273,6 +279,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     for endpoint, reason in LIBRARY_VIEWS.items():
         guard.declare(endpoint, guard.Access(None, None, reason))
     idempotency.install(app)
+    looks.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=required.unless_setting_up(navigation.entries))
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places

@@ -46,6 +46,7 @@ class Permission(StrEnum):
     APPROVALS_READ = "approvals:read"
     RULES_TIGHTEN = "rules:tighten"
     RULES_CHANGE = "rules:change"
+    AUDIT_READ = "audit:read"
     STAFF_READ = "staff:read"
     STAFF_MEMBERS = "staff:members"
     STAFF_WRITE = "staff:write"
@@ -160,6 +161,9 @@ EXPLAINED: dict[Permission, Explained] = {
         "Ask for any other rule, and decide what a colleague asked.",
         second_person=True,
     ),
+    Permission.AUDIT_READ: Explained(
+        "Control", "Read and verify the audit", "Who did what and when, its export, and whether the chain is whole."
+    ),
     Permission.STAFF_READ: Explained("Control", "See the roles", "This page."),
     Permission.STAFF_MEMBERS: Explained(
         "Control", "See staff and tokens", "Who works here, who is invited, which API tokens stand; never a secret."
@@ -230,7 +234,7 @@ ROLES: dict[Role, RoleRow] = {
         "Administrator", "Administrators", "Staff, tokens and jobs.", True,
         frozenset(
             _EVERYBODY
-            | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.RULES_TIGHTEN, P.RULES_CHANGE}
+            | {P.JOBS_READ, P.JOBS_OPERATE, P.APPROVALS_READ, P.RULES_TIGHTEN, P.RULES_CHANGE, P.AUDIT_READ}
             | {P.STAFF_MEMBERS, P.STAFF_WRITE, P.STAFF_DECIDE}
         ),
     ),
@@ -239,7 +243,7 @@ ROLES: dict[Role, RoleRow] = {
         frozenset(
             _EVERYBODY
             | {P.CLIENTS_READ, P.CLIENTS_READ_RESTRICTED, P.LEDGER_READ, P.TRANSFERS_READ, P.APPROVALS_READ}
-            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ, P.STAFF_MEMBERS}
+            | {P.EVENTS_READ, P.DOCUMENTS_READ, P.TREASURY_READ, P.JOBS_READ, P.STAFF_MEMBERS, P.AUDIT_READ}
         ),
     ),
 }  # fmt: skip

@@ -16,6 +16,7 @@ from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.kinds import hidden_from, kind_of, registered
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
+from dashboard.audit.queries import LOOKS
 from dashboard.clock import BusinessCalendar
 from dashboard.database import session
 from dashboard.errors import NotFound
@@ -230,6 +231,7 @@ def changed_since(request: ApprovalRequest, *, actor: Actor) -> Change | None:
         .where(
             AuditEvent.client_id == request.client_id,
             AuditEvent.occurred_at > request.requested_at,
+            AuditEvent.action.not_in(LOOKS),
             touching,
         )
         .order_by(AuditEvent.id.desc())

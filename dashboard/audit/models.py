@@ -1,4 +1,4 @@
-"""The two tables of evidence."""
+"""Tables of evidence: events, their payloads, and the seals that put them in order."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ class AuditEvent(Base):
             "ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
         ),
         sa.Index("ix_audit_event_object", "object_type", "object_id", sa.text("id DESC")),
+        sa.Index("ix_audit_event_when", "occurred_at", "id"),
+        sa.Index("ix_audit_event_who", "actor_id", "occurred_at", "id"),
+        sa.Index("ix_audit_event_kind", "actor_kind", "occurred_at", "id"),
+        sa.Index("ix_audit_event_what", "action", "occurred_at", "id"),
     )
 
 
@@ -52,3 +56,38 @@ class AuditPayload(Base):
     reason: Mapped[str | None]
     #: what only `clients:read-restricted` may see: codes, comments, legal references
     restricted: Mapped[dict[str, Any] | None]
+
+
+class AuditSeal(Base):
+    """One position of the chain. Only `seal_audit` of the database writes it (docs/adr/0031)."""
+
+    __tablename__ = "audit_seal"
+
+    position: Mapped[int] = mapped_column(sa.BigInteger(), primary_key=True, autoincrement=False)
+    event_id: Mapped[UUID] = mapped_column(unique=True)
+    #: SHA-256 in hex over everything that the event says, and the digest of its payload
+    digest: Mapped[str]
+    #: SHA-256 in hex over the hash before, the position and the digest
+    hash: Mapped[str]
+    #: stands for name and address of an app of one client, which a purge erases
+    actor_digest: Mapped[str | None]
+    sealed_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("position > 0", name="position_counts_from_one"),
+        sa.CheckConstraint("hash ~ '^[0-9a-f]{64}$'", name="hash_is_hex"),
+        sa.CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest_is_hex"),
+    )
+
+
+class AuditActorSalt(Base):
+    """Keeps an `actor_digest` from being guessed back; empty once name and address were erased."""
+
+    __tablename__ = "audit_actor_salt"
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    salt: Mapped[str]
+
+
+#: events that wait for their seal; a trigger fills it, `seal_audit` empties it
+audit_unsealed = sa.Table("audit_unsealed", Base.metadata, sa.Column("event_id", sa.UUID(), nullable=False))

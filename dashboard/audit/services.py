@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,12 +12,8 @@ from uuid import UUID
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit.models import AuditEvent, AuditPayload
+from dashboard.audit.verify_audit import payload_digest
 from dashboard.database import new_id, session
-
-
-def canonical(payload: Mapping[str, Any]) -> bytes:
-    """The one spelling of a payload that its digest is taken over: sorted keys, no spaces, UTF-8."""
-    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def plain(value: Any) -> Any:
@@ -33,11 +27,6 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int):
         return value
     return str(value)
-
-
-def payload_digest(salt: str, payload: Mapping[str, Any]) -> str:
-    """SHA-256 in hex. The salt keeps a short payload (a name, a birth date) from being guessed back."""
-    return hashlib.sha256(salt.encode() + canonical(payload)).hexdigest()
 
 
 def record(

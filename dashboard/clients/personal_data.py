@@ -40,6 +40,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "actor_role": CODE, "actor_kind": CODE, "payload_digest": DIGEST, "object_type": CODE, "action": CODE,
         "request_id": HOUSE,
     },
+    "audit_seal": {"digest": DIGEST, "hash": DIGEST, "actor_digest": DIGEST},
     "background_job": {
         "kind": CODE, "result": HOUSE, "arguments": HOUSE, "state": CODE, "asked_by_name": STAFF, "asked_by_kind": CODE,
         "failure": HOUSE,

@@ -21,6 +21,7 @@ ENTRIES = (
     ("Treasury", "/treasury", Permission.TREASURY_READ, "breaks"),
     ("Onboarding", "/onboarding/events", Permission.EVENTS_READ, "verification"),
     ("Approvals", "/approvals", Permission.APPROVALS_READ, overview.APPROVALS),
+    ("Audit", "/audit", Permission.AUDIT_READ, None),
     ("Staff", "/staff", Permission.STAFF_MEMBERS, None),
     ("Jobs", "/jobs", Permission.JOBS_READ, None),
 )

@@ -19,6 +19,7 @@ from dashboard import notifier
 from dashboard.access import idempotency
 from dashboard.access.actor import system
 from dashboard.approvals import services as approvals
+from dashboard.audit import heads, sealing
 from dashboard.clients import services as clients
 from dashboard.clients.calendar import calendar
 from dashboard.clients.documents import queries as document_queries
@@ -308,6 +309,21 @@ def work_out_positions(_settings: Settings) -> dict[str, int]:
         return positions.ask_due(by=system("positions"))
 
 
+def seal_audit(_settings: Settings) -> dict[str, int]:
+    """Seal what was committed since the last time; another sealer at work is left to it."""
+    return {"sealed": sealing.seal_all()}
+
+
+def keep_audit_head(settings: Settings) -> dict[str, int]:
+    """Write the end of the chain to where the database does not reach."""
+    sealed = sealing.seal_all()
+    with transaction():
+        head = sealing.head()
+    if head is None:
+        return {"sealed": 0}
+    return {"sealed": sealed, "position": heads.keep(settings.instance_path, head).position}
+
+
 def forget_runs(_settings: Settings) -> dict[str, int]:
     """Remove old runs of the clock."""
     with transaction():
@@ -328,6 +344,8 @@ JOBS = (
         "Expire transfers", "Cancels outgoing transfers that nobody confirmed in time."),
     Job("finish-incoming", Often("*"), finish_incoming,
         "Finish incoming money", "Takes up notifications of providers that a fault left unprocessed."),
+    Job("seal-audit", Often("*"), seal_audit,
+        "Seal the audit", "Gives each event of the audit its place in the chain."),
     Job("sweep", Often("7"), sweep,
         "Sweep", "Ends sessions that are over; forgets spent limits, old keys and refused webhooks."),
     Job("load-rates", Often("*/5"), load_rates,
@@ -350,6 +368,8 @@ JOBS = (
         "End of day", "Ends the business day that is over and writes its snapshot."),
     Job("check-documents", _at(0, 25), check_documents,
         "Check documents", "Marks documents that have expired, and reminds of those that will."),
+    Job("keep-audit-head", _at(0, 40), keep_audit_head,
+        "Keep the head of the audit", "Writes the end of the chain outside the database, so that a cut is seen."),
     Job("check-balances", _at(1, 40), check_balances,
         "Check balances", "Compares the balances of accounts that moved with their transactions."),
     Job("forget-runs", _at(4, 5), forget_runs,

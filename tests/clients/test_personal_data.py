@@ -301,6 +301,7 @@ def years_of_money(fill: Filler, client_id: UUID, tag: str = "1") -> Life:
     assert app is not None
     fill.row("audit_event", id=event, client_id=client_id, actor_kind="token", actor_id=app[0], object_type="client")
     fill.row("audit_payload", event_id=event)
+    fill.row("audit_actor_salt", event_id=event)
     fill.row("approval_request", client_id=client_id, kind="client.activate", object_type="client", state="rejected",
              maker_kind="staff", closed_at=LONG_AGO, decided_by=new_id(), decider_name="x",
              decider_senior=True)  # fmt: skip

@@ -201,6 +201,9 @@ def test_a_large_load_gives_back_all_indexes_and_guards(
         # an index over rows that were changed before it was built is of no use to the rest of the load
         unusable = "SELECT indexrelid::regclass::text FROM pg_index WHERE indcheckxmin"
         assert connection.execute(unusable).fetchall() == []
+        # each event waits for its seal once, though the trigger that puts it there rested
+        waits = "SELECT count(*), count(DISTINCT event_id), (SELECT count(*) FROM audit_event) FROM audit_unsealed"
+        assert len(set(connection.execute(waits).fetchone())) == 1
         assert connection.execute("SELECT count(*) FROM client").fetchone() == (CLIENTS,)
         assert broken_rules(connection) == []
     databases.drop("countinghouse_demo_large")

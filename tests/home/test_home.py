@@ -291,10 +291,10 @@ def rail(page: str) -> list[tuple[str, str]]:
             Role.AUDITOR,
             [
                 *("Home", "Clients", "Transfers", "Unrecognized", "Ledger", "Treasury", "Onboarding", "Approvals"),
-                *("Staff", "Jobs"),
+                *("Audit", "Staff", "Jobs"),
             ],
         ),
-        (Role.ADMIN, ["Home", "Approvals", "Staff", "Jobs"]),
+        (Role.ADMIN, ["Home", "Approvals", "Audit", "Staff", "Jobs"]),
     ],
 )
 def test_the_rail_shows_only_what_the_role_may_open(signed_in: SignIn, role: Role, labels: list[str]) -> None:

@@ -30,10 +30,10 @@ from tests.clients.making import blocked, company, path, person
 from tests.conftest import Machine, People
 
 WRITES = re.compile(r"^\s*(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH\b.*\b(INSERT|UPDATE|DELETE)\b)", re.I | re.S)
-#: who was here when, and how often somebody asked: no business state
+#: who was here when, what they looked at or took along, and how often somebody asked: no business state
 BOOKKEEPING = re.compile(
     r"^\s*(UPDATE staff_session SET seen_at=[^,]+ WHERE|UPDATE api_token SET last_used_at=[^,]+ WHERE"
-    r"|INSERT INTO rate_limit\b|DELETE FROM rate_limit\b)",
+    r"|INSERT INTO audit_(event|payload)\b|INSERT INTO rate_limit\b|DELETE FROM rate_limit\b)",
     re.I,
 )
 

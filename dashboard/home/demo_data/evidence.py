@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from dashboard.audit.services import payload_digest
+from dashboard.audit.verify_audit import payload_digest
 from dashboard.home.demo_data.plan import Colleague
 from dashboard.home.demo_data.rows import Sheets, identifier, moment
 

@@ -202,6 +202,13 @@ class _Load:
         if plan.transactions:
             self._copy(transfers.write(connection, plan, Days(plan)).parcels())
         if large:
+            # the trigger that has events wait for their seals rested too
+            connection.execute(
+                "INSERT INTO audit_unsealed SELECT e.id FROM audit_event e"
+                " WHERE NOT EXISTS (SELECT 1 FROM audit_unsealed u WHERE u.event_id = e.id)"
+                " AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.event_id = e.id) ORDER BY e.id"
+            )
+        if large:
             self.progress("Checking the rules")
             connection.execute(f"ANALYZE {', '.join(COLUMNS)}")
         broken = checking.broken_rules(connection, None if large else {**checking.MONEY, **checking.TRANSFERS})

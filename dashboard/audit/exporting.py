@@ -1,0 +1,81 @@
+"""The JSON export: exactly the filtered events with what `verify_audit.py` needs to verify them elsewhere.
+
+One entry a line, so that a file of any size is written and read in little memory. After the events come the digests of
+every position from the first exported one to the head: they tie each record to the head, and tell nothing alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dashboard.audit import sealing, searching
+from dashboard.audit.searching import EventFilter, Found, Reader
+from dashboard.audit.verify_audit import FORMAT, GENESIS, Head, moment
+from dashboard.audit.verifying import parts_of, spelled
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+def payload_state(found: Found, reader: Reader) -> str:
+    """none, erased, withheld (from this reader, in part or in full) or whole."""
+    if found.payload is None:
+        return "none"
+    if found.erased:
+        return "erased"
+    hidden = not reader.sees_payload(found.event) or (found.payload.restricted is not None and not reader.restricted)
+    return "withheld" if hidden else "whole"
+
+
+def _record(number: int, found: Found, reader: Reader, last: int) -> dict[str, Any]:
+    event, state = found.event, payload_state(found, reader)
+    said = spelled(event, found.actor_salt)
+    if not reader.sees_name(event):
+        said |= {"actor_name": None, "address": None, "actor_salt": None}
+    # what was sealed while the file is written lies beyond its head
+    sealed = found.seal if found.seal is not None and found.seal.position <= last else None
+    shown = found.payload if state in {"whole", "erased"} else None
+    parts = parts_of(shown)
+    if state == "withheld" and found.payload is not None and reader.sees_payload(event):
+        parts = {**(parts_of(found.payload) or {}), "restricted": None}
+    return {
+        "number": number,
+        **said,
+        "payload_state": state,
+        "salt": shown.salt if shown else None,
+        "payload": parts,
+        "seal": {
+            "position": sealed.position,
+            "hash": sealed.hash,
+            "sealed_at": moment(sealed.sealed_at),
+            "actor_digest": sealed.actor_digest,
+        }
+        if sealed is not None
+        else None,
+    }
+
+
+def chunks(about: Mapping[str, Any], chosen: EventFilter, *, reader: Reader) -> Iterator[bytes]:
+    """The file in parts. `about` says what was filtered, by whom, as of when; JSON-ready."""
+    head = sealing.head()
+    last = head.position if head else 0
+    complete = chosen == EventFilter() and reader.restricted and reader.of_clients
+    said = {**about, "complete": complete}
+    yield f'{{\n"format": "{FORMAT}",\n"about": {_ENCODE(said)},\n"events": [\n'.encode()
+    count, first = 0, last + 1
+    for found in searching.every(chosen, reader=reader):
+        count += 1
+        record = _record(count, found, reader, last)
+        if record["seal"] is not None:
+            first = min(first, record["seal"]["position"])
+        yield ((",\n" if count > 1 else "") + _ENCODE(record)).encode("utf-8", "surrogatepass")
+    start = Head(first - 1, searching.hash_at(first - 1) or GENESIS)
+    yield f'\n],\n"start": {{"position": {start.position}, "hash": "{start.hash}"}},\n"chain": [\n'.encode()
+    position = start.position
+    for part in searching.digests(start.position, last):
+        lead = ",\n" if position > start.position else ""
+        yield (lead + _ENCODE({"from": position + 1, "digests": part})).encode()
+        position += len(part)
+    end = {"events": count, "head": {"position": head.position, "hash": head.hash} if head else None}
+    yield f'\n],\n"end": {_ENCODE(end)}\n}}\n'.encode()

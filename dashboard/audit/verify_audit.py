@@ -1,0 +1,403 @@
+#!/usr/bin/env python3
+"""Verify an exported audit file on any machine: Python 3.9 or newer, its standard library, and this file.
+
+    python3 verify_audit.py audit.json [--heads heads.jsonl]
+
+Each record is spelled in one canonical way and hashed; the hash of each position covers the one before. The file holds
+the digests of all records from its first to the head, so that every exported record is tied to the head. Compare the
+head that is printed with one you were given another way; `--heads` does it with the file in which heads were kept
+outside the database. Exit code 0: everything fits. 1: something does not, and the first broken record is named. 2: the
+file could not be read as such an export.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FORMAT = "countinghouse audit 1"
+#: what the first position has instead of a hash before it
+GENESIS = "0" * 64
+#: what a purge leaves of the name of an app that acted for one client
+ERASED_NAME = "front office"
+PARTS = ("before", "after", "reason", "restricted")
+
+# --- how a record is spelled and hashed ---------------------------------------------------------------------------
+
+
+def field(value: str | None) -> bytes:
+    """A netstring: the length in bytes, a colon, the text, a comma; `-,` for nothing. No two lists spell alike."""
+    if value is None:
+        return b"-,"
+    said = value.encode("utf-8", "surrogatepass")
+    return b"%d:%b," % (len(said), said)
+
+
+def _hashed(*values: str | None) -> str:
+    return hashlib.sha256(b"".join(field(value) for value in values)).hexdigest()
+
+
+def canonical(payload: Mapping[str, Any]) -> bytes:
+    """Sorted keys, no spaces, UTF-8."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def payload_digest(salt: str, payload: Mapping[str, Any]) -> str:
+    """SHA-256 in hex over salt and canonical payload."""
+    return hashlib.sha256(salt.encode("utf-8", "surrogatepass") + canonical(payload)).hexdigest()
+
+
+def actor_digest(salt: str, name: str | None, address: str | None) -> str:
+    """Over name and address of an app that acted for one client: they may be erased one day, so they lie apart."""
+    return hashlib.sha256(salt.encode("utf-8", "surrogatepass") + field(name) + field(address)).hexdigest()
+
+
+def apart(event: Mapping[str, Any]) -> bool:
+    """Whether name and address are covered by a salted digest of their own."""
+    return event["actor_kind"] == "token" and event["client_id"] is not None
+
+
+def record_digest(event: Mapping[str, Any], *, sealed_at: str, actor: str | None) -> str:
+    """SHA-256 in hex over everything an event says, with the digest of its payload. `actor`: the digest of name and
+    address where they lie apart. Times are `2026-03-13T06:42:00.000000Z`, identifiers in small letters."""
+    own = None if apart(event) else event
+    return _hashed(
+        event["id"],
+        event["occurred_at"],
+        event["actor_kind"],
+        event["actor_id"],
+        event["actor_role"],
+        own["actor_name"] if own else None,
+        own["address"] if own else None,
+        actor,
+        event["request_id"],
+        event["action"],
+        event["object_type"],
+        event["object_id"],
+        event["client_id"],
+        event["payload_digest"],
+        sealed_at,
+    )
+
+
+def chain_hash(previous: str, position: int, digest: str) -> str:
+    """The hash of one position: over the one before, the position, and the digest of its record."""
+    return _hashed(FORMAT, previous, str(position), digest)
+
+
+def wrong_with_record(event: Mapping[str, Any], *, digest: str | None, sealed_at: str, actor: str | None) -> str | None:
+    """What an event and its seal do not agree in. A name that is not shown (None with a digest) cannot be compared."""
+    if apart(event):
+        if actor is None:
+            return "the digest of the actor's name is missing"
+        salt = event["actor_salt"]
+        if salt == "" and (event["actor_name"], event["address"]) != (ERASED_NAME, None):
+            return "the actor's name was changed: it does not fit its digest"
+        if salt and actor_digest(salt, event["actor_name"], event["address"]) != actor:
+            return "the actor's name or address was changed: it does not fit its digest"
+    elif actor is not None:
+        return "the digest of the actor's name does not belong there"
+    if digest is not None and record_digest(event, sealed_at=sealed_at, actor=actor) != digest:
+        return "the record was changed: it does not fit its digest"
+    return None
+
+
+def wrong_with_payload(digest: str | None, salt: str | None, parts: Mapping[str, Any] | None) -> str | None:
+    """What is wrong with a payload that is here in full. An empty salt without content is an erased one."""
+    if digest is None:
+        return None if parts is None else "the record has a payload that it never had"
+    if parts is None or salt is None:
+        return "the payload is missing"
+    if salt == "":
+        return None if all(parts[part] is None for part in PARTS) else "the payload was changed: its salt is gone"
+    if payload_digest(salt, {part: parts[part] for part in PARTS}) != digest:
+        return "the payload was changed: it does not fit its digest"
+    return None
+
+
+# --- reading an export --------------------------------------------------------------------------------------------
+
+
+class Unreadable(Exception):
+    """The file is no export of this kind."""
+
+
+class Damaged(Unreadable):
+    """The file is one, and was damaged or cut off."""
+
+
+class Head(NamedTuple):
+    """The last position at some moment, with its hash."""
+
+    position: int
+    hash: str
+    at: str = ""
+
+
+class Broken(NamedTuple):
+    """One thing that does not fit. `position` is None where it has none."""
+
+    position: int | None
+    what: str
+    event: str | None = None
+
+    def sentence(self) -> str:
+        """Position 12 (event …): what is wrong."""
+        place = "No position" if self.position is None else f"Position {self.position}"
+        return f"{place}{f' (event {self.event})' if self.event else ''}: {self.what}."
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    """Sections of a file in the layout in which it was exported, one entry a line: any size in little memory."""
+    section = None
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        for number, raw in enumerate(file, start=1):
+            line = raw.strip()
+            try:
+                if line in {"", "{", "}"}:
+                    continue
+                if section is None and line.endswith(": ["):
+                    section = str(json.loads(line[:-3]))
+                elif section is None:
+                    yield from json.loads("{" + line.rstrip(",") + "}").items()
+                elif line in {"],", "]"}:
+                    section = None
+                else:
+                    yield section, json.loads(line.rstrip(","))
+            except ValueError:
+                raise Damaged(f"line {number} of the file cannot be read") from None
+
+
+def _document(path: Path) -> Iterator[tuple[str, Any]]:
+    """The same of a file in any other layout, read as a whole."""
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except ValueError:
+        raise Unreadable("this is no JSON") from None
+    if not isinstance(whole, dict):
+        raise Unreadable("this is no audit export")
+    for name, value in whole.items():
+        if name in {"events", "chain"} and isinstance(value, list):
+            yield from ((name, entry) for entry in value)
+        else:
+            yield name, value
+
+
+def sections(path: Path) -> Iterator[tuple[str, Any]]:
+    """Pairs of section and entry. Raises Unreadable."""
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            opening = file.readline(), file.readline()
+    except OSError as error:
+        raise Unreadable(str(error)) from None
+    return _lines(path) if opening == ("{\n", f'"format": "{FORMAT}",\n') else _document(path)
+
+
+class Result(NamedTuple):
+    """What came of it. `first` is the broken record that stands first in the chain."""
+
+    events: int
+    sealed: int
+    waiting: int
+    erased: int
+    withheld: int
+    head: Head | None
+    first: Broken | None
+    findings: int
+
+
+class _Chain:
+    """The digests of the file, from which every hash is worked out again."""
+
+    def __init__(self) -> None:
+        self.start = Head(0, GENESIS)
+        self.digests: list[str] = []
+        self.hashes: list[str] = []
+        self.wrong: list[Broken] = []
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        following = self.start.position + len(self.digests) + 1
+        if int(entry["from"]) != following:
+            self.wrong.append(Broken(following, "the digest of this position is missing"))
+            return
+        for digest in entry["digests"]:
+            previous = self.hashes[-1] if self.hashes else self.start.hash
+            self.hashes.append(chain_hash(previous, self.start.position + len(self.digests) + 1, str(digest)))
+            self.digests.append(str(digest))
+
+    @property
+    def last(self) -> int:
+        return self.start.position + len(self.digests)
+
+    def at(self, position: int) -> tuple[str, str] | None:
+        """Digest and hash of a position, None outside."""
+        place = position - self.start.position - 1
+        return (self.digests[place], self.hashes[place]) if 0 <= place < len(self.digests) else None
+
+
+def _read_chain(path: Path) -> tuple[_Chain, dict[str, Any], dict[str, Any] | None]:
+    chain, about, end, known = _Chain(), {}, None, False
+    for section, entry in sections(path):
+        if section == "format":
+            known = entry == FORMAT
+        elif section == "about":
+            about = dict(entry)
+        elif section == "start":
+            chain.start = Head(int(entry["position"]), str(entry["hash"]))
+            if chain.start.position == 0 and chain.start.hash != GENESIS:
+                chain.wrong.append(Broken(1, "the chain does not begin at its beginning"))
+        elif section == "chain":
+            chain.add(entry)
+        elif section == "end":
+            end = dict(entry)
+    if not known:
+        raise Unreadable("this is no audit export in a format that this program knows")
+    return chain, about, end
+
+
+def _event_wrong(event: Mapping[str, Any], chain: _Chain) -> str | None:
+    """The first thing wrong with one exported record."""
+    seal = event["seal"]
+    said = None
+    if seal is not None:
+        place = chain.at(int(seal["position"]))
+        if place is None:
+            return "the chain of the file does not reach this position"
+        said = wrong_with_record(event, digest=place[0], sealed_at=seal["sealed_at"], actor=seal["actor_digest"])
+        if said is None and seal["hash"] != place[1]:
+            said = "the hash does not follow from the records before it"
+    if said is None and event["payload_state"] != "withheld":
+        said = wrong_with_payload(event["payload_digest"], event["salt"], event["payload"])
+    return said
+
+
+def verify(path: Path, heads: Sequence[Head] = ()) -> Result:
+    """Verify an export. Raises Unreadable."""
+    try:
+        return _verify(path, heads)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"an entry has not the form of an export ({type(error).__name__}: {error})") from None
+
+
+def _verify(path: Path, heads: Sequence[Head]) -> Result:
+    chain, about, end = _read_chain(path)
+    wrong = list(chain.wrong)
+    events = sealed = erased = withheld = 0
+    seen = set()
+    for section, event in sections(path):
+        if section != "events":
+            continue
+        events += 1
+        seal = event["seal"]
+        position = None if seal is None else int(seal["position"])
+        if event["number"] != events:
+            wrong.append(Broken(position, f"record number {events} of the export is missing before it", event["id"]))
+            events = int(event["number"])
+        if position is not None:
+            sealed += 1
+            if position in seen:
+                wrong.append(Broken(position, "the position is there twice", event["id"]))
+            seen.add(position)
+        said = _event_wrong(event, chain)
+        if said is not None:
+            wrong.append(Broken(position, said, event["id"]))
+        erased += event["payload_state"] == "erased"
+        withheld += event["payload_state"] == "withheld"
+    head = None
+    if end is None:
+        wrong.append(Broken(None, f"the file was cut off after {events} records"))
+    else:
+        if end["events"] != events:
+            wrong.append(Broken(None, f"the export had {end['events']} records, {events} are here"))
+        if end["head"] is not None:
+            head = Head(int(end["head"]["position"]), str(end["head"]["hash"]))
+            wrong += _wrong_heads([head, *heads], chain)
+    if about.get("complete") is True:
+        missing = next((at for at in range(chain.start.position + 1, chain.last + 1) if at not in seen), None)
+        if missing is not None:
+            wrong.append(Broken(missing, "the record of this position is missing"))
+    return Result(events, sealed, events - sealed, erased, withheld, head, first_of(wrong), len(wrong))
+
+
+def _wrong_heads(heads: Iterable[Head], chain: _Chain) -> Iterator[Broken]:
+    for head in heads:
+        place = chain.at(head.position)
+        if head.position == chain.start.position:
+            fits = head.hash == chain.start.hash
+        elif place is None:
+            if head.position > chain.last:
+                when = f" on {head.at}" if head.at else ""
+                yield Broken(chain.last + 1, f"missing: the chain had reached position {head.position}{when}")
+            continue
+        else:
+            fits = place[1] == head.hash
+        if not fits:
+            when = f" of {head.at}" if head.at else ""
+            yield Broken(head.position, f"the chain leads to another hash than the head{when}")
+
+
+def first_of(wrong: Iterable[Broken]) -> Broken | None:
+    """The one that stands first in the chain; those without a position come last."""
+    return min(wrong, key=lambda one: (one.position is None, one.position or 0), default=None)
+
+
+def read_heads(path: Path) -> list[Head]:
+    """Heads as they were kept, one JSON object a line. Raises Unreadable."""
+    found = []
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if line.strip():
+                try:
+                    entry = json.loads(line)
+                    found.append(Head(int(entry["position"]), str(entry["hash"]), str(entry["at"])))
+                except (ValueError, KeyError, TypeError):
+                    raise Unreadable(f"line {number} of {path.name} is no head") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(str(error)) from None
+    return found
+
+
+def moment(value: datetime) -> str:
+    """2026-03-13T06:42:00.000000Z"""
+    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: UP017 (older Pythons)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program. Gives the exit code."""
+    parser = argparse.ArgumentParser(description="Verify an exported audit file.")
+    parser.add_argument("file", type=Path, help="the JSON export")
+    parser.add_argument("--heads", type=Path, help="heads.jsonl: heads kept outside the database")
+    asked = parser.parse_args(arguments)
+    say = sys.stdout.write
+    try:
+        result = verify(asked.file, read_heads(asked.heads) if asked.heads else ())
+    except Damaged as problem:
+        say(f"BROKEN: {problem}. It was damaged or cut off there.\n")
+        return 1
+    except Unreadable as problem:
+        say(f"NOT VERIFIED: {problem}.\n")
+        return 2
+    say(f"{result.events} records, {result.sealed} of them sealed, {result.waiting} not sealed yet.\n")
+    if result.erased:
+        say(f"{result.erased} payloads erased under retention: who, what and when are verified, the content is gone.\n")
+    if result.withheld:
+        say(f"{result.withheld} payloads not shown to the reader who exported: their content is not verified.\n")
+    if result.head:
+        say(f"Head: position {result.head.position}, hash {result.head.hash}\n")
+    if result.first is not None:
+        more = f" ({result.findings} findings in all)" if result.findings > 1 else ""
+        say(f"BROKEN. First broken record{more}: {result.first.sentence()}\n")
+        return 1
+    say("VERIFIED. Every record fits its digest, and every sealed one the chain that leads to this head.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
