@@ -17,6 +17,8 @@ from dashboard.treasury.cover.services import changing
 from dashboard.treasury.cover.services.entries import entry_of, in_words
 from dashboard.treasury.cover.vocabulary import ADD, CHANGE
 
+_LABELS = ("Pool", "Kind", "Issuer", "Reference", "Amount", "Valid from", "Valid to", "Review on")
+
 
 def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, Detail]:
     """Amount, pool and reference, in one query for a whole list."""
@@ -27,7 +29,7 @@ def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[UUID, De
         links = (Link("The cover", f"/treasury/cover/{request.object_id}"),) if request.object_id in known else ()
         found[request.id] = Detail(
             short=said["Amount"],
-            lines=tuple(Line(label, (said[label],)) for label in ("Pool", "Kind", "Issuer", "Reference", "Amount")),
+            lines=tuple(Line(label, (said[label],)) for label in _LABELS),
             links=links,
         )
     return found

@@ -51,6 +51,10 @@ def _picture(
     chart.x_labels = [f"{one.day.day} {one.day:%b}" for one in points]
     places = DECIMALS[currency] if currency else 0
     chart.value_formatter = lambda value: f"{Decimal(str(value)).quantize(Decimal(1).scaleb(-places)):,}"
+    if currency is None:
+        most = max((value for _, values in series for value in values if value is not None), default=1)
+        step = max(1, -(-most // 4))
+        chart.y_labels = list(range(0, most + step, step))
     for name, values in series:
         # a picture is no book: its points may be rounded, the table beside it is exact
         chart.add(name, [None if value is None else float(Decimal(value).scaleb(-places)) for value in values])

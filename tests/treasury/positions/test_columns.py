@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -15,7 +16,9 @@ from dashboard.approvals import services as approvals
 from dashboard.database import session, transaction
 from dashboard.ledger.models import AccountOwner
 from dashboard.ledger.vocabulary import AccountType
+from dashboard.treasury.cover import queries as cover_queries
 from dashboard.treasury.cover import services as covers
+from dashboard.treasury.cover.queries import Counted
 from dashboard.treasury.cover.services import Entry
 from dashboard.treasury.days import services as days
 from dashboard.treasury.positions.pages.naming import why_excess
@@ -40,6 +43,14 @@ def cover(house: House, amount: int, day: date, *, until: date | None = None, **
         asked = covers.ask_to_add(entry, reason="signed by both", by=house.treasurer)
     with transaction():
         approvals.decide(asked.id, approve=True, reason=None, by=house.senior)
+
+
+def covers_on(house: House, day: date, amount: int) -> list[Counted]:
+    """What counts for e-money in euro, once a cover of the amount was added."""
+    cover(house, amount, day, until=day, reference="G-NOW")
+    found = cover_queries.on(day)["eMoney", "eur"]
+    session().commit()
+    return found
 
 
 def added(figure: Figure, found: Figures) -> int:
@@ -96,6 +107,10 @@ def test_an_excess_says_whose_it_is_and_only_that_is_swept(house: House) -> None
     # unmatched: one line of one euro, of today
     assert (found.unmatched, found.unmatched_amount, found.unmatched_since) == (1, 1_00, day)
     assert added(Figure.UNMATCHED, found) == 1_00
+    # a promise makes up for no money that leaves
+    promised = replace(found, covers=covers_on(house, day, 50_00))
+    assert (promised.excess, promised.sweepable, promised.rest) == (59_00, 9_00, 0)
+    assert replace(promised, client=found.client + 20_00).sweepable == 0
     # money on an account for own funds is in no position, and lowers what there is to sweep
     house.move(own.settlement_account_id, bank.settlement_account_id, 5_00)  # type: ignore[arg-type]
     day = house.end_day()

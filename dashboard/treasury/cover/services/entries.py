@@ -122,10 +122,10 @@ def in_words(entry: Entry) -> dict[str, str]:
 
 
 def difference(before: Entry | None, after: Entry) -> tuple[dict[str, str], dict[str, str]]:
-    """Only what changes, in words: before and after."""
+    """Only what changes, in words: before and after. Of a new one what it covers and how long."""
     new = in_words(after)
     if before is None:
-        return {"Cover": "none"}, new
+        return {"Cover": "none"}, {"Cover": f"{new['Amount']}, {new['Valid from']} to {new['Valid to']}"}
     old = in_words(before)
     changed = [label for label in new if old[label] != new[label]]
     return {label: old[label] for label in changed}, {label: new[label] for label in changed}

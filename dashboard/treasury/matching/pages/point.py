@@ -49,7 +49,7 @@ MOST_BREAKS = 200
 
 
 def said(view: BankAccountView) -> str:
-    """PLN …7702 · Bank Beta · safeguarding: what tells accounts apart comes first, where a narrow list cuts the rest."""
+    """PLN …7702 · Bank Beta · safeguarding: what tells accounts apart first: a narrow list cuts the rest."""
     purpose = f" · {PURPOSE_LABELS[Purpose(view.purpose)].lower()}" if view.purpose else ""
     return f"{view.currency.upper()} …{view.number[-4:]} · {view.name}{purpose}"
 

@@ -169,10 +169,11 @@ class Figures:
 
     @property
     def sweepable(self) -> int | None:
-        """What of the excess the house may take out; None where it is not known whose it is."""
+        """What of the excess at the banks the house may take out: no promise makes up for money that has left. None
+        where it is not known whose it is."""
         if self.excess is None or self.house is None:
             return None
-        return max(0, min(self.excess, self.house.sweepable))
+        return max(0, min(self.excess - self.other, self.house.sweepable))
 
     @property
     def unmatched(self) -> int | None:
