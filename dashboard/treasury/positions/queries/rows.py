@@ -185,13 +185,18 @@ def _suspense(figures: Figures) -> list[BehindRow]:
     ]  # fmt: skip
 
 
+def _less(label: str) -> str:
+    return f"less {label[0].lower()}{label[1:]}"
+
+
 def _parts(figure: Figure, figures: Figures) -> list[BehindRow]:
     found = []
     for part, sign in PARTS[figure]:
         value = total(part, figures)
         found.append(
             BehindRow(
-                part.value, part.value, ("less " if sign < 0 else "") + FIGURE_LABELS[part], None, figures.day,
+                part.value, part.value, _less(FIGURE_LABELS[part]) if sign < 0 else FIGURE_LABELS[part], None,
+                figures.day,
                 None if value is None else Money(sign * value, figures.currency), figures.currency,
                 f"/treasury/figures/{part.value}?pool={figures.pool}&currency={figures.currency}"
                 f"&day={figures.day.isoformat()}",
