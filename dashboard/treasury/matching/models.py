@@ -331,7 +331,9 @@ class CarriedIn(Base):
     accepted_at: Mapped[datetime]
 
     __table_args__ = (
-        sa.UniqueConstraint("bank_account_id", "begins_on", "opening_minor", "ledger_minor"),
+        sa.UniqueConstraint(
+            "bank_account_id", "begins_on", "opening_minor", "ledger_minor", name="uq_carried_in_bank_account_id"
+        ),
         sa.CheckConstraint("opening_minor <> ledger_minor", name="differs"),
         sa.CheckConstraint("length(reason) BETWEEN 10 AND 500", name="reason_length"),
     )
