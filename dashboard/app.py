@@ -84,6 +84,8 @@ from dashboard.treasury.checks import ages, settlement, unprocessed_events
 from dashboard.treasury.checks.api import check_operations
 from dashboard.treasury.checks.jobs import KINDS as CHECK_WORK
 from dashboard.treasury.checks.pages import checks
+from dashboard.treasury.cover.approvals import KINDS as COVER_KINDS
+from dashboard.treasury.cover.services.changing import learn_counting
 from dashboard.treasury.days.readiness import learn_blockers, learn_comparison, learn_preparation, learn_signature
 from dashboard.treasury.days.services import learn_resting
 from dashboard.treasury.days.services.reopening import account_changed_pool
@@ -224,11 +226,12 @@ def create_app(configured: Settings | None = None) -> Flask:
     register(*STAFF_RESET_KINDS, *PEOPLE_KINDS)
     rulebook.learn(TRANSFER_RULES, rule_changes)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
-    register(*POSITION_KINDS)
+    register(*POSITION_KINDS, *COVER_KINDS)
     background_kinds.register(*POSITION_WORK)
     evidence.install(chosen.institution_name)
     learn_preparation(freeze)
     learn_resting(resting.used)
+    learn_counting(resting.counting)
     pooling.learn_follow(account_changed_pool)
     learn_preparation(evidence.pack)
     learn_signature(evidence.pack)

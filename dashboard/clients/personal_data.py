@@ -29,6 +29,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "account_balance": {"currency": CODE},
     "account_owner": {"blocked_amounts": MONEY},
     "account_pool": {"pool": CODE},
+    "account_pool_version": {"pool": CODE},
     "alembic_version": {"version_num": HOUSE},
     "api_token": {"partner": HOUSE, "scopes": CODE, "secret_hash": DIGEST, "prefix": DIGEST, "audience": CODE,
         "origin": CODE},
@@ -145,7 +146,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "payment_state_change": {"by_kind": CODE, "to_state": CODE, "from_state": CODE},
     "personal_column": {"column_name": HOUSE, "becomes": HOUSE, "table_name": HOUSE, "found_by": HOUSE},
     "position_account": {
-        "purpose": CODE, "statement_day": MONEY, "tie_out": CODE, "holiday": HOUSE,
+        "purpose": CODE, "statement_day": MONEY, "tie_out": CODE, "holiday": HOUSE, "unmatched_since": MONEY,
     },
     "position_action": {
         "pool": CODE, "currency": CODE, "day": HOUSE, "about": CODE, "kind": CODE, "says": HOUSE,
@@ -233,6 +234,14 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "treasury_account_version": {
         "pool": CODE, "purpose": CODE, "designated_from": HOUSE, "designated_to": HOUSE, "statement_format": CODE,
         "calendar": CODE, "closed_on": HOUSE,
+    },
+    "treasury_cover": {
+        "pool": CODE, "currency": CODE, "kind": CODE, "issuer": HOUSE, "reference": HOUSE, "valid_from": HOUSE,
+        "valid_to": HOUSE, "review_on": HOUSE,
+    },
+    "treasury_cover_version": {
+        "pool": CODE, "currency": CODE, "kind": CODE, "issuer": HOUSE, "reference": HOUSE, "valid_from": HOUSE,
+        "valid_to": HOUSE, "review_on": HOUSE,
     },
     "treasury_day": {
         "pool": CODE, "currency": CODE, "day": HOUSE, "state": CODE, "prepared_by": STAFF, "signed_by": STAFF,

@@ -192,6 +192,11 @@ class _Load:
             connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
             for statement in rebuild:
                 connection.execute(statement)
+            # what the resting trigger would have kept
+            connection.execute(
+                "INSERT INTO account_pool_version (account_id, since, pool, approval_id)"
+                " SELECT account_id, since, pool, approval_id FROM account_pool ON CONFLICT DO NOTHING"
+            )
         connection.execute("ALTER TABLE client ENABLE TRIGGER client_risk_begins")
         if large:
             # without figures of what was just copied, its history is looked up row by row: an hour for a million

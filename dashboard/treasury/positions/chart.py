@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
-from dashboard.money import Money
+from dashboard.money import DECIMALS
 from dashboard.treasury.positions.queries.trend import Point
 
 #: labels on the axis of days
@@ -16,7 +16,8 @@ _MOST_LABELS = 8
 
 
 def drawn(points: Sequence[Point], currency: str) -> list[tuple[str, Markup]]:
-    """Two pictures with their titles: both sides, and what lies between them. A day without data is a gap."""
+    """Pictures with their titles: both sides, what lies between them, unrecognized money, and breaks. A day without
+    data is a gap."""
     code = currency.upper()
     return [
         (
@@ -27,10 +28,18 @@ def drawn(points: Sequence[Point], currency: str) -> list[tuple[str, Markup]]:
             ),
         ),
         (f"Excess or shortfall, {code}", _picture(points, currency, [("Excess", [one.excess for one in points])])),
+        (
+            f"Unrecognized, {code}",
+            _picture(points, currency, [("Unrecognized", [one.unrecognized for one in points])]),
+        ),
+        ("Breaks", _picture(points, None, [("Breaks", [one.breaks for one in points])])),
     ]  # fmt: skip
 
 
-def _picture(points: Sequence[Point], currency: str, series: Sequence[tuple[str, Sequence[int | None]]]) -> Markup:
+def _picture(
+    points: Sequence[Point], currency: str | None, series: Sequence[tuple[str, Sequence[int | None]]]
+) -> Markup:  # fmt: skip
+    """Amounts in the currency; without one, plain numbers."""
     import pygal
 
     chart = pygal.Line(
@@ -40,12 +49,15 @@ def _picture(points: Sequence[Point], currency: str, series: Sequence[tuple[str,
         margin_right=44, y_labels_major_count=5, show_minor_y_labels=False,
     )  # fmt: skip
     chart.x_labels = [f"{one.day.day} {one.day:%b}" for one in points]
-    decimals = Money(0, currency).amount.as_tuple().exponent
-    places = -int(decimals) if isinstance(decimals, int) else 0
+    places = DECIMALS[currency] if currency else 0
     chart.value_formatter = lambda value: f"{Decimal(str(value)).quantize(Decimal(1).scaleb(-places)):,}"
+    if currency is None:
+        most = max((value for _, values in series for value in values if value is not None), default=1)
+        step = max(1, -(-most // 4))
+        chart.y_labels = list(range(0, most + step, step))
     for name, values in series:
         # a picture is no book: its points may be rounded, the table beside it is exact
-        chart.add(name, [None if value is None else float(Money(value, currency).amount) for value in values])
+        chart.add(name, [None if value is None else float(Decimal(value).scaleb(-places)) for value in values])
     return Markup(cleaned(chart.render()))  # noqa: S704 - drawn here, and cleaned of all but shapes
 
 

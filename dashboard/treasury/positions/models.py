@@ -65,7 +65,10 @@ class TreasuryPosition(Base):
     sent_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     #: where what is in transit is unknown, it is at least this
     requirement_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    #: at the banks and otherwise
     resource_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    #: of the resource, what covers that is not at a bank
+    other_minor: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     excess_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     unexplained_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     #: in accounts of the pool that are not designated; of this, there since the business day before
@@ -78,8 +81,19 @@ class TreasuryPosition(Base):
     internal: Mapped[str]
     segregation: Mapped[str]
     external: Mapped[str]
+    #: money of the house beside that of clients; all None: whose it is, is not known
+    fees_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    income_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    own_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    fx_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    receivable_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
 
     __table_args__ = (
+        sa.CheckConstraint("other_minor >= 0", name="other_not_negative"),
+        sa.CheckConstraint(
+            "num_nonnulls(fees_minor, income_minor, own_minor, fx_minor, receivable_minor) IN (0, 5)",
+            name="house_known_together",
+        ),
         sa.CheckConstraint(_one_of("internal", Result), name="internal_known"),
         sa.CheckConstraint(_one_of("segregation", Result), name="segregation_known"),
         sa.CheckConstraint(_one_of("external", Result), name="external_known"),
@@ -126,15 +140,25 @@ class PositionAccount(Base):
     unexplained_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     lying_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     late_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    #: lines of the bank that nothing matched by the end of the day: how many, their amounts without signs, the oldest
+    unmatched: Mapped[int | None]
+    unmatched_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
+    unmatched_since: Mapped[date | None]
 
     __table_args__ = (
+        sa.CheckConstraint(
+            "(unmatched IS NULL) = (unmatched_minor IS NULL)"
+            " AND (coalesce(unmatched, 0) > 0) = (unmatched_since IS NOT NULL)",
+            name="unmatched_has_all",
+        ),
         sa.CheckConstraint("(statement_id IS NULL) = (statement_minor IS NULL)", name="balance_of_a_statement"),
         sa.CheckConstraint("NOT designated OR purpose = 'safeguarding'", name="designated_is_safeguarding"),
     )
 
 
 class PositionItem(Base):
-    """What was in transit when a day was prepared: the lines and ledger transactions behind *received* and *sent*."""
+    """What was in transit when a day was prepared, the lines and ledger transactions behind *received* and *sent*; and
+    the lines that nothing matched (*unmatched*), in the bank's signs."""
 
     __tablename__ = "position_item"
 
@@ -145,7 +169,36 @@ class PositionItem(Base):
     amount_minor: Mapped[int] = mapped_column(sa.BigInteger)
     booking_date: Mapped[date]
 
-    __table_args__ = (sa.CheckConstraint("figure IN ('received', 'sent')", name="figure_known"),)
+    __table_args__ = (sa.CheckConstraint("figure IN ('received', 'sent', 'unmatched')", name="figure_known"),)
+
+
+class PositionCover(Base):
+    """What covered clients' money beside the bank on the day, in the version that stood then."""
+
+    __tablename__ = "position_cover"
+
+    treasury_day_id: Mapped[UUID] = mapped_column(sa.ForeignKey("treasury_position.treasury_day_id"), primary_key=True)
+    cover_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    amount_minor: Mapped[int] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["cover_id", "version"], ["treasury_cover_version.cover_id", "treasury_cover_version.version"]
+        ),
+    )
+
+
+class PositionFrozen(Base):
+    """A client account that was frozen when a day was prepared, with what lay there at its end."""
+
+    __tablename__ = "position_frozen"
+
+    treasury_day_id: Mapped[UUID] = mapped_column(sa.ForeignKey("treasury_position.treasury_day_id"), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"), primary_key=True)
+    amount_minor: Mapped[int] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (sa.CheckConstraint("amount_minor > 0", name="amount_positive"),)
 
 
 class PositionAction(Base):

@@ -44,8 +44,13 @@ class ItemDto(Answer):
     statement_as_of: date | None = Field(description="The day whose end the oldest of the statements is of.")
     difference: float | None = Field(description="Bank less ledger.")
     requirement: float | None = Field(description="At least this, where pendingIn or pendingOut is null.")
-    resource: float | None
+    other_safeguarded: float | None = Field(
+        description="Secure assets, guarantees and policies valid on the day; part of resource."
+    )
+    resource: float | None = Field(description="At the banks in designated accounts, and otherSafeguarded.")
     excess: float | None = Field(description="Resource less requirement; negative: a shortfall.")
+    unmatched_lines: int | None = Field(description="Lines of the banks that nothing matched by the end of the day.")
+    unmatched_amount: float | None = Field(description="Their amounts, without signs.")
 
 
 class SummaryDto(Answer):
@@ -74,8 +79,11 @@ def _item(one: Item) -> dict[str, Any]:
         "statementAsOf": one.statement_day.isoformat() if one.statement_day else None,
         "difference": amount(one.difference),
         "requirement": amount(one.requirement),
+        "otherSafeguarded": amount(one.other),
         "resource": amount(one.resource),
         "excess": amount(one.excess),
+        "unmatchedLines": one.unmatched,
+        "unmatchedAmount": amount(one.unmatched_amount),
     }
 
 

@@ -40,12 +40,22 @@ class Figure(StrEnum):
     SENT = "sent"
     REQUIREMENT = "requirement"
     RESOURCE = "resource"
+    AT_BANK = "atBank"
+    OTHER = "other"
     EXCESS = "excess"
     LEDGER = "ledger"
     DIFFERENCE = "difference"
     UNEXPLAINED = "unexplained"
     LYING = "lying"
     LATE = "late"
+    UNMATCHED = "unmatched"
+    EXPLAINED = "explained"
+    REST = "rest"
+    FEES = "fees"
+    INCOME = "income"
+    OWN = "own"
+    FX = "fx"
+    RECEIVABLE = "receivable"
 
 
 FIGURE_LABELS = {
@@ -56,13 +66,23 @@ FIGURE_LABELS = {
     Figure.RECEIVED: "Received, not booked",
     Figure.SENT: "Sent, not left the bank",
     Figure.REQUIREMENT: "Requirement",
-    Figure.RESOURCE: "At bank",
+    Figure.RESOURCE: "At bank and other",
+    Figure.AT_BANK: "At bank",
+    Figure.OTHER: "Other safeguarded",
     Figure.EXCESS: "Excess or shortfall",
     Figure.LEDGER: "Ledger view of the bank accounts",
     Figure.DIFFERENCE: "Bank − ledger",
     Figure.UNEXPLAINED: "Unexplained",
     Figure.LYING: "In accounts that are not designated",
     Figure.LATE: "D+1 not segregated",
+    Figure.UNMATCHED: "Unmatched lines of the banks",
+    Figure.EXPLAINED: "Excess that is explained",
+    Figure.REST: "Excess that is not explained",
+    Figure.FEES: "Fees to sweep",
+    Figure.INCOME: "Interest and other income, less expenses",
+    Figure.OWN: "Own funds among clients’ money",
+    Figure.FX: "FX position",
+    Figure.RECEIVABLE: "Owed to the house",
 }
 
 

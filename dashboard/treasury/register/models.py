@@ -87,3 +87,18 @@ class AccountPool(Base):
     approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
 
     __table_args__ = (sa.CheckConstraint(POOLS, name="pool_known"),)
+
+
+class AccountPoolVersion(Base):
+    """Which pool a client account was put into, and when: written by the database with every change, never changed. A
+    day that was prepared reads its accounts by it."""
+
+    __tablename__ = "account_pool_version"
+
+    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("account.id"), primary_key=True)
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    pool: Mapped[str]
+    #: None: laid down with the installation
+    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+
+    __table_args__ = (sa.Index("ix_account_pool_version_pool", "pool", "account_id"),)

@@ -182,6 +182,19 @@ def versions(bank_account_id: UUID) -> Sequence[TreasuryAccountVersion]:
     )
 
 
+def pooled_at(moment: datetime) -> set[UUID]:
+    """Bank accounts that served a pool as the register stood at a moment."""
+    table = TreasuryAccountVersion
+    newest = (
+        sa.select(table.bank_account_id, table.pool)
+        .distinct(table.bank_account_id)
+        .where(table.changed_at <= moment)
+        .order_by(table.bank_account_id, table.version.desc())
+        .subquery()
+    )
+    return set(session().scalars(sa.select(newest.c.bank_account_id).where(newest.c.pool.is_not(None))))
+
+
 def pool_of(account_id: UUID) -> str | None:
     """The pool that two people gave a client account; None: e-money, as every other."""
     return session().scalar(sa.select(AccountPool.pool).where(AccountPool.account_id == account_id))

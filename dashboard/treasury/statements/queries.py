@@ -45,13 +45,13 @@ def of_days(bank_account_ids: Collection[UUID], day: date) -> dict[UUID, list[St
     Balances tell the order, wherever they do: the day ends with what is closed with once more often than opened with.
     Then the numbers of statement and page; without those, the order in which they were told.
     """
-    rows = session().scalars(
-        _standing()
-        .where(_table.bank_account_id.in_(bank_account_ids), _table.last_day == day)
-        .execution_options(populate_existing=True)
-    )
+    return _in_order(_standing().where(_table.bank_account_id.in_(bank_account_ids), _table.last_day == day))
+
+
+def _in_order(query: sa.Select[Statement]) -> dict[UUID, list[Statement]]:
+    """Statements of one day of each bank account, as they follow one another."""
     found: dict[UUID, list[Statement]] = {}
-    for row in rows:
+    for row in session().scalars(query.execution_options(populate_existing=True)):
         found.setdefault(row.bank_account_id, []).append(row)
     for told in found.values():
         ends = Counter(one.closing_minor for one in told)
@@ -75,13 +75,24 @@ def of_day(bank_account_id: UUID, day: date) -> Statement | None:
 
 def latest(bank_account_id: UUID, up_to: date) -> Statement | None:
     """The last statement that ends on that day or before."""
-    day = session().scalar(
-        sa.select(sa.func.max(_table.last_day)).where(
-            _table.standing, _table.kind == StatementKind.STATEMENT.value, _table.bank_account_id == bank_account_id,
-            _table.last_day <= up_to,
+    return latest_of([bank_account_id], up_to).get(bank_account_id)
+
+
+def latest_of(bank_account_ids: Collection[UUID], up_to: date) -> dict[UUID, Statement]:
+    """Of each bank account the last statement that ends on that day or before. Two queries, however many there are."""
+    newest = session().execute(
+        sa.select(_table.bank_account_id, sa.func.max(_table.last_day))
+        .where(
+            _table.standing, _table.kind == StatementKind.STATEMENT.value,
+            _table.bank_account_id.in_(bank_account_ids), _table.last_day <= up_to,
         )
+        .group_by(_table.bank_account_id)
     )  # fmt: skip
-    return of_day(bank_account_id, day) if day is not None else None
+    days = [tuple(row) for row in newest]
+    if not days:
+        return {}
+    told = _in_order(_standing().where(sa.tuple_(_table.bank_account_id, _table.last_day).in_(days)))
+    return {bank_account_id: found[-1] for bank_account_id, found in told.items()}
 
 
 @dataclass(frozen=True)
@@ -96,15 +107,22 @@ class Closing:
 def closing(bank_account_id: UUID, day: date) -> Closing:
     """What lay at the bank at the end of a day: its own statement, or the latest one before where between them there
     is no day of reconciliation of this bank account. Unknown is None, never zero."""
-    found = latest(bank_account_id, day)
-    if found is None:
-        return Closing(None, None, None)
-    if found.last_day < day:
-        view = register.account(bank_account_id)
-        between = (found.last_day + timedelta(days=count) for count in range(1, (day - found.last_day).days + 1))
-        if any(register.not_a_reconciliation_day(view, each) is None for each in between):
-            return Closing(None, None, None)
-    return Closing(found.closing_minor, found.id, found.last_day)
+    found = closing_statements([register.account(bank_account_id)], day).get(bank_account_id)
+    return Closing(None, None, None) if found is None else Closing(found.closing_minor, found.id, found.last_day)
+
+
+def closing_statements(views: Collection[BankAccountView], day: date) -> dict[UUID, Statement]:
+    """The statements in which the closing balances of a day stand, by bank account, in two queries. A bank account
+    without one is left out: what lay there is not known."""
+    found = latest_of([view.id for view in views], day)
+    known = {view.id: view for view in views}
+    return {key: one for key, one in found.items() if _holds(known[key], one, day)}
+
+
+def _holds(view: BankAccountView, statement: Statement, day: date) -> bool:
+    """Whether nothing was reconciled between the end of the statement and that of the day."""
+    between = (statement.last_day + timedelta(days=count) for count in range(1, (day - statement.last_day).days + 1))
+    return all(register.not_a_reconciliation_day(view, each) is not None for each in between)
 
 
 @dataclass(frozen=True)

@@ -49,9 +49,9 @@ MOST_BREAKS = 200
 
 
 def said(view: BankAccountView) -> str:
-    """Bank Beta PLN · safeguarding · …7702"""
+    """PLN …7702 · Bank Beta · safeguarding: what tells accounts apart first: a narrow list cuts the rest."""
     purpose = f" · {PURPOSE_LABELS[Purpose(view.purpose)].lower()}" if view.purpose else ""
-    return f"{view.name} {view.currency.upper()}{purpose} · …{view.number[-4:]}"
+    return f"{view.currency.upper()} …{view.number[-4:]} · {view.name}{purpose}"
 
 
 def chosen_account(accounts: list[BankAccountView]) -> BankAccountView | None:

@@ -264,8 +264,15 @@ def accounts_with_breaks() -> set[UUID]:
 
 def of_pool(pool: str, currency: str, day: date) -> BreakCount:
     """Unresolved breaks of the bank accounts of a pool, as of a day: how many, how old, how many without an owner."""
-    row = session().execute(
+    return by_pool(day).get((pool, currency), BreakCount(0, None, 0, 0))
+
+
+def by_pool(day: date) -> dict[tuple[str, str], BreakCount]:
+    """The same of every pool and currency that has any."""
+    rows = session().execute(
         sa.select(
+            TreasuryAccount.pool,
+            ReconBreak.currency,
             sa.func.count(),
             sa.func.min(ReconBreak.since),
             sa.func.count().filter(QueueItem.assignee_id.is_(None)),
@@ -276,14 +283,18 @@ def of_pool(pool: str, currency: str, day: date) -> BreakCount:
             .outerjoin(QueueItem, _IN_QUEUE)
         )
         .where(
-            TreasuryAccount.pool == pool,
-            ReconBreak.currency == currency,
+            TreasuryAccount.pool.is_not(None),
             ReconBreak.state != BreakState.RESOLVED.value,
             ReconBreak.since <= day,
         )
-    ).one()  # fmt: skip
-    oldest = clock.calendar().days_between(row[1], max(day, row[1])) if row[1] is not None else None
-    return BreakCount(int(row[0]), oldest, int(row[2]), int(row[3]))
+        .group_by(TreasuryAccount.pool, ReconBreak.currency)
+    )  # fmt: skip
+    calendar = clock.calendar()
+    return {
+        (pool, currency): BreakCount(int(count), calendar.days_between(since, max(day, since)), int(loose), int(differ))
+        for pool, currency, count, since, loose, differ in rows
+        if pool is not None
+    }
 
 
 def matrix() -> list[Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -55,7 +56,8 @@ FROM recon_break b
 WHERE b.id IN (SELECT id FROM recon_break WHERE bank_account_id = :bank AND since <= :day AND state <> 'resolved'
                UNION ALL SELECT id FROM recon_break
                WHERE bank_account_id = :bank AND since <= :day AND resolution = 'accepted'
-               UNION ALL SELECT unnest(CAST(:settled AS uuid[])))
+               UNION ALL SELECT x.id FROM unnest(CAST(:settled AS uuid[])) AS s (id)
+               JOIN recon_break x ON x.id = s.id WHERE x.bank_account_id = :bank)
   AND (b.bank_on <= :day OR b.kind = 'duplicateInLedger' OR {_DUE.format("b.transaction_id")} < :before)
 """
 
@@ -85,27 +87,40 @@ _SUMS = sa.text(
     " coalesce(-sum(amount_minor) FILTER (WHERE side = 'ledger' AND amount_minor < 0), 0)"
     f" FROM ({OPEN_ON}) AS o"
 )
-_TIMING = sa.text(
-    "SELECT coalesce(sum(CASE side WHEN 'bank' THEN amount_minor ELSE -amount_minor END) FILTER (WHERE explained), 0),"
-    f" count(*) FILTER (WHERE NOT explained) FROM ({UNBROKEN_ON}) AS u"
+
+
+def _of_each(query: str) -> sa.TextClause:
+    """A query about :bank, asked of each of :banks: each of them is answered the way one is."""
+    about = query.replace(":bank", "k.bank")
+    return sa.text(
+        f"SELECT k.bank, x.* FROM unnest(CAST(:banks AS uuid[])) AS k (bank) CROSS JOIN LATERAL ({about}) AS x"
+    )
+
+
+_TIMING = _of_each(
+    "SELECT coalesce(sum(CASE side WHEN 'bank' THEN amount_minor ELSE -amount_minor END) FILTER (WHERE explained), 0)"
+    f" AS timing, count(*) FILTER (WHERE NOT explained) AS untold FROM ({UNBROKEN_ON}) AS u"
 )
-_BREAKS = sa.text(
-    "SELECT coalesce(sum(part), 0), coalesce(sum(part) FILTER (WHERE accepted), 0),"
-    f" count(*) FILTER (WHERE NOT accepted) FROM ({BREAKS_ON}) AS b"
+_BREAKS = _of_each(
+    "SELECT coalesce(sum(part), 0) AS breaks, coalesce(sum(part) FILTER (WHERE accepted), 0) AS accepted,"
+    f" count(*) FILTER (WHERE NOT accepted) AS unresolved FROM ({BREAKS_ON}) AS b"
 )
 _SETTLED = sa.text(
     "SELECT b.id, b.since, m.last_on FROM recon_match m JOIN recon_break b ON b.match_id = m.id"
-    " WHERE m.bank_account_id = :bank AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day"
+    " WHERE m.bank_account_id = ANY (:banks) AND m.state = 'live' AND m.first_on < m.last_on AND m.last_on > :day"
     " AND m.first_on <= :day AND b.state = 'resolved' AND b.since <= :day"
 )
 
 
 def as_of(bank_account_id: UUID, day: date) -> dict[str, Any]:
     """What the queries of this module want to know of a bank account and day."""
-    rules = in_force()
-    settled = session().execute(_SETTLED, {"bank": bank_account_id, "day": day}).all()
+    return {"bank": bank_account_id, **_moment([bank_account_id], day)}
+
+
+def _moment(bank_account_ids: Collection[UUID], day: date) -> dict[str, Any]:
+    rules, banks = in_force(), list(bank_account_ids)
+    settled = session().execute(_SETTLED, {"banks": banks, "day": day}).all()
     return {
-        "bank": bank_account_id,
         "day": day,
         "before": timing_from(day, rules),
         # over in time, it was a matter of timing
@@ -171,7 +186,10 @@ def open_items(bank_account_id: UUID, day: date) -> OpenItems:
 def statement_for(view: BankAccountView, day: date) -> Statement | None:
     """The standing statement whose closing balance is that of the end of `day`: of that day, or the latest before it
     when nothing is reconciled between them."""
-    found = statements.latest(view.id, day)
+    return _fitting(view, statements.latest(view.id, day), day)
+
+
+def _fitting(view: BankAccountView, found: Statement | None, day: date) -> Statement | None:
     if found is None or found.last_day == day:
         return found
     if register.not_a_reconciliation_day(view, day) is None:
@@ -181,35 +199,46 @@ def statement_for(view: BankAccountView, day: date) -> Statement | None:
 
 def last_run(bank_account_id: UUID, day: date, *, dry: bool = False) -> MatchRun | None:
     """The newest finished run of a day."""
-    return session().scalar(
+    return _last_runs([bank_account_id], day, dry=dry).get(bank_account_id)
+
+
+def _last_runs(bank_account_ids: Collection[UUID], day: date, *, dry: bool = False) -> dict[UUID, MatchRun]:
+    rows = session().scalars(
         sa.select(MatchRun)
+        .distinct(MatchRun.bank_account_id)
         .where(
-            MatchRun.bank_account_id == bank_account_id, MatchRun.day == day, MatchRun.dry.is_(dry),
+            MatchRun.bank_account_id.in_(bank_account_ids), MatchRun.day == day, MatchRun.dry.is_(dry),
             MatchRun.state == RunState.FINISHED.value,
         )
-        .order_by(MatchRun.id.desc())
-        .limit(1)
+        .order_by(MatchRun.bank_account_id, MatchRun.id.desc())
         .execution_options(populate_existing=True)
     )  # fmt: skip
+    return {row.bank_account_id: row for row in rows}
 
 
 _FIRST_DAY = sa.func.coalesce(Statement.first_day, Statement.last_day)
 
 
-def _first_statements(bank_account_id: UUID) -> sa.Select[date, int | None]:
-    return (
-        sa.select(_FIRST_DAY, Statement.opening_minor)
+def _first_statements(bank_account_ids: Collection[UUID]) -> dict[UUID, tuple[date, int | None]]:
+    """First day and opening balance of the first standing statement of each."""
+    rows = session().execute(
+        sa.select(Statement.bank_account_id, _FIRST_DAY, Statement.opening_minor)
+        .distinct(Statement.bank_account_id)
         .where(
-            Statement.bank_account_id == bank_account_id, Statement.standing.is_(True), Statement.kind == "statement",
+            Statement.bank_account_id.in_(bank_account_ids), Statement.standing.is_(True),
+            Statement.kind == "statement",
         )
-        .order_by(_FIRST_DAY, Statement.last_day, Statement.sequence, Statement.page, Statement.id)
-        .limit(1)
+        .order_by(
+            Statement.bank_account_id, _FIRST_DAY, Statement.last_day, Statement.sequence, Statement.page,
+            Statement.id,
+        )
     )  # fmt: skip
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def begins_on(bank_account_id: UUID) -> date | None:
     """First day of the first standing statement."""
-    found = session().execute(_first_statements(bank_account_id)).first()
+    found = _first_statements([bank_account_id]).get(bank_account_id)
     return found[0] if found is not None else None
 
 
@@ -231,54 +260,95 @@ class Beginning:
 def beginning(bank_account_id: UUID, account_id: UUID | None) -> Beginning | None:
     """None: nothing has been compared yet, or the first statement does not tell its opening balance."""
     begins = session().scalar(sa.select(MatchPlace.begins_on).where(MatchPlace.bank_account_id == bank_account_id))
-    found = session().execute(_first_statements(bank_account_id)).first()
-    if begins is None or account_id is None or found is None or found[0] != begins or found[1] is None:
-        return None
-    before = balances.at_end_of([account_id], begins - timedelta(days=1)).get(account_id)
-    opening, ledger = found[1], -before.posted if before is not None else 0
-    accepted = (
-        session().scalar(
-            sa.select(CarriedIn).where(
-                CarriedIn.bank_account_id == bank_account_id, CarriedIn.begins_on == begins,
-                CarriedIn.opening_minor == opening, CarriedIn.ledger_minor == ledger,
-            )
-        )
-        if opening != ledger
-        else None
-    )  # fmt: skip
-    return Beginning(begins, opening, ledger, accepted)
+    return _beginnings({bank_account_id: account_id}, {bank_account_id: begins}).get(bank_account_id)
+
+
+def _beginnings(
+    settlements: Mapping[UUID, UUID | None], begun: Mapping[UUID, date | None]
+) -> dict[UUID, Beginning]:  # fmt: skip
+    """By bank account, with its settlement account and the day on which comparing begins."""
+    known = [key for key, account_id in settlements.items() if account_id is not None and begun.get(key) is not None]
+    if not known:
+        return {}
+    firsts = {
+        key: (first, opening)
+        for key, (first, opening) in _first_statements(known).items()
+        if first == begun[key] and opening is not None
+    }
+    accepted = {
+        (row.bank_account_id, row.begins_on, row.opening_minor, row.ledger_minor): row
+        for row in session().scalars(sa.select(CarriedIn).where(CarriedIn.bank_account_id.in_(firsts)))
+    }
+    # banks that begin on one day are looked at together
+    stood: dict[UUID, int] = {}
+    for begins in {first for first, _ in firsts.values()}:
+        accounts = {settlements[key] for key, (first, _) in firsts.items() if first == begins}
+        before = balances.at_end_of([one for one in accounts if one is not None], begins - timedelta(days=1))
+        stood |= {account_id: found.posted for account_id, found in before.items()}
+    found = {}
+    for key, (begins, opening) in firsts.items():
+        account_id = settlements[key]
+        ledger = -stood.get(account_id, 0) if account_id is not None else 0
+        stands = accepted.get((key, begins, opening, ledger)) if opening != ledger else None
+        found[key] = Beginning(begins, opening, ledger, stands)
+    return found
 
 
 def equation(bank_account_id: UUID, day: date) -> Equation:
     """How the ledger of a bank account comes to its statement as of the end of a day. Raises NotFound."""
-    view = register.account(bank_account_id)
-    ledger = None
-    if view.settlement_account_id is not None:
-        found = balances.at_end_of([view.settlement_account_id], day).get(view.settlement_account_id)
-        ledger = -found.posted if found is not None else None
-    statement = statement_for(view, day)
+    return equations([register.account(bank_account_id)], day)[bank_account_id]
+
+
+def equations(views: Collection[BankAccountView], day: date) -> dict[UUID, Equation]:
+    """The same of several bank accounts, in as many queries as of one."""
+    by_id = {view.id: view for view in views}
+    if not by_id:
+        return {}
+    settlements = {view.id: view.settlement_account_id for view in views}
+    posted = balances.at_end_of([one for one in settlements.values() if one is not None], day)
+    told = statements.latest_of(by_id, day)
+    places = {
+        row.bank_account_id: row
+        for row in session().execute(
+            sa.select(MatchPlace.bank_account_id, MatchPlace.swept_on, MatchPlace.begins_on).where(
+                MatchPlace.bank_account_id.in_(by_id)
+            )
+        )
+    }
+    seen = [key for key, row in places.items() if row.swept_on is not None and row.swept_on >= day]
+    moment = _moment(by_id, day)
+    breaks = {row.bank: row for row in session().execute(_BREAKS, {**moment, "banks": list(by_id)})}
+    timing = {row.bank: row for row in session().execute(_TIMING, {**moment, "banks": seen})} if seen else {}
+    begins = _beginnings({key: settlements[key] for key in seen}, {key: places[key].begins_on for key in seen})
+    runs = _last_runs(by_id, day)
+    found = {}
+    for key, view in by_id.items():
+        ledger = posted.get(view.settlement_account_id) if view.settlement_account_id is not None else None
+        found[key] = _equation(
+            view, day, -ledger.posted if ledger is not None else None, _fitting(view, told.get(key), day),
+            breaks[key], timing.get(key), begins.get(key), runs.get(key),
+        )  # fmt: skip
+    return found
+
+
+def _equation(
+    view: BankAccountView, day: date, ledger: int | None, statement: Statement | None, told: sa.Row[Any],
+    rest: sa.Row[Any] | None, begins: Beginning | None, run: MatchRun | None,
+) -> Equation:  # fmt: skip
     closing = statement.closing_minor if statement is not None else None
-    items = open_items(bank_account_id, day)
-    moment = as_of(bank_account_id, day)
-    told = session().execute(_BREAKS, moment).one()
-    untold = 0
-    run = last_run(bank_account_id, day)
-    timing = breaks = accepted = None
-    if items.seen:
-        breaks, accepted = int(told[0]), int(told[1])
-        rest = session().execute(_TIMING, moment).one()
-        timing, untold = int(rest[0]), int(rest[1])
-    begins = beginning(bank_account_id, view.settlement_account_id) if items.seen else None
+    # without a run that looked at the ledger of the day, its side is not known
+    timing = int(rest.timing) if rest is not None else None
+    breaks = int(told.breaks) if rest is not None else None
     stands = begins.carried_minor if begins is not None and begins.accepted is not None else 0
     known = closing is not None and ledger is not None and timing is not None and breaks is not None
     return Equation(
-        bank_account_id=bank_account_id,
+        bank_account_id=view.id,
         day=day,
         ledger_minor=ledger,
         timing_minor=timing,
         breaks_minor=breaks,
-        accepted_minor=accepted,
-        breaks_open=int(told[2]),
+        accepted_minor=int(told.accepted) if rest is not None else None,
+        breaks_open=int(told.unresolved),
         statement_minor=closing,
         carried_minor=begins.carried_minor if begins is not None else None,
         carried_accepted=begins is not None and begins.accepted is not None,
@@ -287,5 +357,5 @@ def equation(bank_account_id: UUID, day: date) -> Equation:
         statement_id=statement.id if statement is not None else None,
         statement_day=statement.last_day if statement is not None else None,
         ran_at=run.finished_at if run is not None else None,
-        untold=untold,
+        untold=int(rest.untold) if rest is not None else 0,
     )

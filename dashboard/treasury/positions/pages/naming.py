@@ -43,6 +43,26 @@ def figure(minor: int | None, currency: str, *, plus: bool = False) -> str:
     return sign + str(Money(minor, currency)).rpartition(" ")[0]
 
 
+def percent(position: Position) -> str | None:
+    """The excess or shortfall as a part of the requirement: "+0.06 %"; None where it is unknown or nothing is owed."""
+    value = position.figures.excess_percent
+    if value is None:
+        return None
+    return f"{value:+,f} %".replace("-", "\N{MINUS SIGN}")
+
+
+def why_excess(position: Position) -> str | None:
+    """Which part of an excess is whose, in a sentence: "fees to sweep 2,100.00 + own funds 725.00". None where that is
+    not known, or where nothing of it is the house's."""
+    found, currency = position.figures.house, position.figures.currency
+    if found is None:
+        return None
+    parts = ((found.fees, "fees to sweep"), (found.income, "interest and other income"), (found.own, "own funds"),
+             (found.fx, "FX position"), (position.figures.other, "other safeguarded"))  # fmt: skip
+    said = [f"{word} {figure(amount, currency)}" for amount, word in parts if amount > 0]
+    return " + ".join(said) or None
+
+
 def in_words(day: date) -> str:
     """Thu 12 Mar 2026"""
     return f"{day:%a} {day.day} {day:%b} {day.year}"

@@ -35,11 +35,23 @@ from dashboard.web.exports import Column, Kind, Listing
 #: lines of the two sides: figure, and the live figure beside it
 SIDES = (
     (Figure.CLIENTS, "client"), (Figure.UNRECOGNIZED, "unrecognized"), (Figure.RECEIVED, None), (Figure.SENT, None),
-    (Figure.REQUIREMENT, None), (Figure.RESOURCE, None), (Figure.EXCESS, None),
+    (Figure.REQUIREMENT, None), (Figure.AT_BANK, None), (Figure.OTHER, None), (Figure.RESOURCE, None),
+    (Figure.EXCESS, None),
 )  # fmt: skip
 APART = (
-    (Figure.FROZEN, None), (Figure.NEGATIVE, "negative"), (Figure.LEDGER, "ledger"), (Figure.DIFFERENCE, None),
-    (Figure.UNEXPLAINED, None), (Figure.LYING, None), (Figure.LATE, None),
+    (Figure.FROZEN, None),
+    (Figure.NEGATIVE, "negative"),
+    (Figure.LEDGER, "ledger"),
+    (Figure.DIFFERENCE, None),
+    (Figure.UNEXPLAINED, None),
+    (Figure.UNMATCHED, None),
+    (Figure.LYING, None),
+    (Figure.LATE, None),
+)
+#: what an excess is made of
+WHOSE = (
+    Figure.FEES, Figure.INCOME, Figure.OWN, Figure.FX, Figure.RECEIVABLE, Figure.NEGATIVE, Figure.OTHER,
+    Figure.LYING, Figure.EXPLAINED, Figure.REST,
 )  # fmt: skip
 
 
@@ -67,6 +79,7 @@ def safeguarding() -> Response:
         context = {
             "sides": [(one, rows.total(one, figures), live_one) for one, live_one in SIDES],
             "apart": [(one, rows.total(one, figures), live_one) for one, live_one in APART],
+            "whose": [(one, rows.total(one, figures)) for one in WHOSE] if figures.house else [],
             "checks": [
                 (CHECK_LABELS[check], naming.check_result(result, position))
                 for check, result in (

@@ -18,15 +18,15 @@ from dashboard.treasury.positions.chart import drawn
 from dashboard.treasury.positions.pages import naming
 from dashboard.treasury.positions.pages.blueprint import treasury
 from dashboard.treasury.positions.pages.naming import Shown, day_of, figure
-from dashboard.treasury.positions.queries import blockers, live, projection, rows, standing, trend
+from dashboard.treasury.positions.queries import blockers, house, live, projection, rows, standing, trend
 from dashboard.treasury.positions.queries.blockers import Blocker
 from dashboard.treasury.positions.queries.figures import AccountFigures
 from dashboard.treasury.positions.queries.standing import Position
-from dashboard.treasury.positions.queries.worth import worth
+from dashboard.treasury.positions.queries.worth import exposure, worth
 from dashboard.treasury.positions.vocabulary import Figure
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
-from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS, DayState, Pool, Purpose
+from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS, DayState, Pool, Purpose, TieOut
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
 
@@ -36,11 +36,14 @@ PERIODS = (7, 30, 90)
 
 @dataclass(frozen=True)
 class StatementSaid:
-    """When the last statement of a position came, or what is missing of it. `late_since`: when it was due."""
+    """When the last statement of a position came, or what is missing of it. `late_since`: when it was due. `age`: since
+    the day whose end the oldest is of, in business days. `tie_out`: how the worst of them ties out."""
 
     at: datetime | None
     missing: bool
     late_since: datetime | None
+    age: int | None = None
+    tie_out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class AccountLine:
     view: BankAccountView
     figures: AccountFigures
     purpose: str
+    #: of its statement, in business days
+    age: int | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,17 @@ def _statement(position: Position, views: Mapping[UUID, BankAccountView]) -> Sta
         due = [at for one in missing if (at := due_at(views[one.bank_account_id], day)) is not None and at < now]
         return StatementSaid(None, True, min(due, default=None))
     came = [one.statement_at for one in position.figures.accounts if one.statement_at]
-    return StatementSaid(max(came, default=None), False, None)
+    oldest = min((one.statement_day for one in position.figures.accounts if one.statement_day), default=None)
+    results = {one.tie_out for one in position.figures.accounts}
+    worst = next((one.value for one in (TieOut.FAILED, TieOut.UNKNOWN, TieOut.PASSED) if one in results), None)
+    return StatementSaid(max(came, default=None), False, None, age_of(oldest), worst)
+
+
+def age_of(day: date | None) -> int | None:
+    """Business days since the end of a day, today included; None without a day."""
+    if day is None:
+        return None
+    return clock.calendar().days_between(day, max(day, clock.calendar().today()))
 
 
 def _lines(positions: Sequence[Position], day: date) -> list[Line]:
@@ -93,7 +108,9 @@ def _lines(positions: Sequence[Position], day: date) -> list[Line]:
     for position in positions:
         stops = standing_against[position.pair]
         accounts = [
-            AccountLine(views[one.bank_account_id], one, PURPOSE_LABELS[Purpose(one.purpose)])
+            AccountLine(
+                views[one.bank_account_id], one, PURPOSE_LABELS[Purpose(one.purpose)], age_of(one.statement_day)
+            )
             for one in position.figures.accounts
         ]
         found.append(
@@ -130,7 +147,8 @@ def summary() -> Response:
     context: dict[str, Any] = {"tab": tab, "day": day}
     positions = standing.of_day(day) if day else []
     if day and tab == "position":
-        context["worth"] = worth(positions)
+        own = house.own_accounts(register.accounts(include_closed=True), day)
+        context |= {"worth": worth(positions), "exposure": exposure(positions, own), "own": own, "age_of": age_of}
         context["days"] = standing.closed_days(10)
     elif day and tab == "projection":
         context["projections"] = _projections(positions, day)
@@ -165,6 +183,8 @@ def summary() -> Response:
             Figure=Figure,
             in_words=naming.in_words,
             why_unknown=naming.why_unknown,
+            why_excess=naming.why_excess,
+            percent=naming.percent,
             pool_labels=POOL_LABELS,
             states=DayState,
             any_registered=bool(lines) or bool(register.pools()),
@@ -206,15 +226,24 @@ COLUMNS = (
     Column("received", "Received, not booked", Kind.AMOUNT),
     Column("sent", "Sent, not left the bank", Kind.AMOUNT),
     Column("requirement", "Requirement", Kind.AMOUNT),
-    Column("resource", "At bank", Kind.AMOUNT),
+    Column("at_bank", "At bank", Kind.AMOUNT),
+    Column("other", "Other safeguarded", Kind.AMOUNT),
+    Column("resource", "At bank and other", Kind.AMOUNT),
     Column("excess", "Excess or shortfall", Kind.AMOUNT),
+    Column("percent", "Of the requirement", share=0.5),
+    Column("explained", "Excess explained", Kind.AMOUNT),
+    Column("sweepable", "To sweep", Kind.AMOUNT),
     Column("unexplained", "Unexplained", Kind.AMOUNT),
     Column("late", "D+1 not segregated", Kind.AMOUNT),
     Column("frozen", "Frozen, part of client balances", Kind.AMOUNT),
     Column("negative", "Negative balances", Kind.AMOUNT),
     Column("breaks", "Breaks"),
+    Column("unmatched", "Unmatched lines"),
+    Column("unmatched_amount", "Unmatched", Kind.AMOUNT),
+    Column("unmatched_since", "Oldest unmatched", Kind.DATE),
     Column("missing", "No data", share=1.5),
     Column("statement", "Statement", Kind.MOMENT),
+    Column("tie_out", "Tie-out", share=0.5),
     Column("state", "Day", share=0.5),
     Column("computed", "Worked out", Kind.MOMENT),
 )
@@ -231,15 +260,19 @@ def export() -> Response:
     for line in lines:
         figures = line.position.figures
         values = {key: rows.money(getattr(figures, key), figures.currency) for key in (
-            "client", "unrecognized", "received", "sent", "requirement", "resource", "excess", "unexplained", "late",
-            "frozen", "negative",
+            "client", "unrecognized", "received", "sent", "requirement", "at_bank", "other", "resource", "excess",
+            "explained", "sweepable", "unexplained", "late", "frozen", "negative", "unmatched_amount",
         )}  # fmt: skip
         found.append(
             {
                 "pool": POOL_LABELS[Pool(figures.pool)],
                 "currency": figures.currency.upper(),
                 **values,
+                "percent": None if figures.excess_percent is None else f"{figures.excess_percent:+f} %",
                 "breaks": figures.breaks,
+                "unmatched": figures.unmatched,
+                "unmatched_since": figures.unmatched_since,
+                "tie_out": line.statement.tie_out,
                 "missing": naming.why_unknown(line.position) if line.position.unknown else None,
                 "statement": line.statement.at,
                 "state": line.state.word,

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard.database import session
-from dashboard.ledger.models import BusinessDay
+from dashboard.ledger.models import Account, BusinessDay
 from dashboard.ledger.queries import balances
 from dashboard.money import Money
-from dashboard.treasury.positions.models import ClientSum
+from dashboard.treasury.positions.models import ClientSum, PositionFrozen
 from dashboard.treasury.positions.vocabulary import Figure
 from dashboard.treasury.register.models import AccountPool
 from dashboard.treasury.vocabulary import Pool
@@ -262,10 +262,20 @@ _CONDITIONS = {
 }
 
 
+#: the pool of account `a`, as it is now or as it was when a day was prepared
+_POOL_NOW = "LEFT JOIN account_pool p ON p.account_id = a.id"
+_POOL_THEN = (
+    "LEFT JOIN LATERAL (SELECT v.account_id, v.pool FROM account_pool_version v WHERE v.account_id = a.id"
+    " AND v.since <= :moment ORDER BY v.since DESC LIMIT 1) AS p ON true"
+)
+
+
 def accounts(
-    figure: Figure, pool: str, currency: str, day: date, *, after: UUID | None = None, limit: int
-) -> list[AccountRow]:
-    """In the order of their identifiers; `limit` bounds what is given, not what is looked at."""
+    figure: Figure, pool: str, currency: str, day: date, *, after: UUID | None = None, limit: int | None,
+    as_at: datetime | None = None,
+) -> list[AccountRow]:  # fmt: skip
+    """In the order of their identifiers; `limit` bounds what is given, not what is looked at. `as_at`: each in the pool
+    that it belonged to then."""
     pool_is = "p.account_id IS NULL OR p.pool = 'eMoney'" if pool == Pool.E_MONEY else "p.pool = :pool"
     if figure is Figure.NEGATIVE:
         source = (
@@ -278,25 +288,53 @@ def accounts(
             " JOIN account x ON x.id = f.account_id WHERE f.debits_frozen OR f.credits_frozen) AS a"
         )
     elif pool != Pool.E_MONEY:
-        source = "account_pool q JOIN account a ON a.id = q.account_id"
+        source = (
+            "(SELECT DISTINCT v.account_id FROM account_pool_version v WHERE v.pool = :pool) AS q"
+            " JOIN account a ON a.id = q.account_id"
+        )
     else:
         source = "account a"
     statement = sa.text(
         f"SELECT a.id, a.number, a.owner_id, at_end.posted,"
         " EXISTS (SELECT 1 FROM account_balance f WHERE f.account_id = a.id AND (f.debits_frozen OR f.credits_frozen))"
-        f" AS frozen FROM {source} LEFT JOIN account_pool p ON p.account_id = a.id {_AT_END}"
+        f" AS frozen FROM {source} {_POOL_THEN if as_at else _POOL_NOW} {_AT_END}"
         " WHERE a.type = 'client' AND a.currency = :currency"
         f" AND {_CONDITIONS[figure]} AND ({pool_is}){' AND a.id > :after' if after else ''}"
-        " ORDER BY a.id LIMIT :limit"
+        f" ORDER BY a.id{' LIMIT :limit' if limit is not None else ''}"
     )
     # the first page in the order of an index, never all accounts sorted to show fifty
     for way in _IN_INDEX_ORDER:
         session().execute(sa.text(f"SET LOCAL {way} = off"))
     rows = session().execute(
         statement,
-        {"day": day, "currency": currency, "limit": limit,
-         **({"after": after} if after else {}), **({} if pool == Pool.E_MONEY else {"pool": pool})},
+        {"day": day, "currency": currency, **({"limit": limit} if limit is not None else {}),
+         **({"after": after} if after else {}), **({} if pool == Pool.E_MONEY else {"pool": pool}),
+         **({"moment": as_at} if as_at else {})},
     ).all()  # fmt: skip
     for way in _IN_INDEX_ORDER:
         session().execute(sa.text(f"SET LOCAL {way} = on"))
     return [AccountRow(row.id, row.number, row.owner_id, Money(int(row.posted), currency), row.frozen) for row in rows]
+
+
+def frozen(pool: str, currency: str, day: date) -> list[AccountRow]:
+    """Every account that is frozen now, with what lay there at the end of the day."""
+    return accounts(Figure.FROZEN, pool, currency, day, limit=None)
+
+
+def frozen_then(
+    treasury_day_id: UUID, currency: str, *, after: UUID | None = None, limit: int
+) -> list[AccountRow]:  # fmt: skip
+    """Those that were frozen when a version of a day was prepared, in the order of their identifiers."""
+    query = (
+        sa.select(Account.id, Account.number, Account.owner_id, PositionFrozen.amount_minor)
+        .join(PositionFrozen, PositionFrozen.account_id == Account.id)
+        .where(PositionFrozen.treasury_day_id == treasury_day_id)
+        .order_by(PositionFrozen.account_id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(PositionFrozen.account_id > after)
+    return [
+        AccountRow(id, number, owner_id, Money(amount, currency), True)
+        for id, number, owner_id, amount in session().execute(query)
+    ]

@@ -10,8 +10,8 @@ from dashboard.treasury.positions.vocabulary import FIGURE_LABELS, Figure
 
 #: what is frozen or owned by whom moves on by itself, and changes nothing that is owed
 _COMPARED = (
-    Figure.CLIENTS, Figure.NEGATIVE, Figure.UNRECOGNIZED, Figure.RECEIVED, Figure.SENT, Figure.RESOURCE, Figure.LEDGER,
-    Figure.UNEXPLAINED, Figure.LYING, Figure.LATE,
+    Figure.CLIENTS, Figure.NEGATIVE, Figure.UNRECOGNIZED, Figure.RECEIVED, Figure.SENT, Figure.AT_BANK, Figure.OTHER,
+    Figure.LEDGER, Figure.UNEXPLAINED, Figure.LYING, Figure.LATE,
 )  # fmt: skip
 
 
@@ -38,6 +38,10 @@ def changed(version: TreasuryDay) -> list[str]:
         before, after = rows.total(figure, kept.figures), rows.total(figure, now)
         if before != after:
             found.append(f"{FIGURE_LABELS[figure]}: prepared {said(before)}, now {said(after)}.")
+    if not found and [(one.cover_id, one.amount) for one in kept.figures.covers] != [
+        (one.cover_id, one.amount) for one in now.covers
+    ]:
+        found.append("What covers clients' money beside the bank is another than when it was prepared.")
     if not found and _accounts(kept.figures) != _accounts(now):
         found.append("A bank account or its statement is another than when it was prepared.")
     return found

@@ -8,9 +8,10 @@ unknown. All amounts are minor units; currencies are never added to one another.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,15 +20,22 @@ from dashboard.database import session
 from dashboard.ledger.models import Account
 from dashboard.ledger.queries import balances
 from dashboard.ledger.vocabulary import AccountType
+from dashboard.treasury.cover import queries as covers
+from dashboard.treasury.cover.queries import Counted
 from dashboard.treasury.matching import queries as matching
-from dashboard.treasury.positions.queries import clients, transit
+from dashboard.treasury.matching.queries import BreakCount, Equation
+from dashboard.treasury.positions.queries import clients, house, transit
 from dashboard.treasury.positions.queries.clients import Pair, Sums
+from dashboard.treasury.positions.queries.house import House
+from dashboard.treasury.positions.queries.transit import Flow, OpenSums, Unmatched
 from dashboard.treasury.positions.vocabulary import Result
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.statements import queries as statements
 from dashboard.treasury.statements.models import Statement
 from dashboard.treasury.vocabulary import Pool, Purpose
+
+NO_BREAKS = BreakCount(0, None, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,10 @@ class AccountFigures:
     #: where it is not designated: what lies there, and what of it has lain there since the business day before
     lying: int | None
     late: int | None
+    #: lines of the bank that nothing had matched: how many, their amounts without signs, the day of the oldest
+    unmatched: int | None = None
+    unmatched_amount: int | None = None
+    unmatched_since: date | None = None
 
     @property
     def difference(self) -> int | None:
@@ -83,6 +95,12 @@ class Figures:
     breaks_oldest: int | None
     #: the version that these figures were prepared as; None: they are as of now
     kept_as: UUID | None = None
+    #: when they were prepared
+    kept_at: datetime | None = None
+    #: what covers clients' money beside the bank
+    covers: Sequence[Counted] = ()
+    #: None: whose the excess is, is not known: two pools share the house's accounts of the currency, or none has a bank
+    house: House | None = None
 
     def _sum(self, values: Iterable[int | None]) -> int | None:
         """Unknown where one of them is, and where there is none."""
@@ -103,16 +121,71 @@ class Figures:
         return self.client + self.unrecognized + (self.received or 0) + (self.sent or 0)
 
     @property
-    def resource(self) -> int | None:
-        """Where no account is designated, nothing covers what is owed: nought, which is known."""
+    def at_bank(self) -> int | None:
+        """Where no account is designated, nothing at a bank covers what is owed: nought, which is known."""
         designated = [one.statement for one in self.accounts if one.designated]
         return self._sum(designated) if designated or not self.accounts else 0
+
+    @property
+    def other(self) -> int:
+        """Secure assets, guarantees and policies that are valid on the day."""
+        return sum(one.amount for one in self.covers)
+
+    @property
+    def resource(self) -> int | None:
+        return None if self.at_bank is None else self.at_bank + self.other
 
     @property
     def excess(self) -> int | None:
         if self.resource is None or self.received is None or self.sent is None:
             return None
         return self.resource - self.requirement
+
+    @property
+    def excess_percent(self) -> Decimal | None:
+        """Of the requirement, to two places; None where it is unknown, or nothing is owed."""
+        if self.excess is None or not self.requirement:
+            return None
+        return (Decimal(self.excess) * 100 / self.requirement).quantize(Decimal("0.01"))
+
+    @property
+    def explained(self) -> int | None:
+        """Which part of the excess is known to be what: money of the house, less what clients owe and what lies in
+        accounts that do not count, and what covers beside the bank."""
+        if self.excess is None or self.house is None or self.lying is None:
+            return None
+        house = self.house
+        return (
+            house.fees + house.income + house.own + house.fx + house.receivable + self.negative + self.other
+            - self.lying
+        )  # fmt: skip
+
+    @property
+    def rest(self) -> int | None:
+        """The part of the excess that nothing of this explains: on its way, or not matched."""
+        if self.excess is None or self.explained is None:
+            return None
+        return self.excess - self.explained
+
+    @property
+    def sweepable(self) -> int | None:
+        """What of the excess at the banks the house may take out: no promise makes up for money that has left. None
+        where it is not known whose it is."""
+        if self.excess is None or self.house is None:
+            return None
+        return max(0, min(self.excess - self.other, self.house.sweepable))
+
+    @property
+    def unmatched(self) -> int | None:
+        return self._sum(one.unmatched for one in self.accounts)
+
+    @property
+    def unmatched_amount(self) -> int | None:
+        return self._sum(one.unmatched_amount for one in self.accounts)
+
+    @property
+    def unmatched_since(self) -> date | None:
+        return min((one.unmatched_since for one in self.accounts if one.unmatched_since), default=None)
 
     @property
     def unexplained(self) -> int | None:
@@ -152,33 +225,55 @@ class Figures:
         return Result.PASSED if whole else Result.FAILED
 
 
-def _statement(view: BankAccountView, day: date) -> Statement | None:
-    """The statement that the closing balance of the day stands in."""
-    closing = statements.closing(view.id, day)
-    if closing.minor is None or closing.statement_id is None:
-        return None
-    return session().get(Statement, closing.statement_id, populate_existing=True)
-
-
-def _late(statement: Statement, closing: int, day: date) -> int:
+def _late(statement: Statement, closing: int, day: date, flow: Flow | None) -> int:
     """What lay there at the end of the business day before and has not left since: what came first, leaves first."""
     if statement.last_day < day:
         return max(closing, 0)
-    flow = transit.flow(statement.bank_account_id, day)
-    return max(0, min(closing, closing - flow.booked - flow.left))
+    booked, left = (flow.booked, flow.left) if flow is not None else (0, 0)
+    return max(0, min(closing, closing - booked - left))
 
 
-def _account(view: BankAccountView, day: date, ledger: dict[UUID, int]) -> AccountFigures:
-    designated = view.designated_on(day)
-    found = _statement(view, day)
-    closing = found.closing_minor if found is not None else None
-    equation = matching.equation(view.id, day) if closing is not None else None
+@dataclass(frozen=True)
+class _Read:
+    """What figures of bank accounts are made of, read once for all of them."""
+
+    day: date
+    ledger: Mapping[UUID, int]
+    statements: Mapping[UUID, Statement]
+    equations: Mapping[UUID, Equation]
+    open_sums: Mapping[UUID, OpenSums]
+    unmatched: Mapping[UUID, Unmatched]
+    flows: Mapping[UUID, Flow]
+
+
+def _read(views: Sequence[BankAccountView], day: date, ledger: Mapping[UUID, int]) -> _Read:
+    told = {
+        key: one
+        for key, one in statements.closing_statements(views, day).items()
+        if one.closing_minor is not None
+    }  # fmt: skip
+    known = [view for view in views if view.id in told]
+    equations = matching.equations(known, day)
     # known as soon as a run has looked at the ledger of the day
+    matched = [key for key, one in equations.items() if one.unexplained_minor is not None]
+    apart = [view.id for view in known if not view.designated_on(day)]
+    return _Read(
+        day, ledger, told, equations, transit.open_sums(matched, day), transit.unmatched(list(told), day),
+        transit.flows(apart, day),
+    )  # fmt: skip
+
+
+def _account(view: BankAccountView, read: _Read) -> AccountFigures:
+    day, ledger, designated = read.day, read.ledger, view.designated_on(read.day)
+    found = read.statements.get(view.id)
+    closing = found.closing_minor if found is not None else None
+    equation = read.equations.get(view.id)
     matched = equation is not None and equation.unexplained_minor is not None
-    open_sums = transit.open_sums(view.id, day) if matched else None
+    open_sums = read.open_sums.get(view.id, transit.NOTHING_OPEN) if matched else None
+    lines = read.unmatched.get(view.id, transit.NOTHING_UNMATCHED) if found is not None else None
     lying = late = None
     if not designated and found is not None and closing is not None:
-        lying, late = max(closing, 0), _late(found, closing, day)
+        lying, late = max(closing, 0), _late(found, closing, day, read.flows.get(view.id))
     return AccountFigures(
         bank_account_id=view.id,
         purpose=view.purpose or Purpose.SETTLEMENT,
@@ -186,7 +281,7 @@ def _account(view: BankAccountView, day: date, ledger: dict[UUID, int]) -> Accou
         ledger=-ledger.get(view.settlement_account_id, 0) if view.settlement_account_id else 0,
         suspense=max(ledger.get(view.suspense_account_id, 0), 0) if view.suspense_account_id else 0,
         statement=closing,
-        statement_id=found.id if found is not None and closing is not None else None,
+        statement_id=found.id if found is not None else None,
         statement_day=found.last_day if found is not None else None,
         statement_at=found.created_at if found is not None else None,
         tie_out=found.tie_out if found is not None else None,
@@ -198,6 +293,9 @@ def _account(view: BankAccountView, day: date, ledger: dict[UUID, int]) -> Accou
         unexplained=equation.unexplained_minor if matched and equation else None,
         lying=lying,
         late=late,
+        unmatched=lines.lines if lines else None,
+        unmatched_amount=lines.amount if lines else None,
+        unmatched_since=lines.since if lines else None,
     )
 
 
@@ -213,7 +311,16 @@ class LooseSuspense:
 
 def loose_suspense(views: Sequence[BankAccountView]) -> list[LooseSuspense]:
     """All of them, by currency."""
-    pooled = [view.suspense_account_id for view in views if view.pool and view.suspense_account_id]
+    return _not_among([view.suspense_account_id for view in views if view.pool and view.suspense_account_id])
+
+
+def loose_suspense_at(views: Sequence[BankAccountView], moment: datetime) -> list[LooseSuspense]:
+    """Those that were loose as the register stood at a moment."""
+    pooled = register.pooled_at(moment)
+    return _not_among([view.suspense_account_id for view in views if view.id in pooled and view.suspense_account_id])
+
+
+def _not_among(pooled: Sequence[UUID]) -> list[LooseSuspense]:
     query = sa.select(Account.id, Account.number, Account.alias, Account.currency).where(
         Account.type == AccountType.SUSPENSE.value
     )
@@ -237,6 +344,7 @@ def pairs(day: date) -> list[Pair]:
     return sorted({
         *((view.pool, view.currency) for view in every if view.pool and not view.closed_by(day)),
         *(pair for pair, found in clients.known(day).items() if found.positive or found.negative),
+        *covers.on(day),
         *((Pool.E_MONEY.value, one.currency) for one in loose
           if one.account_id in posted and posted[one.account_id].posted > 0),
     })  # fmt: skip
@@ -251,8 +359,11 @@ def figures(
     views = [view for view in every if view.pool and not view.closed_by(day)]
     known = dict(sums if sums is not None else clients.known(day))
     loose = loose_suspense(every)
+    valid, own, mine = covers.on(day), house.own_banks(every, day), house.accounts()
     ids = {one for view in views for one in (view.settlement_account_id, view.suspense_account_id) if one}
-    ledger = {key: one.posted for key, one in balances.at_end_of({*ids, *(s.account_id for s in loose)}, day).items()}
+    ids |= {one.account_id for one in loose} | {one.id for one in mine}
+    ids |= {view.settlement_account_id for view in own if view.settlement_account_id}
+    ledger = {key: one.posted for key, one in balances.at_end_of(ids, day).items()}
     extra: dict[Pair, int] = {}
     for one in loose:
         pair = (Pool.E_MONEY.value, one.currency)
@@ -261,35 +372,44 @@ def figures(
         *((view.pool or "", view.currency) for view in views),
         *(pair for pair, found in known.items() if found.positive or found.negative),
         *(pair for pair, amount in extra.items() if amount),
+        *valid,
     }
     if only is not None:
         wanted = {only}
     elif among is not None:
         wanted = set(among)
+    shown = [view for view in views if (view.pool, view.currency) in wanted]
+    read, breaks = _read(shown, day, ledger), matching.breaks_by_pool(day)
+    pools = {currency: {view.pool for view in views if view.currency == currency} for _, currency in wanted}
     return [
-        _figures(pair, day, [view for view in views if (view.pool, view.currency) == pair],
-                 known.get(pair, clients.NOTHING), extra.get(pair, 0), ledger)
+        _figures(
+            pair, [view for view in shown if (view.pool, view.currency) == pair], read,
+            known.get(pair, clients.NOTHING),
+            extra.get(pair, 0), breaks.get(pair, NO_BREAKS), valid.get(pair, ()),
+            house.money(pair[1], mine, own, ledger) if pools[pair[1]] == {pair[0]} else None,
+        )
         for pair in sorted(wanted)
     ]  # fmt: skip
 
 
 def _figures(
-    pair: Pair, day: date, views: Sequence[BankAccountView], sums: Sums, loose: int, ledger: dict[UUID, int]
-) -> Figures:
-    found = [_account(view, day, ledger) for view in views]
-    counted = None
-    if found and all(one.unexplained is not None for one in found):
-        counted = matching.breaks(*pair, day)
+    pair: Pair, views: Sequence[BankAccountView], read: _Read, sums: Sums, loose: int, counted: BreakCount,
+    valid: Sequence[Counted], own: House | None,
+) -> Figures:  # fmt: skip
+    found = [_account(view, read) for view in views]
+    matched = bool(found) and all(one.unexplained is not None for one in found)
     return Figures(
         pool=pair[0],
         currency=pair[1],
-        day=day,
+        day=read.day,
         client=sums.positive,
         negative=sums.negative,
         frozen=sums.frozen,
         unrecognized=sum(one.suspense for one in found) + loose,
         accounts=found,
-        breaks=counted.count if counted else None,
-        breaks_without_owner=counted.without_owner if counted else None,
-        breaks_oldest=counted.oldest_bd if counted else None,
+        breaks=counted.count if matched else None,
+        breaks_without_owner=counted.without_owner if matched else None,
+        breaks_oldest=counted.oldest_bd if matched else None,
+        covers=valid,
+        house=own,
     )

@@ -3,7 +3,7 @@ last, or worked out at once where something has changed since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -13,11 +13,14 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.database import session
 from dashboard.ledger.models import BusinessDay
+from dashboard.treasury.cover import queries as cover_queries
+from dashboard.treasury.cover.queries import Counted
 from dashboard.treasury.days import queries as days
 from dashboard.treasury.days.models import TreasuryDay
-from dashboard.treasury.positions.models import PositionAccount, TreasuryPosition
+from dashboard.treasury.positions.models import PositionAccount, PositionCover, TreasuryPosition
 from dashboard.treasury.positions.queries.clients import Pair
 from dashboard.treasury.positions.queries.figures import AccountFigures, Figures, figures, pairs
+from dashboard.treasury.positions.queries.house import House
 from dashboard.treasury.positions.vocabulary import Result
 from dashboard.treasury.vocabulary import DayState
 
@@ -58,12 +61,13 @@ def _account(row: PositionAccount) -> AccountFigures:
         suspense=row.suspense_minor, statement=row.statement_minor, statement_id=row.statement_id,
         statement_day=row.statement_day, statement_at=row.statement_at, tie_out=row.tie_out, holiday=row.holiday,
         received=row.received_minor, sent=row.sent_minor, timing=row.timing_minor, breaks=row.breaks_minor,
-        unexplained=row.unexplained_minor, lying=row.lying_minor, late=row.late_minor,
+        unexplained=row.unexplained_minor, lying=row.lying_minor, late=row.late_minor, unmatched=row.unmatched,
+        unmatched_amount=row.unmatched_minor, unmatched_since=row.unmatched_since,
     )  # fmt: skip
 
 
 def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
-    """Positions by version, in two queries."""
+    """Positions by version, in a few queries."""
     by_id = {version.id: version for version in versions}
     if not by_id:
         return {}
@@ -80,6 +84,7 @@ def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
         .execution_options(populate_existing=True)
     ):
         accounts.setdefault(account.treasury_day_id, []).append(_account(account))
+    covered = _covers(by_id)
     found = {}
     for row in rows:
         version = by_id[row.treasury_day_id]
@@ -88,9 +93,30 @@ def stored(versions: Iterable[TreasuryDay]) -> dict[UUID, Position]:
             negative=row.negative_minor, frozen=row.frozen_minor, unrecognized=row.unrecognized_minor,
             accounts=accounts.get(version.id, []), breaks=row.breaks, breaks_without_owner=row.breaks_without_owner,
             breaks_oldest=row.breaks_oldest, kept_as=version.id if row.frozen_at is not None else None,
+            kept_at=row.frozen_at, covers=covered.get(version.id, ()), house=_house(row),
         )  # fmt: skip
         found[version.id] = Position(kept, version, row.computed_at, row.frozen_at is not None)
     return found
+
+
+def _house(row: TreasuryPosition) -> House | None:
+    parts = (row.fees_minor, row.income_minor, row.own_minor, row.fx_minor, row.receivable_minor)
+    known = [one for one in parts if one is not None]
+    return House(*known) if len(known) == len(parts) else None
+
+
+def _covers(versions: Collection[UUID]) -> dict[UUID, list[Counted]]:
+    """What was counted of covers, by version of the day, each as it stood then."""
+    counted = session().execute(
+        sa.select(PositionCover.treasury_day_id, PositionCover.cover_id, PositionCover.version).where(
+            PositionCover.treasury_day_id.in_(versions)
+        )
+    ).all()  # fmt: skip
+    known = cover_queries.versions({(row.cover_id, row.version) for row in counted})
+    found: dict[UUID, list[Counted]] = {}
+    for row in counted:
+        found.setdefault(row.treasury_day_id, []).append(known[row.cover_id, row.version])
+    return {key: sorted(rows, key=lambda one: (one.issuer, one.reference, one.cover_id)) for key, rows in found.items()}
 
 
 _CHANGED = sa.text(
@@ -103,13 +129,14 @@ _CHANGED = sa.text(
     " (SELECT max(undone_at) FROM recon_match),"
     " (SELECT at FROM break_event ORDER BY id DESC LIMIT 1),"
     " (SELECT max(changed_at) FROM treasury_account),"
+    " (SELECT max(changed_at) FROM treasury_cover),"
     " (SELECT max(since) FROM account_pool))"
 )
 
 
 def changed_at() -> datetime | None:
     """When something that positions are made of changed last: an import, a run, a match (made, decided, undone), a
-    break, the register."""
+    break, the register, a cover."""
     found: datetime | None = session().scalar(_CHANGED)
     return found
 
@@ -165,6 +192,11 @@ def last_day() -> date | None:
         .order_by(BusinessDay.day.desc())
         .limit(1)
     )  # fmt: skip
+
+
+def last_ended() -> date | None:
+    """The last business day that has ended, whether its balances are written already or not."""
+    return session().scalar(sa.select(sa.func.max(BusinessDay.day)).where(BusinessDay.state == "closed"))
 
 
 def closed_days(limit: int, *, before: date | None = None) -> Sequence[date]:

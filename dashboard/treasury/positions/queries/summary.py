@@ -42,8 +42,12 @@ class Item:
     statement_day: date | None = None
     difference: int | None = None
     requirement: int | None = None
+    other: int | None = None
     resource: int | None = None
     excess: int | None = None
+    #: lines of the banks that nothing matched: how many, and their amounts without signs
+    unmatched: int | None = None
+    unmatched_amount: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def _whole(position: Position, held: int | None) -> Item:
     return Item(
         figures.currency, figures.pool, None, client=figures.client, negative=figures.negative, held=held,
         unrecognized=figures.unrecognized, sent=figures.sent, received=figures.received,
-        requirement=figures.requirement, resource=figures.resource, excess=figures.excess,
+        requirement=figures.requirement, other=figures.other, resource=figures.resource, excess=figures.excess,
+        unmatched=figures.unmatched, unmatched_amount=figures.unmatched_amount,
     )  # fmt: skip
 
 
@@ -75,7 +80,8 @@ def _at(provider: str, position: Position, accounts: Sequence[AccountFigures]) -
         sent=_sum(one.sent for one in accounts), received=_sum(one.received for one in accounts),
         ledger=sum(one.ledger for one in accounts), statement=_sum(one.statement for one in accounts),
         statement_day=None if None in days else min(day for day in days if day is not None),
-        difference=_sum(one.difference for one in accounts),
+        difference=_sum(one.difference for one in accounts), unmatched=_sum(one.unmatched for one in accounts),
+        unmatched_amount=_sum(one.unmatched_amount for one in accounts),
     )  # fmt: skip
 
 

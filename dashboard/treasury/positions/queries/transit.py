@@ -10,7 +10,7 @@ All amounts are minor units and positive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -88,26 +88,63 @@ _SENT = (
 )
 
 
+#: lines of a bank that nothing had matched, whichever way the money went
+_LINES = f"SELECT w.* FROM ({_UNMATCHED}) AS w WHERE w.side = 'bank'"
+
+
 @dataclass(frozen=True)
 class OpenSums:
     received: int
     sent: int
 
 
-def open_sums(bank_account_id: UUID, day: date) -> OpenSums:
-    """Of one bank account."""
-    row = (
-        session()
-        .execute(
-            sa.text(
-                f"SELECT coalesce(sum(o.amount_minor) FILTER (WHERE {_RECEIVED}), 0) AS received,"
-                f" coalesce(-sum(o.amount_minor) FILTER (WHERE {_SENT}), 0) AS sent FROM ({_OPEN}) AS o"
-            ),
-            {"ids": [bank_account_id], "day": day},
-        )
-        .one()
+NOTHING_OPEN = OpenSums(0, 0)
+
+
+def open_sums(bank_account_ids: Collection[UUID], day: date) -> dict[UUID, OpenSums]:
+    """By bank account, in one query; one of which nothing is open is left out."""
+    if not bank_account_ids:
+        return {}
+    rows = session().execute(
+        sa.text(
+            f"SELECT o.bank_account_id, coalesce(sum(o.amount_minor) FILTER (WHERE {_RECEIVED}), 0) AS received,"
+            f" coalesce(-sum(o.amount_minor) FILTER (WHERE {_SENT}), 0) AS sent FROM ({_OPEN}) AS o GROUP BY 1"
+        ),
+        {"ids": list(bank_account_ids), "day": day},
     )
-    return OpenSums(int(row.received), int(row.sent))
+    return {row.bank_account_id: OpenSums(int(row.received), int(row.sent)) for row in rows}
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """Lines of a bank that nothing matched: how many, their amounts without signs, and the day of the oldest."""
+
+    lines: int
+    amount: int
+    since: date | None
+
+
+NOTHING_UNMATCHED = Unmatched(0, 0, None)
+
+
+def unmatched(bank_account_ids: Collection[UUID], day: date) -> dict[UUID, Unmatched]:
+    """By bank account, in one query; one of which everything is matched is left out."""
+    if not bank_account_ids:
+        return {}
+    rows = session().execute(
+        sa.text(
+            "SELECT o.bank_account_id, count(*) AS lines, sum(abs(o.amount_minor)) AS amount,"
+            f" min(o.booking_date) AS since FROM ({_LINES}) AS o GROUP BY 1"
+        ),
+        {"ids": list(bank_account_ids), "day": day},
+    )
+    return {row.bank_account_id: Unmatched(row.lines, int(row.amount), row.since) for row in rows}
+
+
+#: where the items behind a figure are, and which of them they are
+_SOURCES = {
+    Figure.RECEIVED: (_OPEN, _RECEIVED), Figure.SENT: (_OPEN, _SENT), Figure.UNMATCHED: (_LINES, "true"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,27 +170,28 @@ def rows(
     limit: int,
     kept_as: UUID | None = None,
 ) -> list[OpenRow]:
-    """Items behind *received* or *sent*, in the order of their identifiers; of a version that was prepared (`kept_as`)
-    those that it was prepared with."""
+    """Items behind *received*, *sent* or *unmatched*, in the order of their identifiers; of a version that was prepared
+    (`kept_as`) those that it was prepared with. Unmatched lines bear the bank's signs."""
     if not bank_account_ids:
         return []
-    received = figure is Figure.RECEIVED
+    of_bank = figure is not Figure.SENT
     kept = "SELECT * FROM position_item k WHERE k.treasury_day_id = :kept AND k.figure = :figure"
-    source, condition = (kept, "true") if kept_as else (_OPEN, _RECEIVED if received else _SENT)
+    source, condition = (kept, "true") if kept_as else _SOURCES[figure]
     named = {"kept": kept_as, "figure": figure.value} if kept_as else {"ids": list(bank_account_ids), "day": day}
+    amount = "o.amount_minor" if figure is Figure.UNMATCHED else "abs(o.amount_minor)"
     found = session().execute(
         sa.text(
-            "SELECT o.item_id, o.bank_account_id, o.booking_date, abs(o.amount_minor) AS amount,"
+            f"SELECT o.item_id, o.bank_account_id, o.booking_date, {amount} AS amount,"
             + (
                 " l.counterparty AS party, coalesce(l.end_to_end_id, l.provider_reference, l.batch_reference)"
                 " AS reference, NULL::uuid AS payment_id"
-                if received
+                if of_bank
                 else " a.number AS party, t.description AS reference, t.payment_id"
             )
             + f" FROM ({source}) AS o"
             + (
                 " LEFT JOIN statement_line l ON l.id = o.item_id"
-                if received
+                if of_bank
                 else " JOIN ledger_transaction t ON t.id = o.item_id JOIN account a ON a.id = t.debtor_account_id"
             )
             + f" WHERE {condition}"
@@ -169,16 +207,17 @@ def rows(
     ]  # fmt: skip
 
 
-def keep(treasury_day_id: UUID, bank_account_ids: Sequence[UUID], day: date) -> None:
-    """Write down the items behind *received* and *sent* of a version that is being prepared."""
-    for figure, condition in ((Figure.RECEIVED, _RECEIVED), (Figure.SENT, _SENT)):
+def keep(treasury_day_id: UUID, bank_account_ids: Mapping[Figure, Sequence[UUID]], day: date) -> None:
+    """Write down the items behind *received*, *sent* and *unmatched* of a version that is being prepared, of
+    these bank accounts each."""
+    for figure, (source, condition) in _SOURCES.items():
         session().execute(
             sa.text(
                 "INSERT INTO position_item (treasury_day_id, figure, item_id, bank_account_id, amount_minor,"
                 " booking_date) SELECT :kept, :figure, o.item_id, o.bank_account_id, o.amount_minor, o.booking_date"
-                f" FROM ({_OPEN}) AS o WHERE {condition}"
+                f" FROM ({source}) AS o WHERE {condition}"
             ),
-            {"kept": treasury_day_id, "figure": figure.value, "ids": list(bank_account_ids), "day": day},
+            {"kept": treasury_day_id, "figure": figure.value, "ids": list(bank_account_ids[figure]), "day": day},
         )
 
 
@@ -190,23 +229,21 @@ class Flow:
     left: int
 
 
-def flow(bank_account_id: UUID, day: date) -> Flow:
-    """Of all standing statements of the account that end on the day, what was booked after the business day before:
+def flows(bank_account_ids: Collection[UUID], day: date) -> dict[UUID, Flow]:
+    """Of all standing statements of each account that end on the day, what was booked after the business day before:
     a statement of two days says, too, what lay there at the end of the first."""
-    row = (
-        session()
-        .execute(
-            sa.text(
-                "SELECT coalesce(sum(e.amount_minor), 0) AS booked,"
-                " -coalesce(sum(e.amount_minor) FILTER (WHERE e.amount_minor < 0), 0) AS left"
-                " FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
-                " WHERE s.bank_account_id = :id AND s.last_day = :day AND s.standing AND s.kind = 'statement'"
-                " AND e.status = 'booked' AND e.standing"
-                " AND e.booking_date > coalesce("
-                " (SELECT max(b.day) FROM business_day b WHERE b.day < :day), '-infinity')"
-            ),
-            {"id": bank_account_id, "day": day},
-        )
-        .one()
+    if not bank_account_ids:
+        return {}
+    rows = session().execute(
+        sa.text(
+            "SELECT s.bank_account_id, coalesce(sum(e.amount_minor), 0) AS booked,"
+            " -coalesce(sum(e.amount_minor) FILTER (WHERE e.amount_minor < 0), 0) AS left"
+            " FROM statement s JOIN statement_entry e ON e.statement_id = s.id"
+            " WHERE s.bank_account_id = ANY (:ids) AND s.last_day = :day AND s.standing AND s.kind = 'statement'"
+            " AND e.status = 'booked' AND e.standing"
+            " AND e.booking_date > coalesce("
+            " (SELECT max(b.day) FROM business_day b WHERE b.day < :day), '-infinity') GROUP BY 1"
+        ),
+        {"ids": list(bank_account_ids), "day": day},
     )
-    return Flow(int(row.booked), int(row.left))
+    return {row.bank_account_id: Flow(int(row.booked), int(row.left)) for row in rows}

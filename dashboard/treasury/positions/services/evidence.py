@@ -51,13 +51,15 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _PART = 1_000
 
 FIGURES = (
-    Figure.CLIENTS, Figure.UNRECOGNIZED, Figure.RECEIVED, Figure.SENT, Figure.REQUIREMENT, Figure.RESOURCE,
-    Figure.EXCESS, Figure.NEGATIVE, Figure.FROZEN, Figure.LEDGER, Figure.DIFFERENCE, Figure.UNEXPLAINED, Figure.LYING,
-    Figure.LATE,
+    Figure.CLIENTS, Figure.UNRECOGNIZED, Figure.RECEIVED, Figure.SENT, Figure.REQUIREMENT, Figure.AT_BANK,
+    Figure.OTHER, Figure.RESOURCE, Figure.EXCESS, Figure.FEES, Figure.INCOME, Figure.OWN, Figure.FX, Figure.RECEIVABLE,
+    Figure.EXPLAINED, Figure.REST, Figure.NEGATIVE, Figure.FROZEN, Figure.LEDGER, Figure.DIFFERENCE, Figure.UNEXPLAINED,
+    Figure.UNMATCHED, Figure.LYING, Figure.LATE,
 )  # fmt: skip
 #: figures whose rows are files of their own
 _FILES = (
-    Figure.CLIENTS, Figure.NEGATIVE, Figure.UNRECOGNIZED, Figure.RECEIVED, Figure.SENT, Figure.RESOURCE,
+    Figure.CLIENTS, Figure.NEGATIVE, Figure.FROZEN, Figure.UNRECOGNIZED, Figure.RECEIVED, Figure.SENT, Figure.RESOURCE,
+    Figure.OTHER, Figure.UNMATCHED,
 )  # fmt: skip
 
 _FIGURE_COLUMNS = (
@@ -138,6 +140,11 @@ def figure_rows(position: Position) -> list[Row]:
         found.append({"figure": CHECK_LABELS[check], "amount": None, "said": said, "currency": None})
     breaks = "no data" if figures.breaks is None else str(figures.breaks)
     found.append({"figure": "Breaks", "amount": None, "said": breaks, "currency": None})
+    lines = "no data" if figures.unmatched is None else str(figures.unmatched)
+    found.append({"figure": "Unmatched lines, number", "amount": None, "said": lines, "currency": None})
+    percent = figures.excess_percent
+    said = f"{percent:+f} %" if percent is not None else "no data"
+    found.append({"figure": "Excess or shortfall, of the requirement", "amount": None, "said": said, "currency": None})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -15,11 +16,18 @@ from dashboard.ledger.queries import days as ledger_days
 from dashboard.treasury.days import queries as days
 from dashboard.treasury.days import services as day_services
 from dashboard.treasury.days.models import TreasuryDay
-from dashboard.treasury.positions.models import ClientSum, PositionAccount, TreasuryPosition
+from dashboard.treasury.positions.models import (
+    ClientSum,
+    PositionAccount,
+    PositionCover,
+    PositionFrozen,
+    TreasuryPosition,
+)
 from dashboard.treasury.positions.queries import clients, standing, transit
 from dashboard.treasury.positions.queries.figures import Figures, figures
 from dashboard.treasury.positions.queries.figures import pairs as figure_pairs
 from dashboard.treasury.positions.services import thresholds
+from dashboard.treasury.positions.vocabulary import Figure
 from dashboard.treasury.vocabulary import DayState
 
 
@@ -88,6 +96,10 @@ def freeze(version: TreasuryDay, by: Actor) -> None:
 
 def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition:
     (found,) = figures(version.day, only=(version.pool, version.currency))
+    frozen = clients.frozen(version.pool, version.currency, version.day) if freeze else []
+    if freeze:
+        # of the moment of preparing, as its rows are
+        found = replace(found, frozen=sum(one.balance.minor_units for one in frozen))
     moment = clock.now()
     values = {
         "computed_at": moment,
@@ -110,6 +122,12 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
         "internal": found.internal.value,
         "segregation": found.segregation.value,
         "external": found.external.value,
+        "other_minor": found.other,
+        "fees_minor": found.house.fees if found.house else None,
+        "income_minor": found.house.income if found.house else None,
+        "own_minor": found.house.own if found.house else None,
+        "fx_minor": found.house.fx if found.house else None,
+        "receivable_minor": found.house.receivable if found.house else None,
     }
     # the accounts go in while the position is not frozen; what they were before goes first
     session().execute(
@@ -122,18 +140,32 @@ def _store(version: TreasuryDay, *, freeze: bool, by: Actor) -> TreasuryPosition
         session().execute(
             sa.insert(PositionAccount), [_row(version, found, place) for place in range(len(found.accounts))]
         )
+    session().execute(sa.delete(PositionCover).where(PositionCover.treasury_day_id == version.id))
+    if found.covers:
+        session().execute(
+            sa.insert(PositionCover),
+            [{"treasury_day_id": version.id, "cover_id": one.cover_id, "version": one.version,
+              "amount_minor": one.amount} for one in found.covers],
+        )  # fmt: skip
     if freeze:
-        known = [one.bank_account_id for one in found.accounts if one.received is not None]
-        transit.keep(version.id, known, version.day)
+        matched = [one.bank_account_id for one in found.accounts if one.received is not None]
+        told = [one.bank_account_id for one in found.accounts if one.unmatched is not None]
+        transit.keep(version.id, {Figure.RECEIVED: matched, Figure.SENT: matched, Figure.UNMATCHED: told}, version.day)
+        if frozen:
+            session().execute(
+                sa.insert(PositionFrozen),
+                [{"treasury_day_id": version.id, "account_id": one.account_id,
+                  "amount_minor": one.balance.minor_units} for one in frozen],
+            )  # fmt: skip
         session().execute(
             sa.update(TreasuryPosition)
             .where(TreasuryPosition.treasury_day_id == version.id)
             .values(frozen_at=moment)
             .execution_options(synchronize_session=False)
         )
-    newest = standing.last_day()
+    newest = standing.last_ended()
     if newest is None or version.day >= newest:
-        # an older day says nothing of how it stands now
+        # an older day says nothing of how it stands now, nor does the one before a day whose balances are being written
         thresholds.watch(found, by=by)
     stored = session().get(TreasuryPosition, version.id, populate_existing=True)
     assert stored is not None  # written above
@@ -162,6 +194,9 @@ def _row(version: TreasuryDay, found: Figures, place: int) -> dict[str, object]:
         "unexplained_minor": one.unexplained,
         "lying_minor": one.lying,
         "late_minor": one.late,
+        "unmatched": one.unmatched,
+        "unmatched_minor": one.unmatched_amount,
+        "unmatched_since": one.unmatched_since,
     }
 
 

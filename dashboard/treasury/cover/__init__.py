@@ -1,0 +1,1 @@
+"""What covers clients' money beside the bank: secure assets, guarantees, insurance policies."""
