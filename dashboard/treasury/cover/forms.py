@@ -15,8 +15,8 @@ from dashboard.money import DECIMALS, Money, NotRepresentable
 from dashboard.treasury.cover.services import Entry
 from dashboard.treasury.cover.services.entries import LONGEST
 from dashboard.treasury.cover.vocabulary import KIND_LABELS
-from dashboard.treasury.register.forms.entries import Day, at_most, filled, plain, stripped
 from dashboard.treasury.vocabulary import POOL_LABELS
+from dashboard.web.fields import Day, at_most, filled, plain, stripped
 
 
 def _day(sentence: str) -> Any:
