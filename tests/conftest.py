@@ -279,6 +279,7 @@ def own_database(databases: Databases, configured: settings.Settings, node_id: s
     app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
     app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    limiter.enabled = False
     yield app
     with app.app_context():
         db.session.remove()
@@ -310,6 +311,18 @@ def committed_in_file(application_of_file: Flask) -> Iterator[Flask]:
     with application_of_file.app_context():
         yield application_of_file
         db.session.remove()
+
+
+@pytest.fixture(scope="session")
+def furnished(
+    databases: Databases, configured: settings.Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """A house with something of everything (tests/furnished.py), for tests that walk over all addresses."""
+    from tests.furnished import furnish
+
+    folder = tmp_path_factory.mktemp("furnished")
+    with furnish(databases, configured, folder, f"countinghouse_furnished{WORKER}") as house:
+        yield house
 
 
 __all__ = ["PASSWORD", "database"]
