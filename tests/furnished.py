@@ -116,7 +116,9 @@ class Furnished:
 
     def query(self, rule: Any) -> str:
         """What the address of a page asks for beside its path, where it shows nothing without."""
-        return QUERIES.get(rule.rule, "").format(day=self._rows(LAST, 1)[0]["day"], account=self._rows(BANK, 1)[0]["id"])
+        return QUERIES.get(rule.rule, "").format(
+            day=self._rows(LAST, 1)[0]["day"], account=self._rows(BANK, 1)[0]["id"]
+        )
 
     def _rows(self, query: str, most: int) -> list[dict[str, Any]]:
         if query not in self._known:
@@ -182,5 +184,3 @@ def furnish(databases: Databases, configured: Settings, folder_: Path, name: str
         db.engine.dispose()
         app.extensions["countinghouse.lane"].close()
     databases.drop(name)
-
-
