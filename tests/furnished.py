@@ -35,15 +35,26 @@ from tests.conftest import Browser, Databases
 SOURCES = (
     (
         "/clients/<uuid:client_id>/blocks",
-        "SELECT client_id, id AS block_id FROM client_block WHERE lifted_at IS NULL ORDER BY code = 'NOT_STATED' DESC, id",
+        "SELECT client_id, id AS block_id FROM client_block WHERE lifted_at IS NULL ORDER BY code ="
+        " 'NOT_STATED' DESC, id",
     ),
-    ("/clients/<uuid:client_id>/activate", "SELECT object_id AS client_id FROM queue_item WHERE queue = 'activation' AND closed_at IS NULL"),
+    (
+        "/clients/<uuid:client_id>/activate",
+        "SELECT object_id AS client_id FROM queue_item WHERE queue = 'activation' AND closed_at IS NULL",
+    ),
     (
         "/clients/<uuid:client_id>/deletion/",
         "SELECT client_id, id AS request_id FROM deletion_request ORDER BY closed_at IS NOT NULL, id",
     ),
-    ("/clients/<uuid:client_id>/documents", "SELECT client_id, id AS document_id, 1 AS page FROM client_document ORDER BY state = 'received' DESC, id"),
-    ("/clients/<uuid:client_id>/flags", "SELECT client_id, id AS flag_id FROM client_flag WHERE closed_at IS NULL ORDER BY severity DESC"),
+    (
+        "/clients/<uuid:client_id>/documents",
+        "SELECT client_id, id AS document_id, 1 AS page FROM client_document ORDER BY state = 'received'"
+        " DESC, id",
+    ),
+    (
+        "/clients/<uuid:client_id>/flags",
+        "SELECT client_id, id AS flag_id FROM client_flag WHERE closed_at IS NULL ORDER BY severity DESC",
+    ),
     ("/clients/<uuid:client_id>/holds", "SELECT client_id, id AS hold_id FROM legal_hold ORDER BY id"),
     ("/clients/<uuid:client_id>/marks", "SELECT client_id, id AS mark_id FROM client_mark ORDER BY id"),
     ("/approvals/", "SELECT id AS request_id FROM approval_request ORDER BY state = 'requested' DESC, id DESC"),
@@ -54,13 +65,24 @@ SOURCES = (
     ("/ledger/opening-balances/", "SELECT id AS import_id FROM opening_import"),
     ("/onboarding/events/applicants", "SELECT id AS applicant_id FROM sumsub_applicant ORDER BY id"),
     ("/onboarding/events/", "SELECT id AS event_id FROM sumsub_event WHERE verdict = 'accepted' ORDER BY id"),
-    ("/onboarding/differences/", "SELECT id AS difference_id FROM verification_difference ORDER BY closed_at IS NOT NULL, id"),
+    (
+        "/onboarding/differences/",
+        "SELECT id AS difference_id FROM verification_difference ORDER BY closed_at IS NOT NULL, id",
+    ),
     ("/transfers/providers/", "SELECT key FROM provider ORDER BY key"),
     ("/transfers/requests/", "SELECT id AS request_id FROM incoming_request ORDER BY id DESC"),
     ("/transfers/unrecognized/rules/", "SELECT id AS rule_id FROM payer_rule ORDER BY id"),
     ("/transfers/unrecognized/", "SELECT transfer_id FROM receipt ORDER BY state = 'open' DESC, transfer_id"),
-    ("/transfers/<uuid:transfer_id>/execute", "SELECT id AS transfer_id FROM transfer WHERE status IN ('submitted', 'unknown', 'manualReview') ORDER BY status = 'submitted' DESC"),
-    ("/transfers/<uuid:transfer_id>", "SELECT id AS transfer_id FROM transfer WHERE kind = 'outgoing' ORDER BY status = 'manualReview' DESC, id DESC"),
+    (
+        "/transfers/<uuid:transfer_id>/execute",
+        "SELECT id AS transfer_id FROM transfer WHERE status IN ('submitted', 'unknown', 'manualReview')"
+        " ORDER BY status = 'submitted' DESC",
+    ),
+    (
+        "/transfers/<uuid:transfer_id>",
+        "SELECT id AS transfer_id FROM transfer WHERE kind = 'outgoing' ORDER BY status = 'manualReview'"
+        " DESC, id DESC",
+    ),
     ("/treasury/reconciliation/matches", "SELECT id AS match_id FROM recon_match ORDER BY id"),
     ("/treasury/breaks/", "SELECT id AS break_id FROM recon_break ORDER BY state = 'open' DESC, id"),
     ("/treasury/checks/alerts", "SELECT id AS alert_id FROM treasury_alert ORDER BY id"),

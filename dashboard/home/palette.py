@@ -53,7 +53,6 @@ MORE = (
     Place("Balance checks", "/ledger/checks", P.LEDGER_READ),
     Place("Opening balances", "/ledger/opening-balances", P.LEDGER_READ, "import"),
     Place("Treasury alerts", "/treasury/checks/alerts", P.TREASURY_READ),
-    Place("Reconciliation report", "/treasury/reconciliation/report", P.TREASURY_READ),
     Place("Rules of matching", "/treasury/reconciliation/rules", P.TREASURY_READ),
     Place("Safeguarding by month", "/treasury/safeguarding/months", P.TREASURY_READ),
     Place("Thresholds", "/treasury/thresholds", P.TREASURY_READ, "limits"),

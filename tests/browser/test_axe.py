@@ -35,6 +35,10 @@ NOT_THERE = {
 }  # fmt: skip
 #: the document of the API is Swagger UI's own page (test_api_docs.py)
 FOREIGN = ("/openapi", "/metrics", "/healthz", "/readyz")
+#: rows of a list are alike: the first of them are looked at
+FEWER_ROWS = (
+    "document.querySelectorAll('tbody').forEach((body) => [...body.rows].slice(12).forEach((row) => row.remove()))"
+)
 AXE = {"resultTypes": ["violations"]}
 #: what a theme changes is colours
 COLOURS = {"resultTypes": ["violations"], "runOnly": {"type": "rule", "values": ["color-contrast"]}}
@@ -124,6 +128,7 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(furnished: Furnished, ser
             if not is_open:
                 not_there.add(rule)
             looked_at += 1
+            page.evaluate(FEWER_ROWS)
             page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
             if light := found_by_axe(page, AXE):
                 faults[f"{rule} light"] = light
