@@ -72,7 +72,7 @@ def test_the_palette_opens_by_a_key_and_leads_where_the_arrows_point(live: Any) 
     page.keyboard.press("?")
     expect(page.locator("#shortcuts")).to_contain_text("Ctrl K")
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     page.wait_for_url("**/sign-in")
     assert page.evaluate("Object.keys(sessionStorage).filter((key) => key.startsWith('recent:'))") == []
 
