@@ -282,7 +282,6 @@ def own_database(databases: Databases, configured: settings.Settings, node_id: s
     app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
     app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
-    limiter.enabled = False
     yield app
     with app.app_context():
         db.session.remove()

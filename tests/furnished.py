@@ -109,7 +109,7 @@ QUERIES = {
     "/search": "?text=x",
     "/treasury/figures/<figure>": "?pool=payment-services&currency=eur&day={day}",
     "/treasury/reconciliation/match": "?account={account}&day={day}",
-    "/treasury/reconciliation/report": "?from={day}&to={day}",
+    "/treasury/reconciliation/report": "?account={account}&from={day}&to={day}",
 }
 LAST = "SELECT max(day) AS day FROM business_day WHERE state = 'closed'"
 BANK = "SELECT bank_account_id AS id FROM statement WHERE standing ORDER BY id"

@@ -29,9 +29,14 @@ ASKING = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def measured(databases: Databases, configured: Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
+def measured(
+    databases: Databases, configured: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Flask]:
     chosen = replace(configured, metrics_token=TOKEN)
+    # limits are laid down when the application is made, and count where a test says so
+    monkeypatch.setattr(limits.limiter, "enabled", True)
     with own_database(databases, chosen, request.node.nodeid) as app, app.app_context():
+        monkeypatch.setattr(limits.limiter, "enabled", False)
         yield app
 
 

@@ -25,9 +25,14 @@ NEIGHBOUR = {"REMOTE_ADDR": "198.51.100.8"}
 
 
 @pytest.fixture
-def limited(committed: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """Limits as in production, and a window that does not end in the middle of a test."""
+def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits count from the moment the application is made."""
     monkeypatch.setattr(limits.limiter, "enabled", True)
+
+
+@pytest.fixture
+def limited(counting: None, committed: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """Limits as in production, and a window that does not end in the middle of a test."""
     monkeypatch.setattr(limits, "RateLimitItemPerMinute", RateLimitItemPerHour)
     return committed
 
