@@ -35,6 +35,7 @@ from dashboard.home import audit_work, looks, navigation
 from dashboard.home.audit_commands import audit_commands
 from dashboard.home.audit_pages import audit
 from dashboard.home.demo import commands as demo_commands
+from dashboard.home.metrics import metrics as figures
 from dashboard.home.pages import home
 from dashboard.home.queue_pages import queues
 from dashboard.jobs.pages import jobs
@@ -117,13 +118,13 @@ from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.treasury.statements.pages import statements
 from dashboard.treasury.statements.services import deleting
-from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, moments
+from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, metrics, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, audit, staff, people, factor_pages, staff_resets, new_password, health,
+    checks, jobs, queues, approvals, audit, staff, people, factor_pages, staff_resets, new_password, health, figures,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -258,6 +259,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     notifier.install(chosen)
 
     logs.install(app)
+    metrics.install(app, wanted=chosen.metrics_token is not None)
     failures.install(app)
     headers.install(app, https=chosen.secure_cookies)
     moments.install(app, chosen)

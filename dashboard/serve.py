@@ -14,6 +14,7 @@ import http.client
 import importlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -126,6 +127,12 @@ class Supervisor:
     def _start_database(self) -> None:
         settings = self.settings
         self.env = {**os.environ, "PYTHONUNBUFFERED": "1", "INSTANCE_PATH": str(settings.instance_path)}
+        if settings.metrics_token is not None:
+            # counts of processes that ended with the run before are nobody's any more
+            folder = settings.instance_path / "metrics"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+            self.env["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         if settings.database_url is not None:
             self.maintenance_url = settings.migration_database_url or settings.database_url
             return

@@ -50,6 +50,7 @@
 | END_OF_DAY_AT | 00:10 | when the clock ends the business day: before 12:00 that of the date before; off: people do |
 | CHECK_AGE_BUSINESS_DAYS | 1 | business days after which a submitted transfer or a request for approval is too old |
 | CHECK_EVENT_MINUTES | 15 | minutes after which a notification that was not processed is too old |
+| METRICS_TOKEN | (none) | opens `/metrics` for Prometheus, at least 16 characters; without it there is no such page |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -171,6 +172,8 @@ class Settings:
     #: the first seals, all of them open
     second_factor_keys: tuple[str, ...] = field(default=(), repr=False)
     second_factor_roles: frozenset[str] = frozenset()
+    #: None: there is no page of figures, and no request is counted
+    metrics_token: str | None = field(default=None, repr=False)
 
     @property
     def largest_document(self) -> int:
@@ -369,6 +372,14 @@ def _digest_algorithm(env: Mapping[str, str]) -> str:
     return raw
 
 
+def _metrics_token(env: Mapping[str, str]) -> str | None:
+    """Never quoted where it is wrong."""
+    raw = env.get("METRICS_TOKEN", "").strip()
+    if raw and (len(raw) < 16 or not raw.isascii() or not raw.isprintable() or " " in raw):
+        raise SettingsError("METRICS_TOKEN must have at least 16 printable ASCII characters, without spaces")
+    return raw or None
+
+
 def load(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises SettingsError, which ends the process with one line."""
     env = os.environ if env is None else env
@@ -441,6 +452,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_approving_levels=frozenset(_listed(env, "SUMSUB_APPROVING_LEVELS")),
         second_factor_keys=_factor_keys(env, production=production),
         second_factor_roles=frozenset(_listed(env, "SECOND_FACTOR_ROLES")),
+        metrics_token=_metrics_token(env),
         document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
         document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),
         # AMLR Art. 26(2): no later than five years, one where the risk is higher

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import sqlalchemy as sa
+import structlog
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 
@@ -30,6 +32,7 @@ from dashboard.app import create_app
 from dashboard.database import db, transaction
 from dashboard.staff import services as staff_services
 from dashboard.staff.models import StaffMember
+from dashboard.web import logs
 from dashboard.web.limits import limiter
 
 PASSWORD = "correct-horse-battery"
@@ -310,6 +313,30 @@ def committed_in_file(application_of_file: Flask) -> Iterator[Flask]:
     with application_of_file.app_context():
         yield application_of_file
         db.session.remove()
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What the application writes to its log during the test: elsewhere it goes where standard error was at first."""
+    stream = io.StringIO()
+    # a logger that was used once keeps what it was configured with
+    logs.log.__dict__.pop("bind", None)
+    logs.configure()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=stream), cache_logger_on_first_use=False)
+    yield stream
+    logs.configure()
+
+
+@pytest.fixture(scope="session")
+def furnished(
+    databases: Databases, configured: settings.Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """A house with something of everything (tests/furnished.py), for tests that walk over all addresses."""
+    from tests.furnished import furnish
+
+    folder = tmp_path_factory.mktemp("furnished")
+    with furnish(databases, configured, folder, f"countinghouse_furnished{WORKER}") as house:
+        yield house
 
 
 __all__ = ["PASSWORD", "database"]

@@ -16,6 +16,7 @@ from dashboard.access import tokens
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import EXPLAINED, ROLES, Audience, Permission, Role
 from dashboard.errors import DomainError, Forbidden
+from dashboard.web import limits
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -117,6 +118,7 @@ def install(app: Flask, staff_actor: Callable[[], Any]) -> None:
         else:
             g.actor = tokens.authenticate(request.headers.get("Authorization"))
             if g.actor is None:
+                limits.count_refusal("wrong-token")
                 raise Unauthenticated("Send a valid token: Authorization: Bearer …")
             g.actor = replace(g.actor, address=request.remote_addr, request_id=g.get("request_id"))
             if g.actor.role != access.audience.value:

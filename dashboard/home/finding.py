@@ -23,7 +23,12 @@ _AMOUNT = re.compile(r"[0-9]{1,3}(,[0-9]{3})+\.[0-9]{2,3}|[0-9]{1,12}[.,][0-9]{2
 _REFERENCE = re.compile(r"(?=\S*[0-9])[\w./:-]{4,140}")
 
 
-def _exact(said: str) -> str:
+def is_amount(said: str) -> bool:
+    """Whether it can be nothing but an amount of money."""
+    return _AMOUNT.fullmatch(said) is not None
+
+
+def exact(said: str) -> str:
     """`1,250.00` and `1250,00` as 1250.00."""
     return said.replace(",", "") if "." in said else said.replace(",", ".")
 
@@ -37,13 +42,13 @@ def place(text: str, *, by: Actor) -> str:
             found = transfers.with_reference(said)
             if found:
                 return f"/transfers/{found[0]}" if len(found) == 1 else "/transfers?" + urlencode({"reference": said})
-        if _AMOUNT.fullmatch(said) and transfers.any_of_amount(Decimal(_exact(said))):
-            return "/transfers?" + urlencode({"amount": _exact(said)})
+        if _AMOUNT.fullmatch(said) and transfers.any_of_amount(Decimal(exact(said))):
+            return "/transfers?" + urlencode({"amount": exact(said)})
     if by.may(Permission.LEDGER_READ):
         number = numbers.normalized(said)
         if _IBAN.fullmatch(number) or _LAST_FOUR.fullmatch(number):
             return "/ledger/accounts?" + urlencode({"text": said})
         if _AMOUNT.fullmatch(said):
-            exact = _exact(said)
-            return "/ledger/transactions?" + urlencode({"amount_from": exact, "amount_to": exact})
+            amount = exact(said)
+            return "/ledger/transactions?" + urlencode({"amount_from": amount, "amount_to": amount})
     return "/clients?" + urlencode({"text": said})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.access.guard import current_actor, requires
@@ -14,9 +14,10 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries as clients
-from dashboard.home import finding, overview, treasury, worklist
+from dashboard.home import finding, overview, palette, treasury, worklist
 from dashboard.home.overview import APPROVALS, Due, Line
 from dashboard.settings import Settings
+from dashboard.web.htmx import page_or_fragment
 
 home = Blueprint("home", __name__)
 
@@ -30,6 +31,16 @@ ASKED_COUNTED = 100
 def search() -> AnyResponse:
     """Where the text of the top bar is found."""
     return redirect(finding.place(request.args.get("text", "")[:200], by=current_actor()))
+
+
+@home.get("/find")
+@requires(Permission.OWN_WORK)
+def find() -> Response:
+    """Pages, acts and objects that fit a few words: what the palette shows, and a page without scripts."""
+    text = palette.clean(request.args.get("text", ""))
+    groups = palette.find(text, by=current_actor())
+    found = sum(len(group.entries) for group in groups if group.key != "search")
+    return page_or_fragment("home/find.html", "home/_palette.html", text=text, groups=groups, found=found)
 
 
 def _idle() -> timedelta:

@@ -180,7 +180,7 @@ def documented_errors(*statuses: int, enveloped: bool = False) -> dict[str | int
     """The failure answers of an operation, for the OpenAPI document: these and those that every operation has."""
     return {
         status: {"description": _DESCRIPTIONS[status], "content": _failure_content(status, enveloped)}
-        for status in sorted({*statuses, 400, 401, 403, 405, 500})
+        for status in sorted({*statuses, 400, 401, 403, 405, 429, 500})
     }
 
 

@@ -68,7 +68,10 @@ def install(app: Flask) -> None:
             return envelope.failed_as(error)
         if isinstance(error, Invalid) and error.errors:
             return failure_page(422, headline=error.errors[0].message, explanation="Nothing was changed.")
-        return failure_page(error.status, headline=error.message, explanation=None if error.status >= 500 else "")
+        response = failure_page(error.status, headline=error.message, explanation=None if error.status >= 500 else "")
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
     @app.errorhandler(CSRFError)
     def forged(error: CSRFError) -> Response:
@@ -90,6 +93,7 @@ def install(app: Flask) -> None:
                 404: "There is no such operation, or an identifier in the path is malformed.",
                 405: "This path does not take that method.",
                 413: "The body is larger than allowed.",
+                429: "Too many requests from this address. Wait before you try again.",
             }
             return envelope.failed(
                 status, codes.get(status, "httpError"), sentences.get(status, error.name), headers=headers

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
+from limits import RateLimitItemPerMinute
 from limits.storage import Storage
 
 from dashboard.database import db
+from dashboard.errors import DomainError
 from dashboard.web.api import is_api_path
+
+#: refusals of one kind that an address may collect in a minute before it is no longer listened to
+REFUSALS_A_MINUTE = 30
+
+
+class TooMany(DomainError):
+    """The address was refused too often; `retry_after` says when it is listened to again."""
+
+    status = 429
+    code = "tooManyRequests"
+
+
+def caller() -> str:
+    """Who calls, as limits know it: an IPv4 address, of IPv6 the network of 64 bits that one subscriber has."""
+    given = request.remote_addr or "unknown"
+    try:
+        address = ipaddress.ip_address(given)
+    except ValueError:
+        return given
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return given
 
 
 class PostgresStorage(Storage):
@@ -77,7 +101,24 @@ class PageLimiter(Limiter):
             super()._check_request_limit(callable_name, in_middleware)
 
 
-limiter = PageLimiter(get_remote_address, storage_uri="countinghouse://", strategy="fixed-window", headers_enabled=True)
+limiter = PageLimiter(caller, storage_uri="countinghouse://", strategy="fixed-window", headers_enabled=True)
+
+
+def count_refusal(kind: str) -> None:
+    """Count that this caller was refused. Raises TooMany beyond `REFUSALS_A_MINUTE`.
+
+    Asked after the refusal is certain: who holds a good token or signs rightly is never held back by what somebody
+    else sent from the same address.
+    """
+    if not limiter.enabled:
+        return
+    limit = RateLimitItemPerMinute(REFUSALS_A_MINUTE)
+    who = caller()
+    if not limiter.limiter.hit(limit, kind, who):
+        reset = limiter.limiter.get_window_stats(limit, kind, who).reset_time
+        refusal = TooMany("Refused too often from this address. Wait before you try again.")
+        refusal.retry_after = max(1, int(reset - time.time()) + 1)
+        raise refusal
 
 
 def install(app: Flask) -> None:

@@ -56,7 +56,7 @@ def test_a_letter_becomes_a_request_for_a_second_person_without_scripts(live: An
     expect(page.get_by_text("Will be deleted from", exact=False)).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark")])
 def test_nothing_for_axe_to_find(live: Any, officer: Any, client_id: UUID, width: int, scheme: str) -> None:
     with live.app.app_context():
         with transaction():

@@ -70,7 +70,7 @@ def test_proposals_are_decided_without_scripts(live: Any, reconciled: Any) -> No
     expect(page.get_by_text("Undone. Its rows are open again.")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark")])
 def test_nothing_for_axe_to_find(live: Any, reconciled: Any, width: int, scheme: str) -> None:
     page, address, breaks = reconciled
     page.set_viewport_size({"width": width, "height": 844})

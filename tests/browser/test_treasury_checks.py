@@ -81,7 +81,7 @@ def test_a_job_is_paused_and_run_without_scripts(live: Any, house: House) -> Non
     page.get_by_role("link", name="Pause… Load rates").wait_for()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark")])
 def test_nothing_for_axe_to_find(live: Any, house: House, width: int, scheme: str) -> None:
     treasurer = live.sign_in("mari.tamm@test.example")
     treasurer.goto(f"{live.url}/treasury/checks")

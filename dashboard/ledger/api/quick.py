@@ -27,7 +27,7 @@ from dashboard.ledger.queries import payments as queries
 from dashboard.ledger.reading import plain_orders
 from dashboard.ledger.vocabulary import ParentType, PaymentState
 from dashboard.money import Money
-from dashboard.web import headers, json, logs
+from dashboard.web import headers, json, logs, metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -90,6 +90,9 @@ class QuickPayments:
             "request", method="POST", route=PATH, status=200, ms=round(elapsed, 1), actor=f"token:{token_id}",
             request=request_id,
         )  # fmt: skip
+        counts = metrics.counts(self.app)
+        if counts is not None:
+            counts.add("POST", PATH, 200, elapsed / 1000)
         start_response(
             "200 OK",
             [

@@ -19,6 +19,7 @@ from dashboard.onboarding.sumsub.schemas import Kept, Simulated, Simulation
 from dashboard.onboarding.sumsub.services import storing
 from dashboard.onboarding.sumsub.vocabulary import Algorithm, Refusal, Source
 from dashboard.settings import Settings
+from dashboard.web import limits
 from dashboard.web.api import documented_errors, reads_raw_body, takes_bodies_of
 
 SUMSUB = [Tag(name="Onboarding - SumsubWebhooks", description="What Sumsub tells of applicants.")]
@@ -57,7 +58,7 @@ class WebhooksOff(DomainError):
 @reads_raw_body
 @takes_bodies_of(LARGEST)
 def sumsub_webhook() -> Any:
-    """Raises WebhooksOff, Unauthenticated."""
+    """Raises WebhooksOff, Unauthenticated, TooMany."""
     settings: Settings = current_app.extensions["countinghouse.settings"]
     if not settings.sumsub_webhook_secrets:
         raise WebhooksOff("No secret for webhooks is configured here (SUMSUB_WEBHOOK_SECRET).")
@@ -70,6 +71,7 @@ def sumsub_webhook() -> Any:
         pinned=Algorithm(settings.sumsub_digest_algorithm),
     )
     if isinstance(verdict, Refusal):
+        limits.count_refusal("unsigned-webhook")
         storing.refuse(body, verdict)
         raise Unauthenticated(_SENTENCES[verdict], code=verdict.value)
     source = Source.SIMULATION if simulating.is_simulated(request.environ) else Source.WEBHOOK

@@ -26,6 +26,7 @@ from dashboard.transfers.models import Provider, ProviderMessage
 from dashboard.transfers.providers.sandbox import client, signing
 from dashboard.transfers.services.incoming import receiving
 from dashboard.transfers.services.outgoing import results
+from dashboard.web import limits
 from dashboard.web.api import takes_bodies_of
 
 LARGEST = 64 * 1024
@@ -42,7 +43,7 @@ class ProviderPath(BaseModel):
 @public("signed body")
 @takes_bodies_of(LARGEST)
 def provider_callback(path: ProviderPath) -> Any:
-    """Raises NotFound `providerNotFound`, Unauthenticated, Invalid."""
+    """Raises NotFound `providerNotFound`, Unauthenticated, TooMany, Invalid."""
     settings: Settings = current_app.extensions["countinghouse.settings"]
     body = request.get_data(cache=True)
     with transaction():
@@ -50,6 +51,7 @@ def provider_callback(path: ProviderPath) -> Any:
     if provider is None or provider.kind != "sandbox":
         raise NotFound("There is no such provider.", code="providerNotFound")
     if not signing.is_signed(settings.sandbox_secret, body, request.headers.get(signing.HEADER)):
+        limits.count_refusal("unsigned-callback")
         raise Unauthenticated("The signature of the body is missing or wrong.")
     message = _read(body)
     by = system(f"callback {provider.key}")
