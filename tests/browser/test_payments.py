@@ -68,7 +68,7 @@ def test_a_payment_is_reversed_by_two_people_in_their_browsers(live: Any, world:
     maker.wait_for_url(re.compile(r"/approvals/[0-9a-f-]{36}$"))
     assert balance(live, world) == 100_000 - 1_250
     senior.goto(f"{live.url}/approvals")
-    senior.get_by_role("link", name="Reverse payment of 12.50 EUR").click()
+    senior.get_by_role("link", name="Reverse payment of 12.50 EUR", exact=True).click()
     senior.wait_for_url(re.compile(r"/approvals/[0-9a-f-]{36}$"))
     senior.keyboard.press("a")
     expect(senior.locator("#dialog").get_by_text("Entered twice")).to_be_visible()

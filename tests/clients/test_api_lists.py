@@ -279,4 +279,6 @@ def test_a_page_takes_the_same_few_queries_whatever_its_size(system: Any) -> Non
             event.remove(engine, "before_cursor_execute", count)
         return len(counted)
 
+    # the first look at a list is written down, a later one soon after is not
+    queries(2)
     assert 3 <= queries(2) == queries(24) <= 6

@@ -269,7 +269,8 @@ def test_neither_a_list_nor_a_client_asks_the_database_once_for_each_request(
     ask(full, officer)
     browser = signed_in(Role.SENIOR_OFFICER)
     urls = ("/approvals?view=open", path(client), path(client, "?tab=timeline"))
-    one = [queries_of(browser, url) for url in urls]
+    # the first look at a list is written down, a later one soon after is not
+    one = [[queries_of(browser, url) for url in urls] for _ in range(2)][1]
     for scope in (Scope.DEBIT, Scope.CREDIT):
         ask(blocked(client, officer, scope=scope), officer)
     for number in range(3):

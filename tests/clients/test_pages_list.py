@@ -178,6 +178,8 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(app: Any, desk: Any, 
         return len(seen)
 
     blocked(person(officer, first="One"), officer)
+    # the first look at a list is written down, a later one soon after is not
+    asked()
     few = asked()
     assert few > 2
     for number in range(8):

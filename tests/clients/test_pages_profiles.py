@@ -208,11 +208,12 @@ def test_a_company_is_created_with_every_field(desk: Any) -> None:
 def test_saving_what_was_shown_changes_nothing(desk: Any, officer: Any, make: Any) -> None:
     client = make(officer)
     version = client.version
-    events = session().scalar(sa.select(sa.func.count()).select_from(AuditEvent))
+    changes = sa.select(sa.func.count()).select_from(AuditEvent).where(AuditEvent.action.not_like("%.read"))
+    events = session().scalar(changes)
     answer = desk.post(path(client, "/edit"), data=typed(desk, client))
     assert answer.status_code == 303
     assert stored(client).version == version
-    assert session().scalar(sa.select(sa.func.count()).select_from(AuditEvent)) == events
+    assert session().scalar(changes) == events
 
 
 def test_everything_created_comes_back_in_the_form(desk: Any) -> None:

@@ -87,6 +87,8 @@ def load(
         if connection.execute("SELECT 1 FROM account LIMIT 1").fetchone():
             raise Refused("The ledger holds accounts already; demo data goes only into an empty one.", code="notEmpty")
         plan = _plan(connection, settings, clients, transactions, seed)
+        # what was put off is asked now: no table is altered before
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         loaded = _Load(connection, plan, settings, progress).run()
     with psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection:
         connection.execute("SET statement_timeout = 0")
