@@ -15,7 +15,7 @@ from dashboard.approvals import staff_resets as services
 from dashboard.approvals.forms import AskResetForm
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import transaction
-from dashboard.errors import Conflict, Invalid, NotFound
+from dashboard.errors import Conflict, Invalid, NotFound, Refused
 from dashboard.staff import password_resets
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
@@ -53,7 +53,7 @@ def _ask(member_id: UUID, words: tuple[str, str], endpoint: str, ask: Ask) -> An
             try:
                 with transaction():
                     asked = ask(member_id, form.reason.data or "", current_actor())
-            except (Conflict, Invalid) as refusal:
+            except (Conflict, Invalid, Refused) as refusal:
                 show_errors(form, refusal)
             else:
                 flash(f"Asked to reset the {words[0]} of {name}. Another person decides.", "ok")
@@ -96,7 +96,7 @@ def hand_over(request_id: UUID) -> Any:
         try:
             with transaction():
                 code = services.make_code(request_id, current_actor())
-        except Conflict as refusal:
+        except (Conflict, Refused) as refusal:
             flash(refusal.message, "wait")
             return go(url_for(".hand_over", request_id=request_id))
     return render_template(

@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Permission
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import deadline, services
 from dashboard.approvals.kinds import Detail, Kind, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
-from dashboard.errors import Conflict, Forbidden, NotFound
+from dashboard.errors import Conflict, Forbidden, NotFound, Refused
 from dashboard.staff import password_resets, second_factor
 from dashboard.staff.models import StaffMember
 
@@ -38,6 +38,16 @@ def _about_another(member_id: UUID, by: Actor) -> StaffMember:
     if member.disabled_at is not None:
         raise Conflict("This person may not sign in, so there is nothing to reset.", code="disabled")
     return member
+
+
+def _not_by_the_password_alone(member: StaffMember) -> None:
+    """Who hands over the code could use it, and be the second person for what they ask themself."""
+    if ROLES[Role(member.role)].senior and not second_factor.is_on(member.id):
+        raise Refused(
+            f"{member.name} may be the second person and has no second factor: whoever hands over the code could decide"
+            " in their name. The operator gives a new password on the server.",
+            code="operatorResets",
+        )
 
 
 def ask_reset_factor(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest:
@@ -63,8 +73,10 @@ def ask_reset_factor(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest
 
 
 def ask_reset_password(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest:
-    """Ask to take a password away, so that the person chooses a new one. Raises as `ask_reset_factor`."""
+    """Ask to take a password away, so that the person chooses a new one. Raises as `ask_reset_factor`, and Refused
+    `operatorResets` for a senior person whose password would be all that it takes to sign in."""
     member = _about_another(member_id, by)
+    _not_by_the_password_alone(member)
     return services.request(
         RESET_PASSWORD,
         object_type="staff_member",
@@ -162,5 +174,9 @@ def approved_reset(request_id: UUID, by: Actor) -> ApprovalRequest:
 
 
 def make_code(request_id: UUID, by: Actor) -> str:
-    """A code for the person to choose a new password by; shown once. Raises NotFound, Conflict (not needed)."""
-    return password_resets.make_code(approved_reset(request_id, by).id, by=by)
+    """A code for the person to choose a new password by; shown once. Raises NotFound, Conflict (not needed), Refused
+    `operatorResets`."""
+    request = approved_reset(request_id, by)
+    # the second factor may have been reset since
+    _not_by_the_password_alone(_locked(request.object_id))
+    return password_resets.make_code(request.id, by=by)

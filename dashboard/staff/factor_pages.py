@@ -39,7 +39,7 @@ def _where() -> dict[str, Any]:
 def _setting_up(form: FirstCodeForm, status: int = 200) -> Any:
     member = _person().member
     settings: Settings = current_app.extensions["countinghouse.settings"]
-    begun = second_factor.begun(member.id)
+    begun = second_factor.begun(member.id, session_id=_person().session.id)
     standing = second_factor.standing(member.id)
     required = is_required(member.role)
     return render_template(
@@ -69,7 +69,7 @@ def show() -> Any:
 def begin() -> AnyResponse:
     """Make a secret for an authenticator app."""
     with transaction():
-        second_factor.begin(by=current_actor())
+        second_factor.begin(session_id=_person().session.id, by=current_actor())
     return go(url_for(".show"))
 
 
@@ -81,6 +81,7 @@ def _recovery_codes(made: list[str], *, headline: str) -> str:
 @factor_pages.post("/staff/me/second-factor/confirm")
 @requires(Permission.OWN_WORK)
 @limiter.limit("20 per minute")
+@needs_step_up
 def confirm() -> Any:
     """The first code: from now on it counts."""
     form = FirstCodeForm()
@@ -184,10 +185,11 @@ def _prove(form: step_up.AgainForm, member: sessions.SignedInMember) -> str:
             raise second_factor.CodeRefused from None
         return how
     with transaction():
-        locked = services.begin_attempt(member.member.email)
+        locked = services.begin_attempt(services.of_signed_in(member.member.id))
     try:
         with transaction():
             services.recognize(email=member.member.email, password=form.password.data or "")
+            services.forget_attempts(services.of_signed_in(member.member.id))
             second_factor.step_up(member.session.id, how="password", by=by)
     except services.SignInRefused:
         with transaction():

@@ -58,7 +58,14 @@ def complete(
     secret: str, typed: str, *, address: str | None, browser: str | None, request_id: str | None
 ) -> services.SignedIn:
     """The code opens the session, once. The caller has committed `second_factor.begin_attempt`. Raises CodeRefused."""
-    row = session().execute(_live(secret).with_for_update(of=HalfSignIn)).first()
+    known = member_of(secret)
+    if known is None:
+        raise TooLate
+    # the person before what is theirs, as whoever ends it does: two orders would be a deadlock
+    services.hold(known.id)
+    row = session().execute(
+        _live(secret).with_for_update(of=HalfSignIn).execution_options(populate_existing=True)
+    ).first()  # fmt: skip
     if row is None:
         raise TooLate
     half, member = row

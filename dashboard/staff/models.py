@@ -88,13 +88,15 @@ class SecondFactor(Base):
     #: encrypted (`sealing`); gone once the factor has ended
     sealed_secret: Mapped[str | None]
     created_at: Mapped[datetime]
+    #: the session that saw the secret, and the only one that may confirm it
+    begun_in: Mapped[UUID]
     confirmed_at: Mapped[datetime | None]
     #: the newest time step of which a code was taken (RFC 6238: 30 seconds each)
     last_step: Mapped[int | None] = mapped_column(sa.BigInteger)
     ended_at: Mapped[datetime | None]
     ended_how: Mapped[str | None]
     #: the request by which two people reset it
-    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"))
+    approval_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("approval_request.id"), unique=True)
 
     __table_args__ = (
         sa.CheckConstraint("ended_how IN ('replaced', 'turned-off', 'reset', 'operator')", name="ended_how_known"),

@@ -48,9 +48,9 @@ def sign_in() -> Any:
         with transaction():
             locked = services.begin_attempt(email)
         with transaction():
+            member = services.recognize(email=email, password=form.password.data or "")
             if (before := sessions.current_member()) is not None:
                 services.sign_out(before.session.id, by=services.actor_of(before.member, **where))
-            member = services.recognize(email=email, password=form.password.data or "")
             # with a second factor this is half of it: nothing opens before the code
             signed_in: str | services.SignedIn
             if second_factor.is_on(member.id):
@@ -136,6 +136,9 @@ def change_password() -> Any:
     if not form.validate():
         return _me(form, 422)
     try:
+        services.check_password(form.new.data or "", email=member.member.email, field="new")
+        with transaction():
+            services.begin_attempt(services.of_signed_in(member.member.id))
         with transaction():
             services.change_password(
                 current=form.current.data or "",
@@ -143,6 +146,9 @@ def change_password() -> Any:
                 session_id=member.session.id,
                 by=current_actor(),
             )
+    except services.LockedOut:
+        form.form_errors = ["Too many tries. Wait a quarter of an hour, then try again."]
+        return _me(form, 422)
     except Invalid as refusal:
         show_errors(form, refusal)
         return _me(form, 422)

@@ -114,7 +114,7 @@ def _not_confirmed(staff_id: UUID) -> SecondFactor | None:
     )
 
 
-def begin(*, by: Actor) -> Begun:
+def begin(*, session_id: UUID, by: Actor) -> Begun:
     """Make a secret for a new authenticator app; one that was begun before is forgotten. Nothing changes at sign-in
     until a code has confirmed it. Raises NotFound."""
     member = _locked_member(by.staff_id)
@@ -128,6 +128,7 @@ def begin(*, by: Actor) -> Begun:
             staff_id=member.id,
             sealed_secret=sealing.seal(secret, of=factor_id),
             created_at=clock.now(),
+            begun_in=session_id,
         )
     )
     session().flush()
@@ -135,11 +136,13 @@ def begin(*, by: Actor) -> Begun:
     return Begun(factor_id, secret)
 
 
-def begun(staff_id: UUID) -> Begun | None:
-    """The secret that waits for its first code; None when there is none, or it waited too long."""
+def begun(staff_id: UUID, *, session_id: UUID) -> Begun | None:
+    """The secret that waits for its first code; None when there is none, it waited too long, or another session made
+    it: whoever had that one knows it."""
     factor = _not_confirmed(staff_id)
-    if factor is None or factor.sealed_secret is None or factor.created_at < clock.now() - BEGUN_FOR:
+    if factor is None or factor.begun_in != session_id or factor.created_at < clock.now() - BEGUN_FOR:
         return None
+    assert factor.sealed_secret is not None  # it has not ended
     return Begun(factor.id, sealing.unseal(factor.sealed_secret, of=factor.id))
 
 
@@ -150,7 +153,7 @@ def confirm(code: str, *, session_id: UUID, by: Actor) -> list[str]:
     and Invalid naming `code`.
     """
     member = _locked_member(by.staff_id)
-    waiting = begun(member.id)
+    waiting = begun(member.id, session_id=session_id)
     if waiting is None:
         raise Conflict("There is no secret to confirm any more. Begin again.", code="nothingBegun")
     step = codes.matching_step(waiting.secret, codes.as_typed(code), clock.now(), after=None)
@@ -283,7 +286,8 @@ def begin_attempt(staff_id: UUID) -> datetime | None:
     session().execute(
         postgresql.insert(SecondFactorFailure)
         .values(staff_id=staff_id, failures=0, last_failure_at=moment, locked_until=None)
-        .on_conflict_do_nothing()
+        # locks a row that is there: a right code of this moment may be about to delete it
+        .on_conflict_do_update(index_elements=["staff_id"], set_={"failures": SecondFactorFailure.failures})
     )
     row = session().get_one(SecondFactorFailure, staff_id, with_for_update=True, populate_existing=True)
     if row.locked_until is not None and row.locked_until > moment:

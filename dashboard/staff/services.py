@@ -210,7 +210,8 @@ def begin_attempt(email: str) -> datetime | None:
     session().execute(
         postgresql.insert(SignInFailure)
         .values(email_hash=key, failures=0, last_failure_at=moment, locked_until=None)
-        .on_conflict_do_nothing()
+        # locks a row that is there: a right code of this moment may be about to delete it
+        .on_conflict_do_update(index_elements=["email_hash"], set_={"failures": SignInFailure.failures})
     )
     row = session().get_one(SignInFailure, key, with_for_update=True, populate_existing=True)
     if row.locked_until is not None and row.locked_until > moment:
@@ -222,6 +223,16 @@ def begin_attempt(email: str) -> datetime | None:
     lock = _lock_for(row.failures)
     row.locked_until = moment + lock if lock else None
     return row.locked_until
+
+
+def of_signed_in(staff_id: UUID) -> str:
+    """What tries of somebody who is signed in are counted by: a stranger who knows the address must not end them."""
+    return f"signed in {staff_id}"
+
+
+def forget_attempts(key: str) -> None:
+    """What was counted by `begin_attempt` is over: it was right."""
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(_address(key))))
 
 
 def _address(email: str) -> str:
@@ -241,11 +252,23 @@ def tell_refusal(email: str, *, locked: datetime | None, address: str | None, re
     )
 
 
+def hold(staff_id: UUID) -> StaffMember:
+    """The person as they are now, held until the commit against whoever changes what they sign in with. Comes before
+    any other lock on what is theirs."""
+    return session().get_one(
+        StaffMember, staff_id, with_for_update={"read": True, "key_share": True}, populate_existing=True
+    )
+
+
 def recognize(*, email: str, password: str) -> StaffMember:
     """Whose address and password these are. The caller has committed `begin_attempt`. Raises SignInRefused."""
     member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == _address(email)))
     right = _matches(member.password_hash if member else _NOBODY, password[:LONGEST_PASSWORD])
-    if member is None or not right or member.disabled_at is not None:
+    looked_at = member.password_hash if member else None
+    if member is not None and right:
+        # held, and as it is now: a new password, an end or a second factor may have come while this one was looked at
+        member = hold(member.id)
+    if member is None or not right or member.disabled_at is not None or member.password_hash != looked_at:
         raise SignInRefused("E-mail address or password is wrong.")
     if _hasher.check_needs_rehash(member.password_hash):
         member.password_hash = _hash(password)
@@ -363,6 +386,7 @@ def change_password(*, current: str, new: str, session_id: UUID, by: Actor) -> N
         raise Invalid.one("new", "This is the password you have already.", "same")
     member.password_hash = _hash(new)
     member.password_changed_at = clock.now()
+    forget_attempts(of_signed_in(member.id))
     audit.record("staff.password_changed", by=by, object_type="staff_member", object_id=member.id)
     sign_out_everywhere(by=by, except_session=session_id)
 

@@ -32,16 +32,13 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    IF OLD.ended_at IS NOT NULL OR (NEW.id, NEW.staff_id, NEW.created_at) IS DISTINCT FROM
-       (OLD.id, OLD.staff_id, OLD.created_at)
+    IF OLD.ended_at IS NOT NULL OR (NEW.id, NEW.staff_id, NEW.created_at, NEW.begun_in) IS DISTINCT FROM
+       (OLD.id, OLD.staff_id, OLD.created_at, OLD.begun_in)
+       OR NEW.ended_at IS NULL AND NEW.sealed_secret IS DISTINCT FROM OLD.sealed_secret
        OR OLD.confirmed_at IS NOT NULL AND NEW.confirmed_at IS DISTINCT FROM OLD.confirmed_at
        OR NEW.last_step IS NULL AND OLD.last_step IS NOT NULL THEN
         RAISE EXCEPTION 'a second factor goes forward only'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'second_factor_goes_forward';
-    END IF;
-    IF NEW.last_step < OLD.last_step THEN
-        RAISE EXCEPTION 'a code counts once'
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'second_factor_code_counts_once';
     END IF;
     IF NEW.ended_how = 'reset' AND NOT staff_reset_is_approved(NEW.approval_id, 'staff.resetFactor', NEW.staff_id) THEN
         RAISE EXCEPTION 'two other people reset a second factor'
@@ -51,6 +48,14 @@ BEGIN
 END $$;
 CREATE TRIGGER second_factor_guard BEFORE INSERT OR UPDATE ON second_factor
     FOR EACH ROW EXECUTE FUNCTION second_factor_guard();
+CREATE FUNCTION second_factor_code_counts_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a code counts once'
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+-- of the column: whoever writes a step, also the same one, has taken a code
+CREATE TRIGGER second_factor_code_counts_once BEFORE UPDATE OF last_step ON second_factor
+    FOR EACH ROW WHEN (NEW.last_step <= OLD.last_step) EXECUTE FUNCTION second_factor_code_counts_once();
 """
 
 RECOVERY_GUARD = """
@@ -114,6 +119,7 @@ def upgrade() -> None:
         sa.Column("staff_id", sa.UUID(), nullable=False),
         sa.Column("sealed_secret", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("begun_in", sa.UUID(), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_step", sa.BigInteger(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -137,6 +143,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["staff_id"], ["staff_member.id"], name=op.f("fk_second_factor_staff_id")),
         sa.ForeignKeyConstraint(["approval_id"], ["approval_request.id"], name=op.f("fk_second_factor_approval_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_second_factor")),
+        sa.UniqueConstraint("approval_id", name=op.f("uq_second_factor_approval_id")),
     )
     op.create_index(
         "uq_second_factor_in_use",

@@ -71,9 +71,9 @@ def enrolled(member: StaffMember, hands: Hands) -> tuple[str, list[str]]:
     """Give the person a second factor without the pages: its secret and the recovery codes."""
     by = services.actor_of(member)
     with transaction():
-        begun = second_factor.begin(by=by)
+        begun = second_factor.begin(session_id=(begun_in := new_id()), by=by)
     with transaction():
-        made = second_factor.confirm(hands.code(begun.secret), session_id=new_id(), by=by)
+        made = second_factor.confirm(hands.code(begun.secret), session_id=begun_in, by=by)
     hands.pass_by(seconds=30)
     return begun.secret, made
 
@@ -145,7 +145,7 @@ def test_an_app_is_set_up_by_its_first_code_and_asked_for_at_the_next_sign_in(
 
 def test_a_secret_that_waited_too_long_is_forgotten(signed_in: SignIn, member: StaffMember, hands: Hands) -> None:
     with transaction():
-        secret = second_factor.begin(by=services.actor_of(member)).secret
+        secret = second_factor.begin(session_id=new_id(), by=services.actor_of(member)).secret
     hands.pass_by(hours=1, seconds=1)
     desk = signed_in(Role.OFFICER)
     answer = desk.post("/staff/me/second-factor/confirm", data={"code": hands.code(secret)})
@@ -159,11 +159,11 @@ def test_a_new_device_takes_the_place_of_the_old_one_with_its_first_code(
     old, old_recovery = enrolled(member, hands)
     by = services.actor_of(member)
     with transaction():
-        fresh = second_factor.begin(by=by).secret
+        fresh = second_factor.begin(session_id=(begun_in := new_id()), by=by).secret
     by_password(http, member)
     assert by_code(http, hands.code(fresh)).status_code == 422
     with transaction():
-        second_factor.confirm(hands.code(fresh), session_id=new_id(), by=by)
+        second_factor.confirm(hands.code(fresh), session_id=begun_in, by=by)
     hands.pass_by(seconds=30)
     by_password(http, member)
     assert by_code(http, hands.code(old)).status_code == 422
@@ -459,7 +459,8 @@ def test_a_role_that_needs_a_second_factor_sets_one_up_before_anything_else(
             'class="rail-list"' in (text := desk.get(other).text) and "/clients" not in text and "/queues" not in text
         )
     desk.post("/staff/me/second-factor")
-    waiting = second_factor.begun(member.id)
+    own = session().scalars(sa.select(StaffSession.id).where(StaffSession.staff_id == member.id)).one()
+    waiting = second_factor.begun(member.id, session_id=own)
     assert waiting is not None
     assert desk.post("/staff/me/second-factor/confirm", data={"code": hands.code(waiting.secret)}).status_code == 200
     assert desk.get("/").status_code == 200
@@ -529,8 +530,9 @@ def test_the_database_refuses_what_the_services_never_do(member: StaffMember, ha
         "UPDATE second_factor SET ended_at = now(), sealed_secret = NULL, ended_how = 'reset' WHERE id = :id":
             "second_factor_reset_is_approved",
         "DELETE FROM second_factor": None,
-        "INSERT INTO second_factor (id, staff_id, sealed_secret, created_at, confirmed_at, last_step)"
-        " VALUES (gen_random_uuid(), :staff, 'x', now(), now(), 1)": "second_factor_begins_unconfirmed",
+        "INSERT INTO second_factor (id, staff_id, sealed_secret, created_at, begun_in, confirmed_at, last_step)"
+        " VALUES (gen_random_uuid(), :staff, 'x', now(), gen_random_uuid(), now(),"
+        " 1)": "second_factor_begins_unconfirmed",
         "UPDATE recovery_code SET used_at = NULL WHERE used_at IS NOT NULL": "recovery_code_counts_once",
         "UPDATE recovery_code SET code_hash = 'x' || code_hash WHERE used_at IS NULL": "recovery_code_counts_once",
         "UPDATE recovery_code SET used_at = now(), replaced_at = now() WHERE used_at IS NULL":
@@ -548,10 +550,10 @@ def test_the_database_refuses_what_the_services_never_do(member: StaffMember, ha
         else:
             assert refused_by(statement, **which) == rule, statement
     with transaction():
-        second_factor.begin(by=by)
+        second_factor.begin(session_id=new_id(), by=by)
     doubled = (
-        "INSERT INTO second_factor (id, staff_id, sealed_secret, created_at)"
-        " VALUES (gen_random_uuid(), :staff, 'x', now())"
+        "INSERT INTO second_factor (id, staff_id, sealed_secret, created_at, begun_in)"
+        " VALUES (gen_random_uuid(), :staff, 'x', now(), gen_random_uuid())"
     )
     assert refused_by(doubled, staff=member.id) == "uq_second_factor_begun"
     confirmed = "UPDATE second_factor SET confirmed_at = now(), last_step = 1 WHERE confirmed_at IS NULL"

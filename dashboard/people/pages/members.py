@@ -28,6 +28,7 @@ from dashboard.people.pages.blueprint import (
 )
 from dashboard.people.queries import MemberRow
 from dashboard.people.services import changing
+from dashboard.staff import queries as staff_queries
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -69,6 +70,7 @@ def show(member_id: UUID) -> str:
     return render_template(
         "people/show.html", row=row, may_manage=may_manage(), badges=words.MEMBER_BADGES,
         about_me=member_id == current_actor().id, tokens=queries.tokens_of(member_id), token_badges=words.TOKEN_BADGES,
+        has_factor=member_id in staff_queries.with_second_factor([member_id]),
         token_state=queries.token_state, requests=waiting(queries.requests_about(member_id)),
         may=[line for permission, line in EXPLAINED.items() if permission in mine],
         events=history(audit.of_object("staff_member", member_id, sees_restricted=False)),
