@@ -8,8 +8,8 @@ from alembic import op
 
 from migrations.guards import append_only, grant, never_deleted
 
-revision = "0025"
-down_revision = "0024"
+revision = "0024"
+down_revision = "0023"
 
 POOLS = "pool IN ('eMoney', 'paymentServices')"
 CURRENCY = "currency ~ '^[a-z]{3}$'"
