@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from dashboard.audit import sealing, searching
 from dashboard.audit.searching import EventFilter, Found, Reader
-from dashboard.audit.verify_audit import FORMAT, GENESIS, Head, moment
+from dashboard.audit.verify_audit import FORMAT, GENESIS, Head, moment, number
 from dashboard.audit.verifying import parts_of, spelled
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+def _spelled(value: object) -> str:
+    """What JSON has no word for. A number with decimals stands in no payload: it is told as what it is."""
+    return number(value) if isinstance(value, Decimal) else str(value)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, default=_spelled).encode
 
 
 def payload_state(found: Found, reader: Reader) -> str:

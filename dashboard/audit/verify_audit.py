@@ -43,9 +43,14 @@ def _hashed(*values: str | None) -> str:
     return hashlib.sha256(b"".join(field(value) for value in values)).hexdigest()
 
 
+def number(value: object) -> str:
+    """A number with decimals never stands in a payload (they are text): it must not spell as that text does."""
+    return f"number {value}"
+
+
 def canonical(payload: Mapping[str, Any]) -> bytes:
     """Sorted keys, no spaces, UTF-8."""
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=number)
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -98,6 +103,8 @@ def wrong_with_record(event: Mapping[str, Any], *, digest: str | None, sealed_at
         if actor is None:
             return "the digest of the actor's name is missing"
         salt = event["actor_salt"]
+        if salt is None and (event["actor_name"], event["address"]) != (None, None):
+            return "the actor's name has lost the salt of its digest"
         if salt == "" and (event["actor_name"], event["address"]) != (ERASED_NAME, None):
             return "the actor's name was changed: it does not fit its digest"
         if salt and actor_digest(salt, event["actor_name"], event["address"]) != actor:
@@ -116,7 +123,9 @@ def wrong_with_payload(digest: str | None, salt: str | None, parts: Mapping[str,
     if parts is None or salt is None:
         return "the payload is missing"
     if salt == "":
-        return None if all(parts[part] is None for part in PARTS) else "the payload was changed: its salt is gone"
+        return None if all(value is None for value in parts.values()) else "the payload was changed: its salt is gone"
+    if set(parts) != set(PARTS):
+        return "the payload has a part that no record has"
     if payload_digest(salt, {part: parts[part] for part in PARTS}) != digest:
         return "the payload was changed: it does not fit its digest"
     return None
@@ -154,6 +163,26 @@ class Broken(NamedTuple):
         return f"{place}{f' (event {self.event})' if self.event else ''}: {self.what}."
 
 
+#: everything that an exported record says; more would be covered by nothing
+KEYS = frozenset({
+    "number", "id", "occurred_at", "actor_kind", "actor_id", "actor_name", "actor_role", "address", "actor_salt",
+    "request_id", "action", "object_type", "object_id", "client_id", "payload_digest", "payload_state", "salt",
+    "payload", "seal",
+})  # fmt: skip
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A name that stands twice says one thing to this program and another to the next."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once)
+
+
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
     """Sections of a file in the layout in which it was exported, one entry a line: any size in little memory."""
     section = None
@@ -164,13 +193,13 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
                 if line in {"", "{", "}"}:
                     continue
                 if section is None and line.endswith(": ["):
-                    section = str(json.loads(line[:-3]))
+                    section = str(_loads(line[:-3]))
                 elif section is None:
-                    yield from json.loads("{" + line.rstrip(",") + "}").items()
+                    yield from _loads("{" + line.rstrip(",") + "}").items()
                 elif line in {"],", "]"}:
                     section = None
                 else:
-                    yield section, json.loads(line.rstrip(","))
+                    yield section, _loads(line.rstrip(","))
             except ValueError:
                 raise Damaged(f"line {number} of the file cannot be read") from None
 
@@ -178,9 +207,9 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 def _document(path: Path) -> Iterator[tuple[str, Any]]:
     """The same of a file in any other layout, read as a whole."""
     try:
-        whole = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        whole = _loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except ValueError:
-        raise Unreadable("this is no JSON") from None
+        raise Unreadable("this is no JSON, or a name stands twice in it") from None
     if not isinstance(whole, dict):
         raise Unreadable("this is no audit export")
     for name, value in whole.items():
@@ -211,6 +240,10 @@ class Result(NamedTuple):
     head: Head | None
     first: Broken | None
     findings: int
+    #: nothing was filtered or withheld
+    complete: bool
+    #: heads from outside that this part of the chain was compared with
+    heads: int
 
 
 class _Chain:
@@ -264,6 +297,13 @@ def _read_chain(path: Path) -> tuple[_Chain, dict[str, Any], dict[str, Any] | No
 
 def _event_wrong(event: Mapping[str, Any], chain: _Chain) -> str | None:
     """The first thing wrong with one exported record."""
+    if set(event) != KEYS:
+        return "the record says more or less than a record does"
+    if any(
+        value is not None and not isinstance(value, str)
+        for value in (event[key] for key in KEYS - {"number", "payload", "seal"})
+    ):
+        return "the record was changed: something in it is no text"
     seal = event["seal"]
     said = None
     if seal is not None:
@@ -273,7 +313,12 @@ def _event_wrong(event: Mapping[str, Any], chain: _Chain) -> str | None:
         said = wrong_with_record(event, digest=place[0], sealed_at=seal["sealed_at"], actor=seal["actor_digest"])
         if said is None and seal["hash"] != place[1]:
             said = "the hash does not follow from the records before it"
-    if said is None and event["payload_state"] != "withheld":
+    state = event["payload_state"]
+    if said is None and (state == "erased") != (event["salt"] == ""):
+        said = "the payload's state does not fit its salt"
+    if said is None and state == "erased" and event["client_id"] is None:
+        said = "the payload was emptied, and belongs to no client whose data could be deleted"
+    if said is None and state != "withheld":
         said = wrong_with_payload(event["payload_digest"], event["salt"], event["payload"])
     return said
 
@@ -318,12 +363,22 @@ def _verify(path: Path, heads: Sequence[Head]) -> Result:
             wrong.append(Broken(None, f"the export had {end['events']} records, {events} are here"))
         if end["head"] is not None:
             head = Head(int(end["head"]["position"]), str(end["head"]["hash"]))
-            wrong += _wrong_heads([head, *heads], chain)
+        if (head.position if head else 0) != chain.last:
+            wrong.append(Broken(chain.last, "the head of the file is not the end of its chain"))
+        wrong += _wrong_heads([*([head] if head else []), *heads], chain)
+    if about.get("complete") is True and chain.start.position:
+        wrong.append(Broken(1, "the record of this position is missing"))
+    if about.get("complete") is True and withheld:
+        wrong.append(Broken(None, "a complete export withholds nothing"))
     if about.get("complete") is True:
         missing = next((at for at in range(chain.start.position + 1, chain.last + 1) if at not in seen), None)
         if missing is not None:
             wrong.append(Broken(missing, "the record of this position is missing"))
-    return Result(events, sealed, events - sealed, erased, withheld, head, first_of(wrong), len(wrong))
+    compared = sum(one.position >= chain.start.position for one in heads)
+    return Result(
+        events, sealed, events - sealed, erased, withheld, head, first_of(wrong), len(wrong),
+        about.get("complete") is True, compared,
+    )  # fmt: skip
 
 
 def _wrong_heads(heads: Iterable[Head], chain: _Chain) -> Iterator[Broken]:
@@ -377,7 +432,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     say = sys.stdout.write
     try:
-        result = verify(asked.file, read_heads(asked.heads) if asked.heads else ())
+        heads = read_heads(asked.heads) if asked.heads else []
+        result = verify(asked.file, heads)
     except Damaged as problem:
         say(f"BROKEN: {problem}. It was damaged or cut off there.\n")
         return 1
@@ -395,7 +451,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         more = f" ({result.findings} findings in all)" if result.findings > 1 else ""
         say(f"BROKEN. First broken record{more}: {result.first.sentence()}\n")
         return 1
-    say("VERIFIED. Every record fits its digest, and every sealed one the chain that leads to this head.\n")
+    if asked.heads:
+        say(f"{result.heads} of {len(heads)} kept heads compared.\n")
+        if heads and not result.heads:
+            say("NOT VERIFIED: no kept head lies in this part of the chain, so that nothing outside ties it.\n")
+            return 2
+    if not result.complete:
+        say("A filtered file: what was taken out of it afterwards cannot be told from what its filters left out.\n")
+    if result.waiting:
+        say(f"Nothing ties the {result.waiting} records without a seal yet.\n")
+    say("VERIFIED. Every sealed record fits its digest and the chain that leads to this head.\n")
     return 0
 
 

@@ -112,7 +112,7 @@ class _Walk:
             return Broken(following, "unknown event: the sealed record is gone", str(seal.event_id))
         said = spelled(event, salt)
         wrong = wrong_with_record(
-            {**said, "actor_salt": said["actor_salt"] or ""},
+            said,
             digest=seal.digest, sealed_at=moment(seal.sealed_at), actor=seal.actor_digest,
         )  # fmt: skip
         if wrong is None and chain_hash(before, following, seal.digest) != seal.hash:
@@ -169,7 +169,7 @@ def _never_sealed() -> Broken | None:
     lost = session().scalar(
         sa.select(AuditEvent.id)
         .where(
-            ~sa.exists().where(AuditSeal.event_id == AuditEvent.id),
+            ~sa.exists().where(AuditSeal.event_id == AuditEvent.id, AuditSeal.position > 0),
             ~sa.exists().where(audit_unsealed.c.event_id == AuditEvent.id),
         )
         .order_by(AuditEvent.id)

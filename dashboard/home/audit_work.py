@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dashboard.access.actor import Actor
 from dashboard.audit import heads, sealing, verifying
 from dashboard.audit import services as audit
+from dashboard.audit.models import AuditEvent
 from dashboard.audit.verify_audit import Unreadable
 from dashboard.audit.verifying import Outcome
 from dashboard.background import services as background
@@ -33,8 +34,10 @@ def install(instance_path: Path) -> None:
 
 
 def purged(clients: set[UUID]) -> set[UUID]:
-    """Those whose data were deleted after their retention."""
-    return set(session().scalars(sa.select(Client.id).where(Client.id.in_(clients), Client.purged_at.is_not(None))))
+    """Those whose data were deleted after their retention, with the event that says so: a date is soon written."""
+    told = sa.exists().where(AuditEvent.client_id == Client.id, AuditEvent.action == "deletion.purged")
+    query = sa.select(Client.id).where(Client.id.in_(clients), Client.purged_at.is_not(None), told)
+    return set(session().scalars(query))
 
 
 def ask(*, by: Actor) -> BackgroundJob:

@@ -335,7 +335,12 @@ def test_a_purge_keeps_the_chain_whole_and_is_told_as_one(
         superuser.execute(f"UPDATE {table} SET {becomes} WHERE {where}")
     broken = verifying.verify().broken
     assert broken is not None and "retention is not over" in broken["sentence"], "only a purge may empty payloads"
+    # a date alone is soon written: the event of the purge says so too
     superuser.execute("UPDATE client SET purged_at = now() WHERE id = %s", [client.id])
+    assert verifying.verify().broken is not None
+    with transaction():
+        audit.record("deletion.purged", by=BY, object_type="deletion_request", object_id=None, client_id=client.id)
+    sealing.seal_all()
     outcome = verifying.verify()
     assert outcome.broken is None and outcome.erased >= 2
     path = export_to(tmp_path)
@@ -418,6 +423,57 @@ def test_a_tampered_copy_of_an_export_fails_at_the_right_record(
     assert result.first is None and result.events >= 3
     _tampering(lambda d, at: d["events"].pop(0))(part, 0)
     assert verify_audit.verify(part).first is not None
+
+
+def _begin_later(document: dict[str, Any], count: int) -> None:
+    """Cut the first records away, so that the rest looks whole."""
+    document["events"] = document["events"][count:]
+    for number, event in enumerate(document["events"], start=1):
+        event["number"] = number
+    document["end"]["events"] = len(document["events"])
+
+
+#: what a forger does to a file that says it is complete; each is found though every hash that is left fits
+FORGERIES: dict[str, Callable[[dict[str, Any], int], Any]] = {
+    "no head": lambda d, at: d["end"].update(head=None),
+    "an actor without salt": lambda d, at: _set(d, at, actor_salt=None, actor_name="Somebody", address=None),
+    "a payload said to be withheld": lambda d, at: _set(d, at, payload_state="withheld"),
+    "a payload said to be erased": lambda d, at: _set(d, at, payload_state="erased"),
+    "more in the record": lambda d, at: _set(d, at, note="forged"),
+    "more in the payload": lambda d, at: d["events"][at]["payload"].update(note="forged"),
+    "a number for a text": lambda d, at: _set(d, at, action=7),
+    "the beginning cut": lambda d, at: _begin_later(d, 2),
+}
+
+
+def test_a_forged_file_is_found_where_its_hashes_fit(chain: list[UUID], exported: Path) -> None:
+    original = exported.read_text()
+    events = json.loads(original)["events"]
+    at = next(i for i, event in enumerate(events) if event["id"] == str(chain[7]))
+    for name, change in FORGERIES.items():
+        _tampering(change)(exported, at)
+        assert verify_audit.main([str(exported)]) == 1, name
+        exported.write_text(original)
+    # one name twice says one thing here and another elsewhere
+    exported.write_text(
+        original.replace('"action": "test.happened"', '"action": "forged", "action": "test.happened"', 1)
+    )
+    assert verify_audit.main([str(exported)]) in {1, 2}
+
+
+def test_a_file_that_no_kept_head_lies_in_is_not_called_verified(
+    chain: list[UUID], exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = json.loads(exported.read_text())["end"]["head"]
+    kept = tmp_path / "heads.jsonl"
+    kept.write_text(json.dumps({"at": "2026-01-01", **head}) + "\n")
+    assert verify_audit.main([str(exported), "--heads", str(kept)]) == 0
+    assert "1 of 1 kept heads compared" in capsys.readouterr().out
+    since = session().get_one(AuditEvent, chain[7]).occurred_at
+    part = export_to(tmp_path, EventFilter(since=since))
+    kept.write_text(json.dumps({"at": "2026-01-01", "position": 1, "hash": "0" * 64}) + "\n")
+    assert verify_audit.main([str(part), "--heads", str(kept)]) == 2
+    assert "nothing outside ties it" in capsys.readouterr().out
 
 
 def test_a_reader_who_may_not_see_everything_exports_what_still_verifies(

@@ -33,6 +33,11 @@ from tests.conftest import Machine, People
 INJECTION = '=HYPERLINK("https://evil.example","pay")'
 
 
+@pytest.fixture(autouse=True)
+def no_head_of_another_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(audit_work._instance, "path", tmp_path)
+
+
 @pytest.fixture
 def client_id(people: People) -> Any:
     """A client that was changed and blocked, with a reason that not everybody may see."""
