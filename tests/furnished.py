@@ -13,7 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
+from dashboard.access import tokens
 from dashboard.access.actor import Actor, system
+from dashboard.access.permissions import DEFAULT_SCOPES, Audience
 from dashboard.app import create_app
 from dashboard.background import runner
 from dashboard.clients.documents.store import Store
@@ -58,6 +60,18 @@ SOURCES = (
     ("/clients/<uuid:client_id>/holds", "SELECT client_id, id AS hold_id FROM legal_hold ORDER BY id"),
     ("/clients/<uuid:client_id>/marks", "SELECT client_id, id AS mark_id FROM client_mark ORDER BY id"),
     ("/approvals/", "SELECT id AS request_id FROM approval_request ORDER BY state = 'requested' DESC, id DESC"),
+    ("/audit/", "SELECT id AS event_id FROM audit_event ORDER BY id DESC"),
+    ("/staff/tokens/", "SELECT id AS token_id FROM api_token ORDER BY id"),
+    ("/staff/me/sessions/", "SELECT id AS session_id FROM staff_session WHERE ended_at IS NOT NULL"),
+    ("/staff/invitations/", "SELECT id AS invitation_id FROM staff_invitation ORDER BY id"),
+    (
+        "/staff/<uuid:member_id>",
+        "SELECT id AS member_id FROM staff_member WHERE role NOT IN ('admin', 'senior-officer') ORDER BY id",
+    ),
+    (
+        "/transfers/rules/<rule>/<key>",
+        "SELECT 'desk_limit' AS rule, currency AS key FROM desk_limit ORDER BY currency",
+    ),
     ("/ledger/payments/", "SELECT id AS payment_id FROM payment WHERE state = 'posted' ORDER BY id DESC"),
     ("/ledger/days/", "SELECT day FROM business_day WHERE state = 'closed' ORDER BY day DESC"),
     ("/ledger/owners/", "SELECT owner_id FROM account WHERE owner_id IS NOT NULL ORDER BY id"),
@@ -180,6 +194,7 @@ def _fill(app: Flask, settings: Settings) -> None:
             runs.perform(run_id, by=system("matching"))
     with transaction():
         job = checks.ask(day=last, by=treasurer).id
+        tokens.create(audience=Audience.SYSTEM, scopes=DEFAULT_SCOPES[Audience.SYSTEM], name="A front office")
     db.session.remove()
     runner.run_one(app, threading.Event(), job_id=job)
 

@@ -149,10 +149,9 @@ def every(chosen: EventFilter, *, reader: Reader, newest_first: bool = False) ->
         .order_by(*order)
     )
     for part in session().execute(query.execution_options(yield_per=STREAM_ROWS)).partitions():
+        # the session holds weakly what it read: what was written is not kept
         for row in part:
             yield Found(*row)
-        # what was written is not kept
-        session().expunge_all()
 
 
 def get(event_id: UUID, *, reader: Reader) -> Found:

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from dashboard import clock
 from dashboard.access.actor import system
 from dashboard.access.permissions import Audience, Role
-from dashboard.audit import looking, sealing
+from dashboard.audit import looking, sealing, searching
 from dashboard.audit import services as audit
 from dashboard.audit.models import AuditEvent, AuditPayload
 from dashboard.background import runner
@@ -278,3 +278,16 @@ def test_looks_are_recorded_once_in_some_minutes_and_exports_every_time(
     own = machine(Audience.FRONTOFFICE, client_id=client_id)
     assert own.call("GET", "/Client").status_code == 200
     assert [one.actor_kind for one in actions("client.read")] == ["staff"] * 3 + ["token"]
+
+
+def test_an_export_goes_on_after_its_first_part(
+    signed_in: Callable[..., FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "STREAM_ROWS", 3)
+    with transaction():
+        for _ in range(10):
+            audit.record("test.many", by=system("test"), object_type="thing", object_id=None, after={"a": 1})
+    browser = signed_in(Role.AUDITOR)
+    answer = browser.get("/audit/export/csv?action=test.many").text
+    assert answer.count("test.many") >= 10 and "incomplete" not in answer
+    assert len(json.loads(browser.get("/audit/export/json?action=test.many").text)["events"]) == 10

@@ -31,7 +31,9 @@ NOT_THERE = {
     "/ledger/opening-balances/<uuid:import_id>/drop", "/transfers/unrecognized/claims/<uuid:transfer_id>",
     "/transfers/unrecognized/rules/<uuid:rule_id>/end", "/treasury/days/<day>/<pool>/<currency>",
     "/treasury/movements/<uuid:movement_id>", "/treasury/safeguarding/evidence/<uuid:pack_id>",
-    "/approvals/<uuid:request_id>/withdraw", "/treasury/figures/<figure>",
+    "/approvals/<uuid:request_id>/withdraw", "/treasury/figures/<figure>", "/sign-in/invitation/<secret>",
+    "/staff/invitations/<uuid:invitation_id>", "/staff/invitations/<uuid:invitation_id>/withdraw",
+    "/staff/resets/<uuid:request_id>", "/treasury/cover/<uuid:cover_id>",
 }  # fmt: skip
 #: the document of the API is Swagger UI's own page (test_api_docs.py)
 FOREIGN = ("/openapi", "/metrics", "/healthz", "/readyz", "/static", "/assets", "/bootstrap")
