@@ -269,10 +269,13 @@ DEFAULT_SCOPES: dict[Audience, frozenset[Permission]] = {
     ),
     Audience.INTEGRATION: frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE}),
 }  # fmt: skip
-#: scopes that let a machine do, or read, what takes two people: such a token takes two people itself
+#: scopes that let a machine do, or read, what takes two people
 POWERFUL = frozenset(
     {P.CLIENTS_UNBLOCK, P.CLIENTS_READ_RESTRICTED, P.PAYMENTS_ADJUST, P.TRANSFERS_ASSIGN, P.TRANSFERS_EXECUTE}
 )
+#: what an administrator hands out alone. Every other scope reads clients or books, or moves money, and no administrator
+#: may that: a token with one takes two people, or whoever makes it would have by a machine what their role denies them
+ALONE = frozenset({P.CLIENTS_IMPORT, P.VERIFICATION_SIMULATE})
 #: everything a token of the audience may be given (`--scope all`)
 ALL_SCOPES: dict[Audience, frozenset[Permission]] = {
     Audience.FRONTOFFICE: DEFAULT_SCOPES[Audience.FRONTOFFICE],

@@ -78,7 +78,7 @@ def prepare(
 ) -> ApiToken:
     """The way of the pages: a token that nobody can use until its owner takes the secret (`hand_out`).
 
-    With powerful scopes it needs `approval_id`. Raises Invalid as `create` does.
+    With more than `permissions.ALONE` it needs `approval_id`. Raises Invalid as `create` does.
     """
     return _made(
         id=id, audience=audience, scopes=scopes, name=name, client_id=client_id, partner=partner, owner_id=owner_id,
@@ -92,6 +92,11 @@ def check(*, audience: Audience, client_id: UUID | None, lifetime: timedelta) ->
         raise Invalid.one("client", "A front-office token needs the client it speaks for; other tokens have none.")
     if lifetime <= timedelta():
         raise Invalid.one("days", "The token must live for at least a day.")
+
+
+def client_exists(client_id: UUID) -> bool:
+    """Whether there is such a client; its owner is known here by id only."""
+    return session().scalar(sa.text("SELECT 1 FROM client WHERE id = :id"), {"id": client_id}) is not None
 
 
 def _made(

@@ -79,11 +79,13 @@ def token_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUI
             Line("Audience", (request.payload["audience"],)),
             *(Line("Powerful scope", (": ".join(words.scope(Permission(scope))),)) for scope in powerful),
         ]
+        if request.payload["clientId"]:
+            lines.append(Line("Speaks for the client", (request.payload["clientId"],)))
         if plain:
             lines.append(Line("Other scopes", (machines.in_words(plain),)))
         lines.append(Line("Expires", (f"{request.payload['days']} days after the approval",)))
         found[request.id] = Detail(
-            short=machines.in_words(powerful),
+            short=machines.in_words(powerful) or request.payload["audience"],
             lines=tuple(lines),
             links=_links(actor, "The token", f"/staff/tokens/{request.object_id}") if request.object_id in made else (),
         )

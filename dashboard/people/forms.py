@@ -124,7 +124,7 @@ class TokenForm(FlaskForm):
     reason = TextAreaField(
         "Why",
         validators=[Optional(), _TOO_LONG],
-        description="Needed for powerful scopes: a second person decides and reads it.",
+        description="The person who decides reads it.",
         render_kw={"rows": 2},
     )
 

@@ -15,19 +15,21 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from dashboard import clock
+from dashboard.access import tokens
 from dashboard.access.models import ApiToken
-from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, POWERFUL, Audience, Role
+from dashboard.access.permissions import ALL_SCOPES, ALONE, DEFAULT_SCOPES, Audience, Permission, Role
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.clients import services as clients
 from dashboard.clients.profile import IndividualProfile
-from dashboard.database import session, transaction
+from dashboard.database import new_id, session, transaction
 from dashboard.people import words
 from tests.conftest import Machine, People
 
 SignIn = Callable[..., FlaskClient]
 NEW = "/staff/tokens/new"
-PLAIN = {"name": "payout service", "scopes": ["clients:read"], "days": "30"}
+PLAIN = {"name": "partner", "scopes": ["clients:import"], "days": "30", "partner": "partner-one"}
+IMPORTING = f"{NEW}?audience=integration"
 STRONG = {"name": "unblocker", "scopes": ["clients:read", "clients:unblock"], "days": "30", "reason": "night shift"}
 
 
@@ -61,24 +63,28 @@ def test_a_token_is_made_by_its_owner_and_its_secret_is_shown_once(
         assert str(escape(words.scope(scope)[1])) in form
         ticked = re.search(rf'value="{scope.value}"( checked)?>', form)
         assert ticked is not None and bool(ticked[1]) == (scope in DEFAULT_SCOPES[Audience.SYSTEM])
-    assert form.count("Two people</span>") == len(POWERFUL)
+    assert (
+        form.count("Two people</span>") == len(ALL_SCOPES[Audience.SYSTEM]) and not ALONE & ALL_SCOPES[Audience.SYSTEM]
+    )
+    assert "Two people</span>" not in admin.get(IMPORTING).text
     # what is not in the form is not taken
     forged = {"owner_id": str(people.member(Role.ADMIN, "Other Admin").id), "origin": "operator",
               "id": str(UUID(int=7)), "approval_id": str(UUID(int=7)), "expires_at": "2999-01-01"}  # fmt: skip
-    answer = admin.post(NEW, data=PLAIN | forged)
+    answer = admin.post(IMPORTING, data=PLAIN | forged)
     made = newest()
     assert answer.location == f"/staff/tokens/{made.id}"
-    assert (made.owner_id, made.origin, made.scopes) == (people.member(Role.ADMIN).id, "staff", ["clients:read"])
+    assert (made.owner_id, made.origin, made.scopes) == (people.member(Role.ADMIN).id, "staff", ["clients:import"])
     assert made.expires_at - made.created_at == timedelta(days=30) and made.id != UUID(int=7)
     page = admin.get(f"/staff/tokens/{made.id}").text
-    assert "Nobody can use it yet" in page and "Show the secret" in page and "Open clients" in page
+    assert "Nobody can use it yet" in page and "Show the secret" in page and "Import clients" in page
     # another administrator revokes, but never sees the secret
     assert "Show the secret" not in other.get(f"/staff/tokens/{made.id}").text
     assert other.post(f"/staff/tokens/{made.id}/secret").status_code == 403
     shown = admin.post(f"/staff/tokens/{made.id}/secret")
     secret = secret_in(shown.text)
     assert (shown.status_code, shown.headers["Cache-Control"]) == (200, "no-store")
-    assert status(app, secret) == 200
+    # known, and of another audience
+    assert status(app, secret) == 403
     assert admin.post(f"/staff/tokens/{made.id}/secret").status_code == 303
     listed = admin.get("/staff/tokens").text + admin.get(f"/staff/tokens/{made.id}").text
     assert secret not in listed and secret[:16] in listed
@@ -112,6 +118,24 @@ def test_a_powerful_token_stands_once_a_second_person_has_approved_it(
     assert status(app, secret_in(admin.post(f"/staff/tokens/{made.id}/secret").text)) == 200
 
 
+def test_no_administrator_reads_clients_or_moves_money_by_a_token_of_their_own(
+    signed_in: SignIn, people: People
+) -> None:
+    admin = signed_in(Role.ADMIN)
+    alone = (Audience.SYSTEM, Audience.FRONTOFFICE)
+    mine = people.member(Role.ADMIN).id
+    for number, scope in enumerate(sorted(scope.value for audience in alone for scope in ALL_SCOPES[audience])):
+        if scope in {one.value for one in ALL_SCOPES[Audience.SYSTEM]}:
+            data = {"name": f"t{number}", "scopes": [scope], "days": "1", "reason": "try"}
+            assert admin.post(NEW, data=data).location == "/staff/tokens", scope
+        with pytest.raises(sa.exc.IntegrityError, match="api_token_power_by_two|more than its maker"), transaction():
+            tokens.prepare(
+                id=new_id(), audience=Audience.SYSTEM, scopes=frozenset({Permission(scope)}), name="x", client_id=None,
+                partner="default", owner_id=mine, lifetime=timedelta(days=1), approval_id=None,
+            )  # fmt: skip
+    assert count() == 0
+
+
 def test_a_powerful_token_of_somebody_who_left_is_never_made(signed_in: SignIn, people: People) -> None:
     admin, senior, other = signed_in(Role.ADMIN), signed_in(Role.SENIOR_OFFICER), signed_in(Role.ADMIN, "Other Admin")
     admin.post(NEW, data=STRONG)
@@ -133,10 +157,11 @@ def test_a_powerful_token_of_somebody_who_left_is_never_made(signed_in: SignIn, 
         ("frontoffice", {"scopes": ["client:own"]}, "needs the client it speaks for"),
         ("frontoffice", {"scopes": ["client:own"], "client": "4410"}, "This is no id of a client."),
         ("frontoffice", {"scopes": ["client:own"], "client": str(UUID(int=7))}, "There is no such client."),
-        ("system", {"days": "366"}, "Use 1 to 365 days."),
-        ("system", {"days": "0"}, "Use 1 to 365 days."),
-        ("system", {"days": "x"}, "Not a valid integer"),
-        ("system", {"name": " "}, "Type a name."),
+        ("system", {"scopes": ["clients:read"]}, "a second person decides about this token"),
+        ("system", {"scopes": ["clients:read"], "days": "366"}, "Use 1 to 365 days."),
+        ("integration", {"days": "0"}, "Use 1 to 365 days."),
+        ("integration", {"days": "x"}, "Not a valid integer"),
+        ("integration", {"name": " "}, "Type a name."),
         ("root", {}, "Choose one of the audiences."),
     ],
 )
@@ -152,9 +177,12 @@ def test_a_token_that_will_not_do_says_why_and_is_not_made(
 def test_a_front_office_token_speaks_for_one_client(app: Flask, signed_in: SignIn, people: People) -> None:
     with transaction():
         client = clients.create(IndividualProfile(first_name="Mari", last_name="Ilves"), by=people.actor(Role.OFFICER))
-    admin = signed_in(Role.ADMIN)
-    data = {"name": "app", "scopes": ["client:own"], "days": "365", "client": f" {client.id} "}
-    made = admin.post(f"{NEW}?audience=frontoffice", data=data)
+    admin, senior = signed_in(Role.ADMIN), signed_in(Role.SENIOR_OFFICER)
+    data = {"name": "app", "scopes": ["client:own"], "days": "365", "client": f" {client.id} ", "reason": "new app"}
+    assert admin.post(f"{NEW}?audience=frontoffice", data=data).location == "/staff/tokens"
+    request = session().scalars(sa.select(ApprovalRequest)).one()
+    assert str(client.id) in senior.get(f"/approvals/{request.id}/approve").text
+    made = senior.post(f"/approvals/{request.id}/approve")
     assert (newest().client_id, newest().audience) == (client.id, "frontoffice")
     page = admin.get(made.location).text
     # an administrator does not read clients: the id, and no name
@@ -194,7 +222,7 @@ def test_the_list_of_tokens_is_narrowed_in_its_address_and_pages_by_key(
                 created_at=clock.now() - timedelta(days=2), expires_at=clock.now() - timedelta(days=1)
             )
         )  # fmt: skip
-    admin.post(NEW, data=PLAIN | {"name": "mine"})
+    admin.post(IMPORTING, data=PLAIN | {"name": "mine"})
 
     def shown(query: str) -> list[str]:
         return re.findall(r'class="open" href="[^"]+">([^<]+)</a>', admin.get(f"/staff/tokens{query}").text)
@@ -202,7 +230,7 @@ def test_the_list_of_tokens_is_narrowed_in_its_address_and_pages_by_key(
     everything = ["mine", "over", "strong", "plain 2", "plain 1", "plain 0"]
     assert shown("") == everything
     assert shown("?text=PLAIN") == everything[3:]
-    assert shown("?audience=integration") == ["over"] == shown("?state=expired")
+    assert shown("?audience=integration") == ["mine", "over"] and shown("?state=expired") == ["over"]
     assert shown("?state=waiting") == ["mine"] == shown("?owner=me")
     assert shown("?power=powerful") == ["strong"]
     assert shown("?state=active&text=plain&audience=system") == everything[3:]

@@ -252,9 +252,11 @@ def test_the_link_is_e_mailed_where_a_mail_server_is_set_up(
     admin, senior = signed_in(Role.ADMIN), signed_in(Role.SENIOR_OFFICER)
     found = invited(admin, senior)
     with notifier.instead(Post()):
-        page = admin.post(f"/staff/invitations/{found.id}/link").text
-    assert sent[0].to == INVITED["email"] and link_in(page) in sent[0].text
-    assert "e-mailed to Mari.Ilves@test.example" in page
+        made = admin.post(f"/staff/invitations/{found.id}/link")
+        page = admin.get(made.location).text
+    # whoever has the link joins in the invited person's name: it went to them, and to nobody else
+    assert sent[0].to == INVITED["email"] and "/sign-in/invitation/" in sent[0].text
+    assert "e-mailed to Mari.Ilves@test.example" in page and "/sign-in/invitation/" not in made.text + page
     with notifier.instead(Broken()):
         page = admin.post(f"/staff/invitations/{found.id}/link").text
     assert "could not be e-mailed" in page and link_in(page)

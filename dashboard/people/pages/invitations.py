@@ -104,11 +104,11 @@ def invitation(invitation_id: UUID) -> str:
     return _shown(queries.invitation(invitation_id))
 
 
-def _mailed(invitation: StaffInvitation, link: str) -> str:
-    """Send the link; what became of it, in words. The transaction has ended: a mail server may take seconds."""
+def _mailed(invitation: StaffInvitation, link: str) -> tuple[bool, str]:
+    """Send the link; whether it was sent, and that in words. The transaction has ended: a mail server may take seconds."""
     settings: Settings = current_app.extensions["countinghouse.settings"]
     if settings.mail_server is None:
-        return "No mail server is set up, so nothing was e-mailed: hand it over yourself."
+        return False, "No mail server is set up, so nothing was e-mailed: hand it over yourself."
     text = (
         f"Hello {invitation.name},\n\n{settings.institution_name} has made a place for you in its back office."
         f" Choose a password within 72 hours:\n\n{link}\n\nThe link works once. If you did not expect it, tell an"
@@ -117,14 +117,15 @@ def _mailed(invitation: StaffInvitation, link: str) -> str:
     try:
         notifier.current().send(notifier.Message(invitation.email, "Your invitation to the back office", text))
     except DomainError:
-        return f"It could not be e-mailed to {invitation.email}: hand it over yourself."
-    return f"It was e-mailed to {invitation.email} as well."
+        return False, f"It could not be e-mailed to {invitation.email}: hand it over yourself."
+    return True, f"The link was e-mailed to {invitation.email}. Nobody else sees it."
 
 
 @people.post("/staff/invitations/<uuid:invitation_id>/link")
 @hands_out_power
 def make_link(invitation_id: UUID) -> Any:
-    """Make the link and show it, once. Loading the answer again makes another link, and this one is over."""
+    """Make the link and e-mail it; where that cannot be, show it once. Loading the answer again makes another link, and
+    this one is over. What was e-mailed is not shown: whoever has the link can join in the invited person's name."""
     try:
         with transaction():
             made, secret = inviting.make_link(invitation_id, by=current_actor())
@@ -132,7 +133,11 @@ def make_link(invitation_id: UUID) -> Any:
         flash(refusal.message, "wait")
         return go(url_for("people.invitation", invitation_id=invitation_id))
     link = url_for("people.join", secret=secret, _external=True)
-    return _shown(made, link=link, mailed=_mailed(made, link))
+    sent, words_of_it = _mailed(made, link)
+    if sent:
+        flash(words_of_it, "ok")
+        return go(url_for("people.invitation", invitation_id=invitation_id))
+    return _shown(made, link=link, mailed=words_of_it)
 
 
 @people.route("/staff/invitations/<uuid:invitation_id>/withdraw", methods=["GET", "POST"])

@@ -9,7 +9,7 @@ from flask import flash, make_response, render_template, request, url_for
 
 from dashboard.access.guard import current_actor
 from dashboard.access.models import ApiToken
-from dashboard.access.permissions import ALL_SCOPES, EXPLAINED, POWERFUL, Audience, Permission
+from dashboard.access.permissions import ALL_SCOPES, ALONE, EXPLAINED, POWERFUL, Audience, Permission
 from dashboard.audit import queries as audit
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid
@@ -117,7 +117,7 @@ def _make(audience: Audience, form: TokenForm) -> Any:
 @people.route("/staff/tokens/new", methods=["GET", "POST"])
 @hands_out_power
 def new_token() -> Any:
-    """Make a token, or with powerful scopes ask a second person for it. The audience stands in the address."""
+    """Make a token, or ask a second person for it where it may more than its maker; the address has the audience."""
     audience = Audience(chosen("audience", words.AUDIENCES, "one of the audiences") or Audience.SYSTEM)
     form, status = token_form(audience), 200
     if request.method == "POST":
@@ -138,7 +138,7 @@ def new_token() -> Any:
         render_template(
             "people/new_token.html", form=form, audience=audience.value, audiences=words.AUDIENCES,
             scopes=[
-                (scope.value, *words.scope(scope), scope in POWERFUL)
+                (scope.value, *words.scope(scope), scope not in ALONE)
                 for scope in sorted(ALL_SCOPES[audience], key=lambda one: (one in POWERFUL, EXPLAINED[one].label))
             ],
             who_decides=who_decides(),

@@ -7,18 +7,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from dashboard.access import tokens
 from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
-from dashboard.access.permissions import ALL_SCOPES, EXPLAINED, POWERFUL, Audience, Permission
+from dashboard.access.permissions import ALL_SCOPES, ALONE, EXPLAINED, Audience, Permission
 from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.clock import now
-from dashboard.database import constraint_of, new_id, savepoint, session
+from dashboard.database import new_id, session
 from dashboard.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from dashboard.people.services.inviting import checked_name
 from dashboard.people.services.standing import held, reason_of, require_administrator, state_of
@@ -39,9 +37,9 @@ def make(
     reason: str,
     by: Actor,
 ) -> ApiToken | ApprovalRequest:
-    """A token of one's own, or with powerful scopes the request for it. `days` until it expires.
+    """A token of one's own, or the request for it where it may more than its maker (`ALONE`). `days` until it expires.
 
-    Raises Forbidden, Invalid (also where there is no such client, or a powerful token has no reason).
+    Raises Forbidden, Invalid (also where there is no such client, or a second person would read no reason).
     """
     owner = require_administrator(by)
     errors: list[FieldError] = []
@@ -63,12 +61,14 @@ def make(
         tokens.check(audience=audience, client_id=client_id, lifetime=lifetime)
     except Invalid as refusal:
         errors += refusal.errors
-    powerful = scopes & POWERFUL
-    if powerful and not reason.strip():
+    if client_id is not None and not tokens.client_exists(client_id):
+        errors.append(FieldError("client", "There is no such client.", "unknown"))
+    alone = scopes <= ALONE
+    if not alone and not reason.strip():
         errors.append(FieldError("reason", "Say why: a second person decides about this token.", "required"))
     if errors:
         raise Invalid(errors)
-    if not powerful:
+    if alone:
         return _make(
             id=new_id(), audience=audience, scopes=scopes, name=said, client_id=client_id, partner=partner,
             owner_id=owner, lifetime=lifetime, approval_id=None, reason=reason.strip() or None, by=by,
@@ -84,6 +84,7 @@ def make(
             "scopes": sorted(scope.value for scope in scopes),
             "name": said,
             "partner": partner,
+            "clientId": str(client_id) if client_id else None,
             "days": days,
         },
         before={"Token": "none"},
@@ -109,16 +110,10 @@ def _make(
     reason: str | None,
     by: Actor,
 ) -> ApiToken:
-    try:
-        with savepoint():
-            token = tokens.prepare(
-                id=id, audience=audience, scopes=scopes, name=name, client_id=client_id, partner=partner,
-                owner_id=owner_id, lifetime=lifetime, approval_id=approval_id,
-            )  # fmt: skip
-    except sa.exc.IntegrityError as error:
-        if constraint_of(error) != "fk_api_token_client_id":
-            raise
-        raise Invalid.one("client", "There is no such client.", "unknown") from None
+    token = tokens.prepare(
+        id=id, audience=audience, scopes=scopes, name=name, client_id=client_id, partner=partner,
+        owner_id=owner_id, lifetime=lifetime, approval_id=approval_id,
+    )  # fmt: skip
     audit.record(
         "token.created",
         by=by,
@@ -148,7 +143,8 @@ def execute(request: ApprovalRequest, by: Actor) -> None:
     known = {scope.value: scope for scope in Permission}
     _make(
         id=request.object_id, audience=Audience(said["audience"]),
-        scopes=frozenset(known[scope] for scope in said["scopes"]), name=said["name"], client_id=None,
+        scopes=frozenset(known[scope] for scope in said["scopes"]), name=said["name"],
+        client_id=UUID(said["clientId"]) if said["clientId"] else None,
         partner=said["partner"], owner_id=request.maker_id, lifetime=timedelta(days=int(said["days"])),
         approval_id=request.id, reason=request.reason, by=by,
     )  # fmt: skip
