@@ -27,23 +27,19 @@ def _tidied(text: str | None) -> str | None:
     return text.strip() if text else text
 
 
-class ReasonForm(FlaskForm):
-    reason = TextAreaField(
-        "Why",
-        validators=[InputRequired("Say why."), _TOO_LONG],
-        description="Kept in the history.",
-        render_kw={"rows": 3},
+def _why(description: str) -> TextAreaField:
+    return TextAreaField(
+        "Why", validators=[InputRequired("Say why."), _TOO_LONG], description=description, render_kw={"rows": 3}
     )
+
+
+class ReasonForm(FlaskForm):
+    reason = _why("Kept in the history.")
 
 
 class RoleForm(FlaskForm):
     role = SelectField("New role", choices=_ROLES)
-    reason = TextAreaField(
-        "Why",
-        validators=[InputRequired("Say why."), _TOO_LONG],
-        description="The person who decides reads it.",
-        render_kw={"rows": 3},
-    )
+    reason = _why("The person who decides reads it.")
 
 
 class InviteForm(FlaskForm):
@@ -66,12 +62,7 @@ class InviteForm(FlaskForm):
         render_kw={"autocomplete": "off"},
     )
     role = SelectField("Role", choices=[("", "Choose…"), *_ROLES], validators=[InputRequired("Choose a role.")])
-    reason = TextAreaField(
-        "Why",
-        validators=[InputRequired("Say why."), _TOO_LONG],
-        description="The person who decides reads it.",
-        render_kw={"rows": 3},
-    )
+    reason = _why("The person who decides reads it.")
 
 
 class JoinForm(FlaskForm):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Blueprint, current_app, request, url_for
+from flask import Blueprint, current_app, flash, request, url_for
+from flask_wtf import FlaskForm
 
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
@@ -17,10 +18,13 @@ from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.names import named, people_in_words
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.audit.queries import TimelineEntry
-from dashboard.errors import Invalid
+from dashboard.database import transaction
+from dashboard.errors import DomainError, Forbidden, Invalid, NotFound
 from dashboard.people import words
 from dashboard.settings import Settings
 from dashboard.staff.step_up import needs_step_up
+from dashboard.web.forms import show_errors
+from dashboard.web.htmx import go
 
 people = Blueprint("people", __name__)
 View = TypeVar("View", bound=Callable[..., Any])
@@ -60,6 +64,29 @@ def who_decides(about: UUID | None = None) -> str:
 def waiting(requests: Iterable[ApprovalRequest]) -> list[RequestRow]:
     """Open requests as the reader may see them."""
     return rows(requests, actor=current_actor(), idle=_idle())
+
+
+def refused(form: FlaskForm, refusal: DomainError) -> int:
+    """Put the refusal where it belongs; gives the status. What no form can mend goes on."""
+    if isinstance(refusal, NotFound | Forbidden):
+        raise refusal
+    show_errors(form, refusal)
+    return 422 if refusal.status == 400 else refusal.status
+
+
+def acted(form: FlaskForm, show: Callable[[int], Any], verb: Callable[[], Any], told: Sequence[str], back: str) -> Any:
+    """The life of a dialog: shown, refused beside its fields, or done, told (words and role) and left for `back`."""
+    if request.method == "GET":
+        return show(200)
+    if not form.validate():
+        return show(422)
+    try:
+        with transaction():
+            verb()
+    except DomainError as refusal:
+        return show(refused(form, refusal))
+    flash(*told)
+    return go(back)
 
 
 def chosen(name: str, allowed: Iterable[str], words_for_them: str) -> str:

@@ -17,6 +17,7 @@ from dashboard.people import queries, words
 from dashboard.people.forms import InviteForm, ReasonForm
 from dashboard.people.models import StaffInvitation
 from dashboard.people.pages.blueprint import (
+    acted,
     at,
     chosen,
     hands_out_power,
@@ -28,11 +29,9 @@ from dashboard.people.pages.blueprint import (
     waiting,
     who_decides,
 )
-from dashboard.people.pages.members import refused
 from dashboard.people.services import inviting
 from dashboard.settings import Settings
 from dashboard.staff import queries as staff
-from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
@@ -65,25 +64,19 @@ def invitations() -> str:
 @hands_out_power
 def invite() -> Any:
     """Ask a second person to let somebody join."""
-    form, status = InviteForm(), 200
-    if request.method == "POST":
-        status = 422
-        if form.validate():
-            try:
-                with transaction():
-                    inviting.ask_to_invite(
-                        name=form.name.data or "", email=form.email.data or "", role=Role(form.role.data),
-                        reason=form.reason.data or "", by=current_actor(),
-                    )  # fmt: skip
-            except DomainError as refusal:
-                show_errors(form, refusal)
-                status = 422 if refusal.status == 400 else refusal.status
-            else:
-                flash("Asked for the invitation. Once a second person has approved it, you make the link here.", "wait")
-                return go(url_for("people.invitations"))
-    return page_or_fragment(
-        "people/dialog.html", "people/_invite.html", status=status, included="people/_invite.html", form=form,
-        title="Invite somebody", who_decides=who_decides(), roles=ROLES, close_url=url_for("people.invitations"),
+    form, back = InviteForm(), url_for("people.invitations")
+    return acted(
+        form,
+        lambda status: page_or_fragment(
+            "people/dialog.html", "people/_invite.html", status=status, included="people/_invite.html", form=form,
+            title="Invite somebody", who_decides=who_decides(), roles=ROLES, close_url=back,
+        ),
+        lambda: inviting.ask_to_invite(
+            name=form.name.data or "", email=form.email.data or "", role=Role(form.role.data),
+            reason=form.reason.data or "", by=current_actor(),
+        ),
+        ("Asked for the invitation. Once a second person has approved it, you make the link here.", "wait"),
+        back,
     )  # fmt: skip
 
 
@@ -105,7 +98,7 @@ def invitation(invitation_id: UUID) -> str:
 
 
 def _mailed(invitation: StaffInvitation, link: str) -> tuple[bool, str]:
-    """Send the link; whether it was sent, and that in words. The transaction has ended: a mail server may take seconds."""
+    """Send the link; whether it was sent, and that in words. The transaction has ended: a mail server is slow."""
     settings: Settings = current_app.extensions["countinghouse.settings"]
     if settings.mail_server is None:
         return False, "No mail server is set up, so nothing was e-mailed: hand it over yourself."
@@ -144,19 +137,15 @@ def make_link(invitation_id: UUID) -> Any:
 @manages
 def withdraw_invitation(invitation_id: UUID) -> Any:
     """Take it back, at once."""
-    form, status, known = ReasonForm(), 200, queries.invitation(invitation_id)
-    if request.method == "POST":
-        status = 422
-        if form.validate():
-            try:
-                with transaction():
-                    inviting.withdraw(invitation_id, reason=form.reason.data or "", by=current_actor())
-            except DomainError as refusal:
-                status = refused(form, refusal)
-            else:
-                flash(f"The invitation of {known.name} is withdrawn. Its link no longer works.", "ok")
-                return go(url_for("people.invitation", invitation_id=invitation_id))
-    return page_or_fragment(
-        "people/dialog.html", "people/_withdraw.html", status=status, included="people/_withdraw.html", form=form,
-        invitation=known, title=known.name, close_url=url_for("people.invitation", invitation_id=invitation_id),
+    form, known = ReasonForm(), queries.invitation(invitation_id)
+    back = url_for("people.invitation", invitation_id=invitation_id)
+    return acted(
+        form,
+        lambda status: page_or_fragment(
+            "people/dialog.html", "people/_withdraw.html", status=status, included="people/_withdraw.html", form=form,
+            invitation=known, title=known.name, close_url=back,
+        ),
+        lambda: inviting.withdraw(invitation_id, reason=form.reason.data or "", by=current_actor()),
+        (f"The invitation of {known.name} is withdrawn. Its link no longer works.", "ok"),
+        back,
     )  # fmt: skip

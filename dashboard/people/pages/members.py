@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from flask import Response, flash, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 
 from dashboard.access.guard import current_actor
 from dashboard.access.permissions import EXPLAINED, ROLES, Role
 from dashboard.audit import queries as audit
-from dashboard.database import transaction
-from dashboard.errors import DomainError, Forbidden, NotFound
 from dashboard.people import queries, words
 from dashboard.people.forms import ReasonForm, RoleForm
 from dashboard.people.pages.blueprint import (
+    acted,
     at,
     chosen,
     history,
@@ -29,8 +29,7 @@ from dashboard.people.pages.blueprint import (
 from dashboard.people.queries import MemberRow
 from dashboard.people.services import changing
 from dashboard.staff import queries as staff_queries
-from dashboard.web.forms import show_errors
-from dashboard.web.htmx import go, page_or_fragment
+from dashboard.web.htmx import page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 
@@ -85,12 +84,9 @@ def _dialog(act: str, row: MemberRow, form: ReasonForm | RoleForm, status: int =
     )  # fmt: skip
 
 
-def refused(form: ReasonForm | RoleForm, refusal: DomainError) -> int:
-    """Put the refusal where it belongs; gives the status. What no form can mend goes on."""
-    if isinstance(refusal, NotFound | Forbidden):
-        raise refusal
-    show_errors(form, refusal)
-    return 422 if refusal.status == 400 else refusal.status
+def _act(act: str, row: MemberRow, form: ReasonForm | RoleForm, verb: Callable[[], Any], *told: str) -> Any:
+    back = url_for("people.show", member_id=row.member.id)
+    return acted(form, lambda status: _dialog(act, row, form, status), verb, told, back)
 
 
 @people.route("/staff/<uuid:member_id>/role", methods=["GET", "POST"])
@@ -100,18 +96,13 @@ def change_role(member_id: UUID) -> Any:
     row, form = queries.member(member_id), RoleForm()
     if request.method == "GET":
         form.role.data = row.member.role
-        return _dialog("role", row, form)
-    if not form.validate():
-        return _dialog("role", row, form, 422)
-    try:
-        with transaction():
-            changing.ask_to_change_role(
-                member_id, role=Role(form.role.data), reason=form.reason.data or "", by=current_actor()
-            )
-    except DomainError as refusal:
-        return _dialog("role", row, form, refused(form, refusal))
-    flash(f"Asked for another role of {row.member.name}. A second person decides.", "wait")
-    return go(url_for("people.show", member_id=member_id))
+    return _act(
+        "role", row, form,
+        lambda: changing.ask_to_change_role(
+            member_id, role=Role(form.role.data), reason=form.reason.data or "", by=current_actor()
+        ),
+        f"Asked for another role of {row.member.name}. A second person decides.", "wait",
+    )  # fmt: skip
 
 
 @people.route("/staff/<uuid:member_id>/disable", methods=["GET", "POST"])
@@ -119,17 +110,11 @@ def change_role(member_id: UUID) -> Any:
 def disable(member_id: UUID) -> Any:
     """Keep somebody out, at once."""
     row, form = queries.member(member_id), ReasonForm()
-    if request.method == "GET":
-        return _dialog("disable", row, form)
-    if not form.validate():
-        return _dialog("disable", row, form, 422)
-    try:
-        with transaction():
-            changing.disable(member_id, reason=form.reason.data or "", by=current_actor())
-    except DomainError as refusal:
-        return _dialog("disable", row, form, refused(form, refusal))
-    flash(f"{row.member.name} is signed out everywhere and can no longer sign in.", "ok")
-    return go(url_for("people.show", member_id=member_id))
+    return _act(
+        "disable", row, form,
+        lambda: changing.disable(member_id, reason=form.reason.data or "", by=current_actor()),
+        f"{row.member.name} is signed out everywhere and can no longer sign in.", "ok",
+    )  # fmt: skip
 
 
 @people.route("/staff/<uuid:member_id>/enable", methods=["GET", "POST"])
@@ -137,14 +122,8 @@ def disable(member_id: UUID) -> Any:
 def enable(member_id: UUID) -> Any:
     """Ask a second person to let somebody in again."""
     row, form = queries.member(member_id), ReasonForm()
-    if request.method == "GET":
-        return _dialog("enable", row, form)
-    if not form.validate():
-        return _dialog("enable", row, form, 422)
-    try:
-        with transaction():
-            changing.ask_to_enable(member_id, reason=form.reason.data or "", by=current_actor())
-    except DomainError as refusal:
-        return _dialog("enable", row, form, refused(form, refusal))
-    flash(f"Asked to let {row.member.name} sign in again. A second person decides.", "wait")
-    return go(url_for("people.show", member_id=member_id))
+    return _act(
+        "enable", row, form,
+        lambda: changing.ask_to_enable(member_id, reason=form.reason.data or "", by=current_actor()),
+        f"Asked to let {row.member.name} sign in again. A second person decides.", "wait",
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from dashboard.errors import Conflict, DomainError, Invalid
 from dashboard.people import queries, words
 from dashboard.people.forms import ReasonForm, TokenForm, token_form
 from dashboard.people.pages.blueprint import (
+    acted,
     at,
     chosen,
     hands_out_power,
@@ -28,7 +29,6 @@ from dashboard.people.pages.blueprint import (
     waiting,
     who_decides,
 )
-from dashboard.people.pages.members import refused
 from dashboard.people.services import machines
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
@@ -182,20 +182,14 @@ def take_secret(token_id: UUID) -> Any:
 @manages
 def revoke_token(token_id: UUID) -> Any:
     """Refuse it from now on."""
-    form, status, row = ReasonForm(), 200, queries.token(token_id)
-    if request.method == "POST":
-        status = 422
-        if form.validate():
-            try:
-                with transaction():
-                    machines.revoke(token_id, reason=form.reason.data or "", by=current_actor())
-            except DomainError as refusal:
-                status = refused(form, refusal)
-            else:
-                flash(f"The token {row.token.name} is refused from now on.", "ok")
-                return go(url_for("people.token", token_id=token_id))
-    return page_or_fragment(
-        "people/dialog.html", "people/_revoke.html", status=status, included="people/_revoke.html", form=form,
-        token=row.token, owner=row.owner, title=row.token.name,
-        close_url=url_for("people.token", token_id=token_id),
+    form, row, back = ReasonForm(), queries.token(token_id), url_for("people.token", token_id=token_id)
+    return acted(
+        form,
+        lambda status: page_or_fragment(
+            "people/dialog.html", "people/_revoke.html", status=status, included="people/_revoke.html", form=form,
+            token=row.token, owner=row.owner, title=row.token.name, close_url=back,
+        ),
+        lambda: machines.revoke(token_id, reason=form.reason.data or "", by=current_actor()),
+        (f"The token {row.token.name} is refused from now on.", "ok"),
+        back,
     )  # fmt: skip
