@@ -70,9 +70,6 @@ def test_b_opens_the_block_dialog_and_counting_never_delays_the_button(live: Any
     dialog.get_by_role("button", name="Block now: debit").click()
     expect(page.locator(".clienthead").get_by_text("Blocked: debit")).to_be_visible()
     assert held.is_set()
-    # the count that the other scope made useless is given up; htmx says so in the console
-    assert all("htmx:sendAbort" in line or "htmx:afterRequest" in line for line in live.complaints)
-    live.complaints.clear()
     with live.app.app_context():
         assert session().scalars(sa.select(ClientBlock.code).where(ClientBlock.client_id == ids["mari"])).all() == [
             "FRAUD"

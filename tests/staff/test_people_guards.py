@@ -156,7 +156,7 @@ def test_a_powerful_token_needs_two_people_and_no_token_changes_what_it_may(
                   "transfers:execute"):  # fmt: skip
         values = {"id": new_id(), "scopes": ["clients:read", scope], "owner": admin.id, "approval": None}
         assert refused(insert, **values) == "api_token_power_by_two"
-    values = {"id": new_id(), "scopes": ["clients:read"], "owner": None, "approval": None}
+    values = {"id": new_id(), "scopes": ["clients:import"], "owner": None, "approval": None}
     assert refused(insert, **values) == "ck_api_token_made_by_staff_has_an_owner"
     wanted = frozenset(scope for scope in machines.ALL_SCOPES[Audience.SYSTEM] if scope == "payments:adjust")
     with transaction():
