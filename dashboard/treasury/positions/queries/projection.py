@@ -16,7 +16,7 @@ from dashboard import clock
 from dashboard.database import session
 from dashboard.treasury.movements import queries as movements
 from dashboard.treasury.movements.vocabulary import MovementState
-from dashboard.treasury.positions.queries.clients import Pair
+from dashboard.treasury.positions.queries.clients import CLIENT_PAYS, Pair
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.register import queries as register
 
@@ -49,10 +49,9 @@ class Projected:
 _PENDING = sa.text(
     "SELECT coalesce(p.pool, 'eMoney') AS pool, t.currency, t.value_date, c.id AS settlement_id, count(*) AS items_,"
     " sum(t.amount_minor) AS amount FROM ledger_transaction t"
-    " JOIN account d ON d.id = t.debtor_account_id AND d.type = 'client'"
-    " JOIN account c ON c.id = t.creditor_account_id AND c.type = 'settlement'"
-    " LEFT JOIN account_pool p ON p.account_id = d.id"
-    " WHERE t.state = 'pending' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+    " JOIN account c ON c.id = t.creditor_account_id AND c.type = 'settlement' AND c.owner_id IS NULL"
+    " LEFT JOIN account_pool p ON p.account_id = t.debtor_account_id"
+    f" WHERE t.state = 'pending' AND {CLIENT_PAYS} GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
 )
 
 
