@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 View = TypeVar("View", bound=Callable[..., Any])
-#: reads filters as the list does, for a person; gives what has `errors`, and perhaps `in_words()`
+#: reads filters as the list does, for a person; gives what has `errors` and `in_words()`
 Reads = Callable[[Mapping[str, str], Actor], Any]
 #: the place within a list; it is of no view
 PLACES = ("cursor", "before", "after")
@@ -33,6 +33,7 @@ PLACES = ("cursor", "before", "after")
 LONGEST_READ = 4000
 LONGEST_KEPT = 1000
 MOST_PARAMETERS = 40
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -147,17 +148,18 @@ class Place:
     def in_words(self, values: Mapping[str, str], actor: Actor) -> list[tuple[str, str]]:
         """Filters as people call them; what can no longer be asked stands as it was kept."""
         read = self.listed.reads(values, actor)
-        said: list[tuple[str, str]] = []
-        if not list(_each(read.errors)) and hasattr(read, "in_words"):
-            said = list(read.in_words())
-        # a sort is no filter: queries do not say it
-        if len(said) < len(values):
-            said = [(title(name), value) for name, value in values.items()]
-        return said
+        if not list(_each(read.errors)):
+            return [(label, _shortened(word)) for label, word in read.in_words()]
+        return [(title(name), _shortened(value)) for name, value in values.items()]
 
     def url(self, query: str) -> str:
         """The address of the list with these filters."""
         return f"{self.path}?{query}" if query else self.path
+
+
+def _shortened(word: str) -> str:
+    """An identifier by its first eight digits, as everywhere."""
+    return f"{word[:8]}…" if _IDENTIFIER.fullmatch(word) else word
 
 
 def _each(errors: Any) -> Iterable[Any]:

@@ -137,7 +137,7 @@ def export_breaks(form: str) -> Response:
         name, message = next(iter(asked.errors.items()))
         raise Invalid.one(name, message)
     reader = current_actor().id
-    listing = Listing(exports.about("Breaks", filters=asked.words, by=current_actor().name), COLUMNS)
+    listing = Listing(exports.about("Breaks", filters=asked.in_words(), by=current_actor().name), COLUMNS)
 
     def rows() -> Iterator[dict[str, object]]:
         found = break_rows.listed(asked.chosen, reader=reader, limit=None)
