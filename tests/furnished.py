@@ -197,9 +197,8 @@ def _fill(app: Flask, settings: Settings) -> None:
             runs.perform(run_id, by=system("matching"))
     with transaction():
         job = checks.ask(day=last, by=treasurer).id
-        views.save(
-            "clients", "status=blocked", name="Blocked", shared=True, by=staff.actor_named("senior.officer@demo.example")
-        )
+        senior = staff.actor_named("senior.officer@demo.example")
+        views.save("clients", "status=blocked", name="Blocked", shared=True, by=senior)
         tokens.create(audience=Audience.SYSTEM, scopes=DEFAULT_SCOPES[Audience.SYSTEM], name="A front office")
     db.session.remove()
     runner.run_one(app, threading.Event(), job_id=job)
