@@ -118,13 +118,16 @@ from dashboard.treasury.statements import store as statement_store
 from dashboard.treasury.statements.jobs import KINDS as STATEMENT_WORK
 from dashboard.treasury.statements.pages import statements
 from dashboard.treasury.statements.services import deleting
+from dashboard.views import pages as view_pages
+from dashboard.views.pages import views
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, metrics, moments
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, audit, staff, people, factor_pages, staff_resets, new_password, health, figures,
+    checks, jobs, queues, approvals, audit, views, staff, people, factor_pages, staff_resets, new_password, health,
+    figures,
 )  # fmt: skip
 OPERATIONS = (
     client_operations, ledger_operations, matching_operations, check_operations, transfer_operations,
@@ -285,6 +288,7 @@ def create_app(configured: Settings | None = None) -> Flask:
         guard.declare(endpoint, guard.Access(None, None, reason))
     idempotency.install(app)
     looks.install(app)
+    view_pages.install(app)
     frame.install(app, chosen, person=sessions.frame_person, nav=required.unless_setting_up(navigation.entries))
     app.jinja_env.globals["onboarding_places"] = navigation.onboarding_places
     app.jinja_env.globals["treasury_places"] = navigation.treasury_places

@@ -29,6 +29,7 @@ from dashboard.treasury.matching.services import runs
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.statements.services import importing
 from dashboard.treasury.statements.services.staging import Staging
+from dashboard.views import services as views
 from dashboard.web.limits import limiter
 from tests.conftest import Browser, Databases
 
@@ -109,6 +110,7 @@ SOURCES = (
     ("/treasury/safeguarding/evidence", "SELECT id AS pack_id FROM evidence_pack ORDER BY id DESC"),
     ("/treasury/safeguarding/versions", "SELECT id AS version_id FROM treasury_day ORDER BY id DESC"),
     ("/treasury/", "SELECT id AS bank_account_id FROM bank_account ORDER BY id"),
+    ("/views/", "SELECT id AS view_id FROM saved_view ORDER BY id"),
     ("/clients/<uuid:client_id>", "SELECT id AS client_id FROM client ORDER BY status = 'active' DESC, id"),
     ("/", "SELECT id AS client_id FROM client WHERE status = 'active' ORDER BY id DESC"),
 )  # fmt: skip
@@ -121,6 +123,7 @@ WORDS = {
 #: what some pages are asked for beside their path
 QUERIES = {
     "/search": "?text=x",
+    "/views/new": "?list=clients&query=status%3Dactive",
     "/treasury/figures/<figure>": "?pool=payment-services&currency=eur&day={day}",
     "/treasury/reconciliation/match": "?account={account}&day={day}",
     "/treasury/reconciliation/report": "?account={account}&from={day}&to={day}",
@@ -194,6 +197,8 @@ def _fill(app: Flask, settings: Settings) -> None:
             runs.perform(run_id, by=system("matching"))
     with transaction():
         job = checks.ask(day=last, by=treasurer).id
+        senior = staff.actor_named("senior.officer@demo.example")
+        views.save("clients", "status=blocked", name="Blocked", shared=True, by=senior)
         tokens.create(audience=Audience.SYSTEM, scopes=DEFAULT_SCOPES[Audience.SYSTEM], name="A front office")
     db.session.remove()
     runner.run_one(app, threading.Event(), job_id=job)

@@ -24,6 +24,7 @@ from dashboard.errors import Conflict, DomainError, Forbidden, Refused
 from dashboard.settings import Settings
 from dashboard.staff.sessions import safe_next
 from dashboard.staff.step_up import needs_step_up
+from dashboard.views.lists import choices, listed
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -75,6 +76,12 @@ def _narrowed() -> queries.Narrowed:
 
 
 @approvals.get("")
+@listed(
+    "approvals", "Approvals", keeps=("view", "due", "kind", "age"), leaves=("maker",), usual={"view": "me"},
+    reads=choices(
+        view=VIEWS, due={"today": "Today"}, kind=lambda actor: dict(rulebook.choices(actor)), age=queries.AGES
+    ),
+)  # fmt: skip
 @requires(Permission.APPROVALS_READ)
 def index() -> str:
     """Requests: `view` me, mine, open or closed; `due=today` narrows what waits for me."""

@@ -179,10 +179,13 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "made_by_kind": CODE, "made_by": STAFF, "decided_by": STAFF, "undone_by": STAFF,
     },
     "recipient": {"account_format": CODE, "created_by_kind": CODE},
+    # the name is given by staff and told to name no client; a view keeps no text that somebody typed into a filter
+    "saved_view": {"list": CODE, "name": STAFF, "name_key": STAFF, "query": CODE},
     "screening": {"list_name": HOUSE, "list_version": HOUSE, "result": CODE, "by_kind": CODE, "by_name": STAFF},
     "sign_in_failure": {"email_hash": DIGEST},
     "staff_member": {
-        "theme": CODE, "password_hash": DIGEST, "role": CODE, "name": STAFF, "email_key": STAFF, "email": STAFF,
+        "theme": CODE, "density": CODE, "password_hash": DIGEST, "role": CODE, "name": STAFF, "email_key": STAFF,
+        "email": STAFF,
     },
     "second_factor": {"sealed_secret": DIGEST, "ended_how": CODE},
     "staff_invitation": {

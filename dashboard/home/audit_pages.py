@@ -22,7 +22,9 @@ from dashboard.clients import story
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Invalid
 from dashboard.home import audit_work
-from dashboard.home.audit_query import KINDS, AuditQuery, in_words
+from dashboard.home.audit_query import KINDS, LABELS, AuditQuery, in_words
+from dashboard.ledger.forms.transaction_list import FilterError
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.htmx import go, page_or_fragment, wants_fragment
@@ -118,7 +120,19 @@ def _row(found: Found, reader: Reader) -> dict[str, Any]:
     }
 
 
+def _reads(values: Mapping[str, str], actor: Actor) -> AuditQuery:
+    asked = AuditQuery.read(values, reader=_reader(actor))
+    # what is kept is something that happens here; the address lets people type anything
+    for name, known in (("action", searching.actions()), ("type", searching.object_types())):
+        if values.get(name) and values[name] not in known:
+            asked.errors.append(FilterError(name, LABELS[name], "Nothing of this kind has happened."))
+    return asked
+
+
 @audit.get("")
+@listed(
+    "audit", "Audit", reads=_reads, keeps=("kind", "action", "type", "from", "to"), leaves=("who", "object", "client")
+)
 @requires(Permission.AUDIT_READ)
 def index() -> Response:
     """One page of events, newest first; for HTMX the list alone."""

@@ -22,10 +22,12 @@ from dashboard.ledger.queries import account_list
 from dashboard.transfers.badges import title_of
 from dashboard.transfers.models import Transfer
 from dashboard.transfers.queries import transfers
+from dashboard.views import queries as views
 
 P = Permission
 #: rows of each kind of object: the lists have the others
 MOST = 5
+MOST_VIEWS = 20
 #: shorter texts mean half of the house
 SHORTEST = 2
 LONGEST = 200
@@ -60,6 +62,7 @@ MORE = (
     Place("Comparisons with Sumsub", "/onboarding/differences/runs", P.EVENTS_READ),
     Place("Log of jobs", "/jobs/log", P.JOBS_READ, "runs"),
     Place("Running work", "/jobs/work", P.JOBS_READ, "background"),
+    Place("Saved views", "/views", P.OWN_WORK, "filters lists"),
     Place("Roles", "/staff/roles", P.STAFF_READ, "permissions"),
     Place("Settings", "/staff/me", P.OWN_WORK, "password sessions theme keys"),
 )
@@ -124,6 +127,15 @@ def _entries(places: Iterable[Place], typed: Sequence[str]) -> list[Entry]:
     return [Entry(place.label, place.path) for place in places if _fits(place, typed)]
 
 
+def _views(typed: Sequence[str], actor: Actor) -> list[Entry]:
+    """One's own saved views and the shared ones, by words of their names and of the lists they are of."""
+    found = [one for one in views.visible(actor) if _fits(Place(one.view.name, "", P.OWN_WORK, one.place.label), typed)]
+    return [
+        Entry(one.view.name, one.url, f"{one.place.label} · shared" if one.view.shared else one.place.label)
+        for one in found[:MOST_VIEWS]
+    ]
+
+
 def _clients(text: str) -> list[Entry]:
     page = search.find(
         search.ClientFilter(text=text), order=search.Order("created", True), zone=clock.calendar().zone, size=MOST
@@ -171,6 +183,7 @@ def find(text: str, *, by: Actor) -> list[Group]:
     typed = words(text)
     acts = [place for place in ACTS if by.may(place.permission)]
     groups = [Group("pages", "Pages", _entries(_pages(by), typed)), Group("acts", "Actions", _entries(acts, typed))]
+    groups.append(Group("views", "Saved views", _views(typed, by)))
     if text and not typed:
         # nothing but signs: it begins no word
         groups = []

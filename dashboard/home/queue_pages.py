@@ -22,6 +22,7 @@ from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import ItemFilter
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
+from dashboard.views.lists import Listed, choices, shows
 from dashboard.web.htmx import go, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
@@ -50,7 +51,16 @@ def _own_item(item_id: UUID) -> None:
     _require(actor, worklist.QUEUES[queries.get(item_id, actor=actor).queue])
 
 
+def _listed(key: str, queue: Queue) -> Listed:
+    return Listed(
+        f"queue-{key}", f"Queue: {queue.label}", ("who", "late", "due"),
+        choices(who=WHOSE, late={"1": "yes"}, due={"today": "today"}), usual={"who": "any"},
+        arguments={"queue": key}, may=queue.worked_by,
+    )  # fmt: skip
+
+
 @queues.get("/<queue>")
+@shows(*(_listed(key, queue) for key, queue in worklist.QUEUES.items()))
 @requires(Permission.OWN_WORK)
 def show(queue: str) -> str:
     """One queue by due time; `who` me or none, `late=1`, `due=today` narrow it to the rows behind one figure."""

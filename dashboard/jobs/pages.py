@@ -24,6 +24,7 @@ from dashboard.jobs.forms import PauseForm
 from dashboard.jobs.models import JobRun
 from dashboard.jobs.queries import RunFilter
 from dashboard.jobs.schedule import JOBS, Job
+from dashboard.views.lists import choices, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.forms import show_errors
@@ -234,6 +235,7 @@ def _asked(name: str | None) -> tuple[RunFilter, dict[str, str]]:
 
 
 @jobs.get("/log")
+@listed("job-log", "Log of jobs", keeps=("state",), reads=choices(state=STATES))
 @requires(Permission.JOBS_READ)
 def log() -> Response:
     """Runs of all jobs, newest first."""

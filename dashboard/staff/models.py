@@ -26,6 +26,8 @@ class StaffMember(Base):
     theme: Mapped[str] = mapped_column(default="system")
     #: single-letter shortcuts switched off (WCAG 2.1.4)
     keys_off: Mapped[bool] = mapped_column(default=False)
+    #: how closely the rows of lists stand
+    density: Mapped[str] = mapped_column(default="comfortable", server_default="comfortable")
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     password_changed_at: Mapped[datetime]
@@ -36,6 +38,7 @@ class StaffMember(Base):
             name="role_known",
         ),
         sa.CheckConstraint("theme IN ('light', 'dark', 'system')", name="theme_known"),
+        sa.CheckConstraint("density IN ('comfortable', 'compact')", name="density_known"),
     )
 
     @property

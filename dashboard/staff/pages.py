@@ -212,6 +212,15 @@ def set_theme() -> AnyResponse:
     return go(_back())
 
 
+@staff.post("/staff/me/density")
+@requires(Permission.OWN_WORK)
+def set_density() -> AnyResponse:
+    """Rows of lists comfortable or compact."""
+    with transaction():
+        services.set_density(request.form.get("density", ""), by=current_actor())
+    return go(_back())
+
+
 @staff.post("/staff/me/keys")
 @requires(Permission.OWN_WORK)
 def set_keys() -> AnyResponse:

@@ -531,6 +531,13 @@ def set_theme(theme: str, *, by: Actor) -> None:
     session().execute(sa.update(StaffMember).where(StaffMember.id == by.id).values(theme=theme))
 
 
+def set_density(density: str, *, by: Actor) -> None:
+    """Keep how closely the rows of the person's lists stand: comfortable or compact. Raises Invalid."""
+    if density not in {"comfortable", "compact"}:
+        raise Invalid.one("density", "Choose comfortable or compact.", "enum")
+    session().execute(sa.update(StaffMember).where(StaffMember.id == by.id).values(density=density))
+
+
 def set_keys(off: bool, *, by: Actor) -> None:
     """Switch single-letter shortcuts off or on."""
     session().execute(sa.update(StaffMember).where(StaffMember.id == by.id).values(keys_off=off))

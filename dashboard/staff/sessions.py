@@ -116,6 +116,7 @@ def frame_person() -> FramePerson | None:
         member.role_row.label,
         member.theme,
         member.keys_off,
+        member.density,
         may_search=services.actor_of(member).may(Permission.CLIENTS_READ),
     )
 

@@ -27,6 +27,8 @@ class FramePerson:
     role_label: str
     theme: str
     keys_off: bool
+    #: how closely rows of lists stand: comfortable or compact
+    density: str
     #: the search box of the top bar searches clients
     may_search: bool = False
 

@@ -29,6 +29,8 @@ ALSO_REFUSED = {
     "/approvals/<uuid:request_id>/approve": "who asked, who is not senior, and who may not do what is asked",
     "/approvals/<uuid:request_id>/reject": "the same",
     "/approvals/<uuid:request_id>/withdraw": "only who asked",
+    "/views/<uuid:view_id>/edit": "only who saved it",
+    "/views/<uuid:view_id>/delete": "only who saved it, and administrators",
     "/queues/<queue>": "a queue that the role does not work",
     "/internal/Clients/<uuid:clientId>/unblock": "a second person must decide",
 }

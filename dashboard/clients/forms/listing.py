@@ -26,7 +26,11 @@ FLAG_CHOICES = [
 ]
 #: for readers without `clients:read-restricted`
 OPEN_FLAG_CHOICES = [choice for choice in FLAG_CHOICES if choice[0] not in RESTRICTED_FLAGS]
-FILTERS = ("text", "status", "type", "risk", "country", "flag", "created_from", "created_to")
+LABELS = {
+    "text": "Text", "status": "Status", "type": "Type", "risk": "Risk", "country": "Country", "flag": "Flag",
+    "created_from": "Created from", "created_to": "Created to",
+}  # fmt: skip
+FILTERS = tuple(LABELS)
 
 
 class FilterError(NamedTuple):
@@ -68,6 +72,17 @@ class ListQuery:
         if cursor:
             pairs["cursor"] = cursor
         return f"?{urlencode(pairs)}" if pairs else ""
+
+    def in_words(self) -> list[tuple[str, str]]:
+        """Filters and sort as people call them."""
+        known = {
+            "status": dict(STATUSES), "type": dict(TYPES), "risk": dict(RISKS), "country": countries.names(),
+            "flag": dict(FLAG_CHOICES),
+        }  # fmt: skip
+        words = [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in self.values.items()]
+        if (self.order.sort, self.order.descending) != ("created", True):
+            words.append(("Sorted by", self.order.sort + (", the last first" if self.order.descending else "")))
+        return words
 
     @classmethod
     def read(cls, args: Mapping[str, str], *, sees_restricted: bool) -> ListQuery:

@@ -28,6 +28,7 @@ from dashboard.clients.retention import CHANNEL_LABELS, GROUND_LABELS, HOLD_LABE
 from dashboard.clients.services.deletion import KIND as PURGE
 from dashboard.clients.services.holds import KIND as END_HOLD
 from dashboard.errors import NotFound
+from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import go
 
 PAGE = 50
@@ -104,6 +105,10 @@ def _before(text: str) -> tuple[date, UUID] | None:
 
 
 @clients.get("/deletions")
+@listed(
+    "client-deletions", "Deletion requests", keeps=("state",), usual={"state": DeletionState.REQUESTED.value},
+    reads=choices(state={key.value: label for key, label in retention.STATE_LABELS.items()}),
+)  # fmt: skip
 @requires(Permission.CLIENTS_ERASE)
 def deletions() -> str:
     """All requests of one state; of those that were carried out only how many."""

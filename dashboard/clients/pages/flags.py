@@ -19,6 +19,7 @@ from dashboard.clients.pages.dialogs import attempt, dialog
 from dashboard.clients.queries import SameDocument
 from dashboard.clients.vocabulary import FlagCode, Severity
 from dashboard.errors import NotFound
+from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, Position, seal, unseal
 
@@ -121,6 +122,10 @@ def _as_id(text: str | None) -> UUID | None:
 
 
 @clients.get("/flags")
+@listed(
+    "client-flags", "Open flags", keeps=("owner", "severity"), usual={"owner": "me"},
+    reads=choices(owner=WHOSE, severity={"all": "With those that need nobody"}),
+)  # fmt: skip
 @requires(Permission.CLIENTS_REVIEW)
 def flags() -> Response:
     """Open flags, the oldest first; `owner` me, none or any, `severity=all` with those that need nobody."""

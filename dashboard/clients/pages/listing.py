@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request, url_for
 
+from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.clients import countries, queries, search
@@ -15,6 +17,7 @@ from dashboard.clients.models import Client
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.vocabulary import Risk, Severity
 from dashboard.settings import Settings
+from dashboard.views.lists import listed
 from dashboard.web.htmx import page_or_fragment, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, Position, seal, unseal
 
@@ -23,7 +26,15 @@ VIEWS = (("All", ""), ("To review", "flag=check"), ("Blocked", "status=blocked")
 COUNT_LIMIT = 1000
 
 
+def _reads(values: Mapping[str, str], actor: Actor) -> ListQuery:
+    return ListQuery.read(values, sees_restricted=actor.sees_restricted)
+
+
 @clients.get("")
+@listed(
+    "clients", "Clients", reads=_reads, leaves=("text",),
+    keeps=("status", "type", "risk", "country", "flag", "severity", "created_from", "created_to", "sort", "dir"),
+)  # fmt: skip
 @requires(Permission.CLIENTS_READ)
 def listing() -> Response:
     """One page of clients; for HTMX the list alone."""

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request, url_for
 
+from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.errors import Invalid
-from dashboard.ledger.forms.account_list import CURRENCIES, FROZEN, STATUSES, TYPES, AccountQuery
+from dashboard.ledger.forms.account_list import CURRENCIES, FROZEN, STATUSES, TYPES, AccountQuery, QueryError
 from dashboard.ledger.pages.blueprint import ledger
 from dashboard.ledger.pages.naming import badges, house_name, owner_views, short_number
 from dashboard.ledger.queries import account_list, balances
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
 from dashboard.web.htmx import page_or_fragment, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, Position, seal, unseal
 
 
+def _reads(values: Mapping[str, str], _actor: Actor) -> AccountQuery:
+    asked = AccountQuery.read(values)
+    # what is kept is one of the providers; the address lets people type any
+    if asked.chosen.provider and asked.chosen.provider not in account_list.providers():
+        asked.errors.append(QueryError("provider", "Provider", "No account is of this provider."))
+    return asked
+
+
 @ledger.get("/accounts")
+@listed(
+    "accounts", "Accounts", reads=_reads, keeps=("type", "currency", "status", "frozen", "provider"), leaves=("text",)
+)
 @requires(Permission.LEDGER_READ)
 def accounts() -> Response:
     """One page of accounts; for HTMX the list alone."""

@@ -28,6 +28,7 @@ from dashboard.ledger.queries.checks import FindingView, RunView
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType, CheckScope
 from dashboard.settings import Settings
+from dashboard.views.lists import choices, listed
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -156,6 +157,10 @@ def _who(job: BackgroundJob, reader: UUID | None) -> str:
 
 
 @ledger.get("/checks")
+@listed(
+    "balance-checks", "Balance checks", keeps=("view",),
+    reads=choices(view={"open": "Open findings", "closed": "Closed findings"}),
+)  # fmt: skip
 @requires(Permission.LEDGER_READ)
 def checks() -> Response:
     """Runs with the open findings above; `view` open or closed lists findings."""

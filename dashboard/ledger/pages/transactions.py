@@ -17,6 +17,7 @@ from dashboard.ledger.queries.parties import parties
 from dashboard.ledger.queries.payments import reversals_of
 from dashboard.ledger.queries.transactions import Order, Page
 from dashboard.ledger.states import PARENT_LABELS, state_badge
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -26,6 +27,11 @@ NEWEST_FIRST = Order("created", descending=True)
 
 
 @ledger.get("/transactions")
+@listed(
+    "transactions", "Transactions", reads=lambda values, _actor: TransactionQuery.read(values),
+    keeps=("currency", "amount", "amount_from", "amount_to", "state", "kind", "booked_from", "booked_to"),
+    leaves=("text", "account", "client", "reference"),
+)  # fmt: skip
 @requires(Permission.LEDGER_READ)
 def transactions() -> Response:
     """One page of transactions; for HTMX the list alone."""

@@ -64,6 +64,11 @@ class DifferenceQuery:
         pairs = {**values, **({"cursor": cursor} if cursor else {})}
         return f"?{urlencode(pairs)}" if pairs else ""
 
+    def in_words(self) -> list[tuple[str, str]]:
+        """The filters as people call them."""
+        known = {"state": STATES, "field": dict(FIELDS)}
+        return [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in self.values.items()]
+
     @classmethod
     def read(cls, args: Mapping[str, str]) -> DifferenceQuery:
         """From the query string. What it cannot mean becomes an error with the filter's name."""

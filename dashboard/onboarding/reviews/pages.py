@@ -23,6 +23,7 @@ from dashboard.errors import Invalid
 from dashboard.onboarding.reviews import report
 from dashboard.onboarding.reviews.query import NOTHING, RISKS, WHENS, ReviewQuery
 from dashboard.staff import queries as staff
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -32,6 +33,10 @@ reviews = Blueprint("reviews", __name__, url_prefix="/onboarding/reviews")
 
 
 @reviews.get("")
+@listed(
+    "reviews", "Periodic reviews", reads=lambda values, _actor: ReviewQuery.read(values),
+    keeps=("when", "risk", "until"),
+)  # fmt: skip
 @requires(Permission.CLIENTS_READ_RESTRICTED, act="open periodic reviews")
 def listing() -> Response:
     """Whom it is to review next; for HTMX the list alone."""

@@ -24,6 +24,7 @@ from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.onboarding.sumsub.queries import EventFilter, Row
 from dashboard.onboarding.sumsub.services import doubts, processing, replaying
 from dashboard.onboarding.sumsub.vocabulary import DoubtCause, EventEffect, Verdict
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.forms import show_errors
@@ -34,6 +35,11 @@ events = Blueprint("events", __name__, url_prefix="/onboarding/events")
 
 
 @events.get("")
+@listed(
+    "verification-events", "Verification events",
+    reads=lambda values, _actor: EventQuery.read(values, types=queries.types()),
+    keeps=("state", "type", "answer", "source", "received_from", "received_to"), leaves=("about",),
+)  # fmt: skip
 @requires(Permission.EVENTS_READ)
 def listing() -> Response:
     """Events, newest first."""

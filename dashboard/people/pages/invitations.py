@@ -32,15 +32,19 @@ from dashboard.people.pages.blueprint import (
 from dashboard.people.services import inviting
 from dashboard.settings import Settings
 from dashboard.staff import queries as staff
+from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
+STATES = {"open": "Open", "accepted": "Accepted", "ended": "Ended"}
+
 
 @people.get("/staff/invitations")
+@listed("invitations", "Invitations", keeps=("state",), reads=choices(state=STATES))
 @reads
 def invitations() -> str:
     """Newest first; state narrows it."""
-    state = chosen("state", ("open", "accepted", "ended"), "open, accepted or ended")
+    state = chosen("state", STATES, "open, accepted or ended")
     values = {"state": state} if state else {}
     bound = ["invitations", state]
     position = unseal(request.args.get("cursor"), bound=bound)

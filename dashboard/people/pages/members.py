@@ -29,17 +29,24 @@ from dashboard.people.pages.blueprint import (
 from dashboard.people.queries import MemberRow
 from dashboard.people.services import changing
 from dashboard.staff import queries as staff_queries
+from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
+STATES = {"active": "Active", "disabled": "Disabled"}
+
 
 @people.get("/staff")
+@listed(
+    "staff", "Staff", keeps=("role", "state"), leaves=("text",),
+    reads=choices(role={role.value: row.label for role, row in ROLES.items()}, state=STATES),
+)  # fmt: skip
 @reads
 def listing() -> str:
     """Members by name; text, role and state narrow it."""
     text = typed("text")
     role = chosen("role", [role.value for role in Role], "one of the roles")
-    state = chosen("state", ("active", "disabled"), "active or disabled")
+    state = chosen("state", STATES, "active or disabled")
     values = {key: value for key, value in (("text", text), ("role", role), ("state", state)) if value}
     bound = ["staff", sorted(values.items())]
     position = unseal(request.args.get("cursor"), bound=bound)

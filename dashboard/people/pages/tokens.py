@@ -30,6 +30,7 @@ from dashboard.people.pages.blueprint import (
     who_decides,
 )
 from dashboard.people.services import machines
+from dashboard.views.lists import choices, listed
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -55,6 +56,13 @@ def _scopes(token: ApiToken) -> list[tuple[str, str, bool]]:
 
 
 @people.get("/staff/tokens")
+@listed(
+    "tokens", "API tokens", keeps=("audience", "state", "power", "owner"), leaves=("text",),
+    reads=choices(
+        audience={key: label for key, (label, _) in words.AUDIENCES.items()}, state=dict(_STATES),
+        power={"powerful": "Powerful"}, owner={"me": "Me"},
+    ),
+)  # fmt: skip
 @reads
 def tokens() -> str:
     """Newest first; text, audience, state, owner and power narrow it."""

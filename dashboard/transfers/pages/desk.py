@@ -31,6 +31,7 @@ from dashboard.transfers.queries.desk import DeskRow, Item, Key, LastFile
 from dashboard.transfers.services.desk import assigning, returning, undoing
 from dashboard.transfers.services.incoming import payer_data
 from dashboard.transfers.vocabulary import Cause, ReceiptState
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, TooManyRows
 from dashboard.web.htmx import wants_fragment
@@ -248,6 +249,11 @@ def answer(
 
 
 @transfers.get("/unrecognized")
+@listed(
+    "unrecognized", "Unrecognized money",
+    reads=lambda values, actor: DeskQuery.read(values, reader=actor.id, calendar=clock.calendar()),
+    keeps=("who", "currency", "state", "amount", "due", "late"), leaves=("payer", "text"),
+)  # fmt: skip
 @requires(Permission.TRANSFERS_READ)
 def desk() -> Response:
     """Whose money is this, and how long have I got? Beside the list the receipt that is due first."""

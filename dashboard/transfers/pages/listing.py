@@ -22,6 +22,7 @@ from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import transfers as queries
 from dashboard.transfers.queries.transfers import Page
 from dashboard.transfers.vocabulary import KIND_LABELS, Kind, Status
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -32,6 +33,14 @@ LARGE = ("eur", "10000")
 
 
 @transfers.get("")
+@listed(
+    "transfers", "Transfers", reads=lambda values, _actor: TransferQuery.read(values),
+    keeps=(
+        "kind", "status", "type", "currency", "amount", "amount_from", "amount_to", "created_from", "created_to",
+        "provider",
+    ),
+    leaves=("text", "account", "client", "reference"),
+)  # fmt: skip
 @requires(Permission.TRANSFERS_READ)
 def listing() -> Response:
     """One page of transfers; for HTMX the list alone."""

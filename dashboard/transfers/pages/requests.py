@@ -32,6 +32,7 @@ from dashboard.transfers.services import providers
 from dashboard.transfers.services.desk import limits
 from dashboard.transfers.services.incoming import clearing, correcting, payer_data, processing
 from dashboard.transfers.vocabulary import STATUS_LABELS, STATUS_ROLES, RequestState, Status
+from dashboard.views.lists import listed
 from dashboard.web import json
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment, wants_fragment
@@ -83,11 +84,20 @@ def why(row: IncomingRequest) -> str:
     return "Reversal" if row.reversal else ""
 
 
+def _providers() -> list[tuple[str, str]]:
+    return [("", "Any"), *((one.key, one.name) for one in providers.all_providers())]
+
+
 @transfers.get("/requests")
+@listed(
+    "incoming-requests", "Incoming requests",
+    reads=lambda values, _actor: RequestQuery.read(values, providers=_providers()),
+    keeps=("state", "provider", "source", "mark", "received_from", "received_to"), leaves=("text", "reference"),
+)  # fmt: skip
 @requires(Permission.TRANSFERS_READ)
 def requests() -> Response:
     """One page of requests; for HTMX the list alone."""
-    known = [("", "Any"), *((one.key, one.name) for one in providers.all_providers())]
+    known = _providers()
     asked = RequestQuery.read(request.args, providers=known)
     if asked.errors:
         return _answer(asked, known, status=422)

@@ -121,8 +121,7 @@ class BreakQuery:
         pairs = {**values, **({"cursor": cursor} if cursor else {})}
         return f"?{urlencode(pairs)}" if pairs else ""
 
-    @property
-    def words(self) -> list[tuple[str, str]]:
+    def in_words(self) -> list[tuple[str, str]]:
         """The filters as a file tells them."""
         known = {"state": STATES, "owner": OWNERS, "kind": {kind.value: label for kind, label in BREAK_LABELS.items()}}
         return [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in sorted(self.values.items())]

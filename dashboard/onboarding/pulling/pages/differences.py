@@ -24,6 +24,7 @@ from dashboard.onboarding.pulling.vocabulary import CLOSING_LABELS, COMPARE, FIE
 from dashboard.onboarding.sumsub import links
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.staff import queries as staff
+from dashboard.views.lists import listed
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -63,6 +64,10 @@ def progress() -> dict[str, Any]:
 
 
 @pulling.get("/differences")
+@listed(
+    "differences", "Differences", reads=lambda values, _actor: DifferenceQuery.read(values),
+    keeps=("state", "field", "run"), leaves=("client",), usual={"state": "open"},
+)  # fmt: skip
 @requires(Permission.EVENTS_READ)
 def differences() -> Response:
     """Differences, newest first, with filters; what is open stands first."""

@@ -18,6 +18,7 @@ from dashboard.treasury.alerts.models import TreasuryAlert
 from dashboard.treasury.checks.forms import SettleForm
 from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.table import TITLES
+from dashboard.views.lists import choices, listed
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -26,6 +27,7 @@ STATES = {"open": "Open", "settled": "Settled"}
 
 
 @checks.get("/alerts")
+@listed("alerts", "Treasury alerts", keeps=("state",), reads=choices(state=STATES), usual={"state": "open"})
 @requires(Permission.TREASURY_READ)
 def list_alerts() -> Response:
     """Alerts, newest first; `state` open or settled."""

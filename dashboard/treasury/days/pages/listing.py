@@ -22,6 +22,7 @@ from dashboard.treasury.register.forms import filters
 from dashboard.treasury.register.forms.filters import ListQuery
 from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.vocabulary import POOL_LABELS, DayState, Pool
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -89,6 +90,10 @@ def _chosen(asked: ListQuery) -> dict[str, Any]:
 
 
 @treasury_register.get("/days")
+@listed(
+    "treasury-days", "Treasury days", keeps=tuple(CHOICES),
+    reads=lambda values, _actor: filters.read("treasury days", values, CHOICES),
+)  # fmt: skip
 @requires(Permission.TREASURY_READ)
 def days() -> Response:
     """What is to be signed of the latest ended day, above all versions of all days."""

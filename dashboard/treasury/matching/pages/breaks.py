@@ -17,6 +17,7 @@ from dashboard.treasury.matching.pages.blueprint import reconciliation
 from dashboard.treasury.matching.queries import break_rows, matrix
 from dashboard.treasury.matching.queries.break_rows import BUCKET_LABELS, BreakView
 from dashboard.treasury.register import queries as register
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.htmx import page_or_fragment
@@ -70,6 +71,10 @@ def cells() -> list[dict[str, Any]]:
 
 
 @reconciliation.get("/breaks")
+@listed(
+    "breaks", "Breaks", reads=lambda values, _actor: BreakQuery.read(values),
+    keeps=("state", "kind", "currency", "owner", "age", "account"), usual={"state": "unresolved", "owner": "any"},
+)  # fmt: skip
 @requires(Permission.TREASURY_READ)
 def breaks() -> Response:
     """One page of breaks of all accounts; for HTMX the list alone."""
@@ -132,7 +137,7 @@ def export_breaks(form: str) -> Response:
         name, message = next(iter(asked.errors.items()))
         raise Invalid.one(name, message)
     reader = current_actor().id
-    listing = Listing(exports.about("Breaks", filters=asked.words, by=current_actor().name), COLUMNS)
+    listing = Listing(exports.about("Breaks", filters=asked.in_words(), by=current_actor().name), COLUMNS)
 
     def rows() -> Iterator[dict[str, object]]:
         found = break_rows.listed(asked.chosen, reader=reader, limit=None)

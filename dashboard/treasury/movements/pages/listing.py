@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.forms import filters
 from dashboard.treasury.register.forms.filters import ListQuery
 from dashboard.treasury.register.pages.blueprint import treasury_register
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -44,11 +45,11 @@ COLUMNS = (
 )
 
 
-def _asked() -> ListQuery:
+def _asked(args: Mapping[str, str] | None = None) -> ListQuery:
     known = register.accounts(include_closed=True)
     return filters.read(
         "own movements",
-        request.args,
+        request.args if args is None else args,
         {
             "state": ("State", [("", "Any"), *((each.value, word) for each, word in STATE_LABELS.items())]),
             "kind": ("Kind", [("", "Any"), *((each.value, word) for each, word in KIND_LABELS.items())]),
@@ -65,6 +66,10 @@ def _chosen(asked: ListQuery) -> MovementFilter:
 
 
 @treasury_register.get("/movements")
+@listed(
+    "movements", "Movements between own accounts", reads=lambda values, _actor: _asked(values),
+    keeps=("state", "kind", "currency", "account"),
+)  # fmt: skip
 @requires(Permission.TREASURY_READ)
 def movements() -> Response:
     """Newest first."""

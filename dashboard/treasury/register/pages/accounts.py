@@ -22,6 +22,7 @@ from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.register.services import changing, entries
 from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS, Pool, Purpose, StatementFormat
+from dashboard.views.lists import listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 
@@ -98,6 +99,12 @@ def ledger_says(views: list[BankAccountView]) -> dict[UUID, Money]:
 
 
 @treasury_register.get("/accounts")
+@listed(
+    "bank-accounts", "Bank accounts", keeps=("currency", "provider", "pool", "purpose", "closed"),
+    reads=lambda values, _actor: filters.read(
+        "bank accounts", values, _choices(queries.accounts(include_closed=True))
+    ),
+)  # fmt: skip
 @requires(Permission.TREASURY_READ)
 def accounts() -> Response:
     """Every bank account, those that nobody registered too."""

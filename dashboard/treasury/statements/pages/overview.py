@@ -21,11 +21,16 @@ from dashboard.treasury.statements.forms import ACCEPTED, UploadForm
 from dashboard.treasury.statements.pages import words
 from dashboard.treasury.statements.pages.blueprint import statements
 from dashboard.treasury.statements.services import mappings
+from dashboard.views.lists import choices, listed
 from dashboard.web.exports import Column, Format, Kind, Listing, about, answer
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
 
 
 @statements.get("")
+@listed(
+    "statement-files", "Statement files", keeps=("state",),
+    reads=choices(state={key: word for key, (_, word) in words.STATES.items()}),
+)  # fmt: skip
 @requires(Permission.TREASURY_READ)
 def listing() -> Response:
     """States of a day on top, then the upload, then files, newest first."""
