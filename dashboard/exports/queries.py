@@ -34,7 +34,7 @@ class Found(NamedTuple):
         return "running" if self.job.state == "succeeded" else self.job.state
 
 
-def _own(actor: Actor) -> sa.Select[tuple[ListExport, BackgroundJob]]:
+def _own(actor: Actor) -> sa.Select[ListExport, BackgroundJob]:
     return (
         sa.select(ListExport, BackgroundJob)
         .join(BackgroundJob, BackgroundJob.id == ListExport.job_id)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoResultFound
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Permission
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.audit import looking
 from dashboard.background import services as background
 from dashboard.background.models import BackgroundJob
@@ -100,6 +100,7 @@ def frozen(export: ListExport, *, name: str) -> Actor:
     return Actor(
         kind="staff", id=export.asked_by_id, name=name, role=export.role,
         permissions=frozenset(Permission(value) for value in export.permissions),
+        senior=ROLES[Role(export.role)].senior,
     )  # fmt: skip
 
 

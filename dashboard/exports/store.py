@@ -1,7 +1,7 @@
 """Where exported files lie: `INSTANCE_PATH/exports/`, each under a random name, readable by the house's own user only.
 
-A file appears under its name when all of it is on the disk. What is being written lies in `.part/`, and so do the sheets
-that the workbook is made of.
+A file appears under its name when all of it is on the disk. What is being written lies in `.part/`, and so do the
+sheets that the workbook is made of.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dashboard.errors import DomainError
 
 FOLDER, PART = "exports", ".part"
 #: what lies in `.part` for longer without having been written to was left by a process that died
-FORGOTTEN_SECONDS = 3600
+FORGOTTEN_SECONDS = 6 * 3600
 _NAME = re.compile(r"[0-9a-f]{32}")
 _root: list[Path] = []
 
@@ -81,11 +81,14 @@ def writing() -> Iterator[Writing]:
         try:
             yield found
         finally:
-            found.file.close()
-            with suppress(FileNotFoundError):
-                found.beside.unlink()
+            # closing writes what is left, for which there may be no room
+            with suppress(OSError):
+                found.file.close()
+            found.beside.unlink(missing_ok=True)
     except OSError as error:
-        raise NoRoom("The file could not be written: there is no room, or the folder of exports is not ours.") from error
+        raise NoRoom(
+            "The file could not be written: there is no room, or the folder of exports is not ours."
+        ) from error
 
 
 def remove(name: str) -> None:

@@ -57,6 +57,4 @@ def upgrade() -> None:
     op.create_index("ix_list_export_person", "list_export", ["asked_by_id", sa.text("id DESC")], unique=False)
     op.create_index("ix_list_export_expires_at", "list_export", ["expires_at"], unique=False)
     # with which rights a list is read stands from the moment of asking: nothing changes it afterwards
-    grant(
-        "SELECT, INSERT, DELETE, UPDATE (as_of, rows, bytes, file, ended_at, expires_at, taken_at)", ["list_export"]
-    )
+    grant("SELECT, INSERT, DELETE, UPDATE (as_of, rows, bytes, file, ended_at, expires_at, taken_at)", ["list_export"])
