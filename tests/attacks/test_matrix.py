@@ -30,6 +30,7 @@ ALSO_REFUSED = {
     "/approvals/<uuid:request_id>/reject": "the same",
     "/approvals/<uuid:request_id>/withdraw": "only who asked",
     "/queues/<queue>": "a queue that the role does not work",
+    "/queues/<queue>/export/<form>": "the same",
     "/internal/Clients/<uuid:clientId>/unblock": "a second person must decide",
 }
 #: what opens by something else than a session or a token

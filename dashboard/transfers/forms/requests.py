@@ -79,6 +79,11 @@ class RequestQuery:
         pairs = {**self.values, **({"cursor": cursor} if cursor else {})}
         return f"?{urlencode(pairs)}" if pairs else ""
 
+    def in_words(self, providers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The filters as an export names them."""
+        known = {"state": dict(STATES), "source": dict(SOURCES), "mark": dict(MARKS), "provider": dict(providers)}
+        return [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in self.values.items()]
+
     @classmethod
     def read(cls, args: Mapping[str, str], *, providers: list[tuple[str, str]]) -> RequestQuery:
         """From the query string. What it cannot mean becomes an error with the filter's name."""

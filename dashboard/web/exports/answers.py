@@ -42,6 +42,13 @@ class Format(StrEnum):
         except ValueError:
             raise Invalid.one("format", "Choose csv, xlsx or pdf.", "enum") from None
 
+    @classmethod
+    def of_a_list(cls, text: str) -> Format:
+        """The same for lists, which are no documents. Raises Invalid (field `format`)."""
+        if text not in {cls.CSV, cls.XLSX}:
+            raise Invalid.one("format", "Choose csv or xlsx.", "enum")
+        return cls(text)
+
 
 #: offers to make an XLSX in the background that is too large for at once; None where nobody could come for it
 Offer = Callable[[Listing, str, int | None], Response | None]
