@@ -239,7 +239,7 @@ def test_nobody_else_sees_or_takes_it(house: Flask, ada: FlaskClient, member: Ca
     offered = ticket(ada)
     for browser, sent in ((eve, offered), (ada, offered[:-3] + "abc"), (ada, "")):
         answer = browser.post("/exports", data={"ticket": sent})
-        assert answer.status_code == 400 and "no longer valid" in answer.text
+        assert answer.status_code == 422 and "no longer valid" in answer.text
 
 
 def test_rights_are_those_of_asking_and_are_asked_for_again_at_the_file(
