@@ -42,9 +42,9 @@ def folder() -> Path:
 
 def parts() -> Path:
     """Where files are written; made when it is missing."""
-    found = folder() / PART
-    found.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return found
+    for place in (folder(), folder() / PART):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder() / PART
 
 
 def path_of(name: str) -> Path:

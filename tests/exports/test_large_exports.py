@@ -158,6 +158,7 @@ def test_a_large_list_is_offered_made_in_the_background_and_taken_by_who_asked(h
     (kept,) = files()
     assert kept.name == export.file and re.fullmatch("[0-9a-f]{32}", kept.name)
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(place.stat().st_mode) for place in (store.folder(), store.parts())} == {0o700}
     taken = ada.get(f"{page}/file")
     assert taken.status_code == 200 and taken.headers["X-Content-Type-Options"] == "nosniff"
     assert taken.headers["Content-Disposition"].startswith('attachment; filename="Accounts ')
