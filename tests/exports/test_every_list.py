@@ -36,6 +36,7 @@ LISTS = [
     ("/transfers/requests", "/transfers/requests/export/{}", OFFICER, "Remittance text", "none, everything is here"),
     ("/ledger/accounts?type=client", "/ledger/accounts/export?format={}&type=client", TREASURER, "Owner", "Type: "),
     ("/ledger/transactions", "/ledger/transactions/export/{}", TREASURER, "Debtor", "none, everything is here"),
+    ("/ledger/days", "/ledger/days/export/{}", TREASURER, None, "none, everything is here"),
     ("/treasury/breaks", "/treasury/breaks/export/{}", TREASURER, "Kind", ""),
     ("/treasury/movements", "/treasury/movements/export.{}", TREASURER, None, ""),
     ("/treasury/accounts", "/treasury/accounts/export.{}", TREASURER, "Name", ""),
