@@ -1,8 +1,8 @@
 """Runs every benchmark on an embedded server in a temporary folder and prints tables.
 
 Without options all parts, in this order, in about half an hour on a machine that does nothing else. BENCH_POSTINGS,
-BENCH_CLIENTS, BENCH_MATCHING and BENCH_TRANSFERS make the larger databases and runs smaller; --quick sets them for a
-try of a few minutes, whose figures say little.
+BENCH_CLIENTS, BENCH_EXPORT_ROWS, BENCH_MATCHING and BENCH_TRANSFERS make the larger databases and runs smaller;
+--quick sets them for a try of a few minutes, whose figures say little.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ PARTS = {
     "transfers": ("transfers", "outgoing transfers end to end against the sandbox, beside single payments"),
     "webhooks": ("webhooks", "webhooks kept and answered, beside the bare endpoint, while they are processed"),
     "clients": ("clients", "lists and searches of clients at two sizes"),
+    "exports": ("exports", "a large CSV with the server's memory, and an XLSX made beside requests"),
     "statements": ("statements", "a large camt.053 read, beside lxml's bare iterparse"),
     "matching": ("matching", "a million ledger rows matched with a bank's lines, beside the plain join of them"),
     "treasury": ("treasury", "the treasury summary at two sizes, and the sums behind it"),
@@ -27,7 +28,7 @@ PARTS = {
 }
 QUICK = {
     "BENCH_POSTINGS": "100000", "BENCH_CLIENTS": "20000", "BENCH_TRANSFERS": "200", "BENCH_MATCHING": "20000",
-    "BENCH_TRANSACTIONS": "50000",
+    "BENCH_TRANSACTIONS": "50000", "BENCH_EXPORT_ROWS": "20000",
 }  # fmt: skip
 
 

@@ -81,13 +81,28 @@ def served(target: str, folder: Path, env: Mapping[str, str]) -> Iterator[Served
         process.wait()
 
 
-def memory(pid: int) -> int:
-    """Resident bytes of a process, 0 when it is gone."""
+@contextmanager
+def scheduler(env: Mapping[str, str], folder: Path) -> Iterator[int]:
+    """A scheduler beside the server, which also does background work; gives its process."""
+    with (folder / "scheduler.log").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dashboard.jobs"], cwd=ROOT, env={**os.environ, **env}, stdout=output,
+            stderr=output, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def memory(pid: int, *, peak: bool = False) -> int:
+    """Resident bytes of a process, now or at their highest; 0 when it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    found = re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB", status, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 

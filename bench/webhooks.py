@@ -11,15 +11,11 @@ import hmac
 import json
 import os
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -27,13 +23,13 @@ import psycopg
 from bench.figures import ROUNDS, Figure, Goal, Measured, head, in_turn, line
 from bench.references import bare_webhook
 from bench.server import SECRET_KEY, Bench
-from bench.serving import cpu_seconds, served
+from bench.serving import cpu_seconds, scheduler, served
 from dashboard.access.actor import system
 from dashboard.app import create_app
 from dashboard.clients import services as clients
 from dashboard.clients.profile import IndividualProfile
 from dashboard.database import db, transaction
-from dashboard.settings import ROOT, Settings
+from dashboard.settings import Settings
 
 SECRET = "bench-webhook-secret"
 CONNECTIONS, SECONDS, WARM_SECONDS = 16, 4.0, 1.0
@@ -96,20 +92,6 @@ class Webhooks:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-@contextmanager
-def _scheduler(env: dict[str, str], folder: Path) -> Iterator[None]:
-    with (folder / "scheduler.log").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard.jobs"], cwd=ROOT, env={**os.environ, **env}, stdout=output,
-            stderr=output, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def run(bench: Bench) -> None:
     """Prints the table."""
     settings = bench.migrated("bench_webhooks")
@@ -143,7 +125,7 @@ def run(bench: Bench) -> None:
             "product, nobody processes": partial(measured, ours, False),
         }
         _lines(in_turn(programs), judged=True)
-        with _scheduler(env, bench.folder):
+        with scheduler(env, bench.folder):
             _processed(settings)
             programs = {
                 "bare Flask, HMAC and one INSERT": partial(measured, bare, False),

@@ -31,6 +31,9 @@ from dashboard.clients.documents.store import Store
 from dashboard.clients.owners import OWNERS
 from dashboard.clients.pages import clients
 from dashboard.clients.services import deletion, plan
+from dashboard.exports import store as export_store
+from dashboard.exports.jobs import KINDS as EXPORT_WORK
+from dashboard.exports.pages import exports, offer
 from dashboard.home import audit_work, looks, navigation
 from dashboard.home.audit_commands import audit_commands
 from dashboard.home.audit_pages import audit
@@ -121,12 +124,14 @@ from dashboard.treasury.statements.services import deleting
 from dashboard.views import pages as view_pages
 from dashboard.views.pages import views
 from dashboard.web import api, api_docs, assets, failures, frame, headers, limits, logs, metrics, moments
+from dashboard.web.exports import learn_offer
 from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, queues, approvals, audit, views, staff, people, factor_pages, staff_resets, new_password, health,
+    checks, jobs, exports, queues, approvals, audit, views, staff, people, factor_pages, staff_resets, new_password,
+    health,
     figures,
 )  # fmt: skip
 OPERATIONS = (
@@ -257,6 +262,9 @@ def create_app(configured: Settings | None = None) -> Flask:
     audit_work.install(chosen.instance_path)
     audit_verifying.learn_purged(audit_work.purged)
     background_kinds.register(*audit_work.KINDS)
+    export_store.install(chosen.instance_path)
+    background_kinds.register(*EXPORT_WORK)
+    learn_offer(offer)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)

@@ -157,6 +157,28 @@ def _new_number() -> int:
     return milliseconds << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | noise >> 2
 
 
+@contextmanager
+def one_snapshot(*, statement_seconds: int | None = None) -> Iterator[None]:
+    """Everything read inside is of one moment, however long it takes, and nothing can be written.
+
+    What the session had read before ends here; it must hold nothing that waits to be written. Inside a transaction that
+    is open around it, that one stays as it is. `statement_seconds` lets a statement take longer than a page may.
+    """
+    current = session()
+    if current.info.get("in_transaction") or not isinstance(current.get_bind(), sa.Engine):
+        yield
+        return
+    # ends the reading transaction without making objects of the view unreadable, which a rollback would
+    current.commit()
+    try:
+        current.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+        if statement_seconds is not None:
+            current.execute(sa.text(f"SET LOCAL statement_timeout = '{statement_seconds:d}s'"))
+        yield
+    finally:
+        current.rollback()
+
+
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): sorts by the millisecond it was made in, and by order within this process."""
     return UUID(int=_new_number())

@@ -51,7 +51,8 @@
 | CHECK_AGE_BUSINESS_DAYS | 1 | business days after which a submitted transfer or a request for approval is too old |
 | CHECK_EVENT_MINUTES | 15 | minutes after which a notification that was not processed is too old |
 | METRICS_TOKEN | (none) | opens `/metrics` for Prometheus, at least 16 characters; without it there is no such page |
-| EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
+| EXPORT_XLSX_AT_ONCE | 5000 | rows of the largest XLSX that a person gets at once; others are made in the background |
+| EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX for a machine, which gets it at once; CSV has no limit |
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ class Settings:
     mail_server: MailServer | None
     mail_from: str
     export_xlsx_rows: int
+    export_xlsx_at_once: int
     fx_quote_seconds: int
     fx_rate_business_days: int
     transfer_confirmation_minutes: int
@@ -432,6 +434,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         mail_server=mail_server,
         mail_from=_mail_from(env, required=mail_server is not None),
         export_xlsx_rows=_number(env, "EXPORT_XLSX_ROWS", 100_000, 1, 1_000_000),
+        export_xlsx_at_once=_number(env, "EXPORT_XLSX_AT_ONCE", 5_000, 1, 100_000),
         fx_quote_seconds=_number(env, "FX_QUOTE_SECONDS", 60, 5, 3600),
         fx_rate_business_days=_number(env, "FX_RATE_BUSINESS_DAYS", 3, 1, 30),
         transfer_confirmation_minutes=_number(env, "TRANSFER_CONFIRMATION_MINUTES", 15, 1, 24 * 60),

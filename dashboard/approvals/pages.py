@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,8 @@ from dashboard.settings import Settings
 from dashboard.staff.sessions import safe_next
 from dashboard.staff.step_up import needs_step_up
 from dashboard.views.lists import choices, listed
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -377,3 +380,66 @@ def rules() -> str:
         may_ask=actor.may(Permission.RULES_TIGHTEN),
         only_stricter=not actor.may(Permission.RULES_CHANGE),
     )
+
+
+# --- the list as a file -----------------------------------------------------------------------------------------
+
+COLUMNS = (
+    Column("what", "What", share=2),
+    Column("change", "Before and after", share=2),
+    Column("by", "Asked by"),
+    Column("asked", "Asked", Kind.MOMENT),
+    Column("who", "Who can decide", share=1.5),
+    Column("expires", "Expires", Kind.MOMENT),
+    Column("state", "State"),
+    Column("decider", "Closed by"),
+    Column("closed", "Closed", Kind.MOMENT),
+    Column("id", "Request", share=1.4),
+)
+#: requests that an export reads at once: what each is about is asked for all of them together
+PART = 200
+
+
+@approvals.get("/export/<form>")
+@requires(Permission.APPROVALS_READ)
+def export(form: str) -> Response:
+    """Exactly what a view and its filters show to this person, all pages of it, as `csv` or `xlsx`."""
+    chosen_format = Format.of_a_list(form)
+    actor, calendar, narrowed = current_actor(), _calendar(), _narrowed()
+    decides = queries.may_decide_anything(actor)
+    view = request.args.get("view", "")
+    if view not in VIEWS or (not decides and view in {"me", "mine"}):
+        view = "me" if decides else "open"
+    due_today = view == "me" and request.args.get("due") == "today"
+    filters = [("View", VIEWS[view])]
+    filters += [("Due", "today")] if due_today else []
+    filters += [("Kind", dict(rulebook.choices(actor))[narrowed.kind])] if narrowed.kind else []
+    filters += [("Asked by", narrowed.maker)] if narrowed.maker else []
+    filters += [("Age", queries.AGES[narrowed.age])] if narrowed.age else []
+
+    def after(last: ApprovalRequest | None) -> list[ApprovalRequest]:
+        return queries.page(
+            actor=actor, view=view, calendar=calendar, due_today=due_today, narrowed=narrowed, limit=PART,
+            after=(last.expires_at, last.id) if last else None,
+        )  # fmt: skip
+
+    def listed() -> Iterator[Row]:
+        for part in parts(after):
+            for row in _rows(list(part)):
+                yield {
+                    "what": row.what,
+                    "change": "; ".join(
+                        f"{turn.label or 'Status'}: {turn.before} → {turn.after}" for turn in row.turns
+                    ),
+                    "by": actor.name if row.asked_by_me else row.asked_by,
+                    "asked": row.requested_at,
+                    "who": row.who_can,
+                    "expires": row.expires_at,
+                    "state": row.state_word,
+                    "decider": actor.name if row.decider_name == "you" else row.decider_name,
+                    "closed": row.closed_at,
+                    "id": row.id,
+                }
+
+    about = exports.about("Approvals", filters=filters, by=actor.name)
+    return exports.answer(Listing(about, COLUMNS), listed, chosen_format)

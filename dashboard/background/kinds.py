@@ -18,13 +18,14 @@ class Kind:
 
     It is called again from the beginning when a runner was lost, so what it does twice must have the effect of once;
     `Run.checkpoint` tells how far an earlier runner came. `stopped` runs in the transaction that ends the work as
-    failed or canceled.
+    failed or canceled. Work that is `apart` has a runner of its own: however much of it waits, other work goes on.
     """
 
     key: str
     label: str
     run: Callable[[Run], dict[str, Any]]
     stopped: Callable[[BackgroundJob], None] | None = None
+    apart: bool = False
 
 
 _kinds: dict[str, Kind] = {}
@@ -41,6 +42,6 @@ def kind_of(key: str) -> Kind:
     return _kinds[key]
 
 
-def registered() -> list[str]:
-    """Keys of all kinds: a runner takes no work that it does not know."""
-    return list(_kinds)
+def registered(*, apart: bool | None = None) -> list[str]:
+    """Keys of all kinds, or of those that are apart or are not: a runner takes no work that it does not know."""
+    return [key for key, kind in _kinds.items() if apart is None or kind.apart is apart]

@@ -142,11 +142,12 @@ def _end(run: Run) -> str:
         return "tried again later" if tried else "failed"
 
 
-def run_one(app: Flask, stop: threading.Event, *, job_id: UUID | None = None) -> bool:
-    """Claim and run one piece of work; False when none waits. Only `job_id` where it is given."""
+def run_one(app: Flask, stop: threading.Event, *, job_id: UUID | None = None, apart: bool | None = None) -> bool:
+    """Claim and run one piece of work; False when none waits. Only `job_id`, or kinds that are apart or are not, where
+    it is given."""
     with app.app_context():
         with transaction():
-            claimed = services.claim(kinds.registered(), job_id=job_id)
+            claimed = services.claim(kinds.registered(apart=apart), job_id=job_id)
         if claimed is None:
             return False
         run, over = Run(claimed, stop), threading.Event()
@@ -167,11 +168,14 @@ def run_one(app: Flask, stop: threading.Event, *, job_id: UUID | None = None) ->
         return True
 
 
-def work(app: Flask, stop: threading.Event) -> None:
-    """Run what waits until `stop`. A database that does not answer is waited for."""
+def work(app: Flask, stop: threading.Event, *, apart: bool = False) -> None:
+    """Run what waits until `stop`: kinds that are apart, or all others.
+
+    A database that does not answer is waited for.
+    """
     while not stop.is_set():
         try:
-            ran = run_one(app, stop)
+            ran = run_one(app, stop, apart=apart)
         except sa.exc.SQLAlchemyError as error:
             log.warning("background work waits for the database", error=type(error).__name__)
             ran = False

@@ -23,6 +23,8 @@ HOUSE = "of the house itself"
 DIGEST = "a digest"
 #: what a bank wrote into the statement of the house's own account: kept whole as the law of accounts asks
 STATEMENT = "a bank's statement"
+#: what somebody typed into a filter: the row goes with its file, a day after the export was made (docs/adr/0038)
+A_DAY = "gone within a day, with the file"
 
 NOT_PERSONAL: dict[str, dict[str, str]] = {
     "account": {"status": CODE, "provider": HOUSE, "currency": CODE, "number": MONEY, "type": CODE},
@@ -122,6 +124,10 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "job_setting": {"job": CODE, "paused_by_kind": CODE, "paused_by": STAFF, "paused_because": HOUSE},
     "ledger_file_import": {"sha256": DIGEST, "file_name": HOUSE},
     "ledger_transaction": {"state": CODE, "booking_date": MONEY, "value_date": MONEY, "currency": CODE},
+    "list_export": {
+        "role": CODE, "permissions": CODE, "endpoint": CODE, "title": HOUSE, "address": A_DAY, "filters": CODE,
+        "digest": DIGEST, "file": DIGEST,
+    },
     "legal_hold": {"placed_by_name": STAFF, "code": CODE},
     "match_booking": {"lines": HOUSE, "transactions": HOUSE, "booked_as": CODE},
     "match_line": {"booking_date": MONEY},

@@ -8,7 +8,7 @@ the page the word is rare, and the trigram index gives its few matches, material
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -31,6 +31,8 @@ Sort = Literal["created", "name"]
 #: name each row costs a page of its own. About here both ways cost the same among a million clients (make bench).
 WALK: dict[Sort, int] = {"created": 8000, "name": 3000}
 LONGEST_TEXT = 200
+#: rows of a part of the whole list
+STREAMED = 1_000
 MOST_WORDS = 8
 
 
@@ -221,6 +223,25 @@ def _by_index(tokens: Sequence[str]) -> list[sa.ColumnElement[bool]]:
     grams = sorted({gram for token in tokens for gram in trigrams_of(token)})
     trigrams = sa.func.trigrams(Client.search_text, type_=postgresql.ARRAY(sa.Text))
     return [trigrams.contains(sa.cast(grams, postgresql.ARRAY(sa.Text))), _matches(tokens)]
+
+
+def every(chosen: ClientFilter, *, order: Order, zone: ZoneInfo) -> Iterator[Sequence[Client]]:
+    """All of them in the list's order, a part at a time, from a cursor of the server."""
+    where = _conditions(chosen, zone)
+    text = chosen.text.strip()[:LONGEST_TEXT]
+    query = sa.select(Client).where(*where).order_by(*_by(order, False))
+    if text:
+        identifier, tokens = _as_uuid(text), words(text)[:MOST_WORDS]
+        named = [Client.id == identifier, *where] if identifier is not None else []
+        if named and session().scalar(sa.select(Client.id).where(*named)) is not None:
+            query = sa.select(Client).where(*named)
+        elif not tokens:
+            return
+        else:
+            # as in `_by_text`: the matches are gathered first and only then ordered
+            found = aliased(Client, sa.select(Client).where(*_by_index(tokens), *where).offset(0).subquery())
+            query = sa.select(found).order_by(*_by(order, False, found))
+    yield from session().scalars(query.execution_options(yield_per=STREAMED)).partitions()
 
 
 def count(chosen: ClientFilter, *, zone: ZoneInfo) -> int:

@@ -257,16 +257,16 @@ def show(event_id: UUID) -> Response:
 @audit.get("/export/<form>")
 @requires(Permission.AUDIT_READ)
 def export(form: str) -> Response:
-    """Exactly what the filters show, all pages of it, as `csv`, or as `json` with its seals."""
-    if form not in {"csv", "json"}:
-        raise Invalid.one("format", "Choose csv or json.", "enum")
+    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`, or as `json` with its seals."""
+    if form not in {"csv", "xlsx", "json"}:
+        raise Invalid.one("format", "Choose csv, xlsx or json.", "enum")
     reader = _reader(current_actor())
     asked = AuditQuery.read(request.args, reader=reader)
     if asked.errors:
         return _answer(asked, reader, status=422)
     about = exports.about("Audit", filters=asked.in_words(), by=current_actor().name)
-    if form == "csv":
-        return exports.answer(Listing(about, COLUMNS), lambda: _rows(asked.chosen, reader), Format.CSV)
+    if form != "json":
+        return exports.answer(Listing(about, COLUMNS), lambda: _rows(asked.chosen, reader), Format(form))
     said = {
         "title": about.title,
         "institution": about.institution,

@@ -14,6 +14,7 @@ from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.rows import RequestRow, rows
 from dashboard.clients import queries as clients
+from dashboard.exports import queries as exports
 from dashboard.home import finding, overview, palette, treasury, worklist
 from dashboard.home.overview import APPROVALS, Due, Line
 from dashboard.settings import Settings
@@ -124,6 +125,7 @@ def show() -> str:
     quiet = counted.complete and not any(line.count and line.count.next_due_at for line in counted.lines)
     return render_template(
         "home/show.html",
+        exported=exports.to_take(by=actor),
         figures=counted,
         lines=[(line, _links(line)) for line in counted.lines],
         yours=_due_rows(overview.first_due(actor)) if counted.lines else [],

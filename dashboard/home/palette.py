@@ -50,6 +50,7 @@ MORE = (
     Place("Providers", "/transfers/providers", P.TRANSFERS_READ, "outbox banks files"),
     Place("Exchange", "/transfers/exchange", P.TRANSFERS_READ, "fx rates margins"),
     Place("Calendars", "/transfers/calendars", P.TRANSFERS_READ, "holidays"),
+    Place("Your exports", "/exports", P.OWN_WORK, "files downloads xlsx"),
     Place("Transactions", "/ledger/transactions", P.LEDGER_READ, "postings"),
     Place("Business days", "/ledger/days", P.LEDGER_READ, "snapshot"),
     Place("Balance checks", "/ledger/checks", P.LEDGER_READ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, make_response, render_template, request, url_for
+from flask import Blueprint, Response, flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.access.actor import Actor
@@ -23,6 +24,8 @@ from dashboard.queues.queries import ItemFilter
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 from dashboard.views.lists import Listed, choices, shows
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.htmx import go, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
@@ -59,6 +62,14 @@ def _listed(key: str, queue: Queue) -> Listed:
     )  # fmt: skip
 
 
+def _chosen() -> ItemFilter:
+    """The filters of the address. Raises NotFound."""
+    who = request.args.get("who", "any")
+    if who not in WHOSE:
+        raise NotFound(f"“{who[:40]}” is none of the choices: any, me or none.")
+    return ItemFilter(who=who, late=request.args.get("late") == "1", due_today=request.args.get("due") == "today")
+
+
 @queues.get("/<queue>")
 @shows(*(_listed(key, queue) for key, queue in worklist.QUEUES.items()))
 @requires(Permission.OWN_WORK)
@@ -68,14 +79,7 @@ def show(queue: str) -> str:
         raise NotFound("There is no such queue.")
     actor = current_actor()
     _require(actor, worklist.QUEUES[queue])
-    who = request.args.get("who", "any")
-    if who not in WHOSE:
-        raise NotFound(f"“{who[:40]}” is none of the choices: any, me or none.")
-    chosen = ItemFilter(
-        who=who,
-        late=request.args.get("late") == "1",
-        due_today=request.args.get("due") == "today",
-    )
+    chosen = _chosen()
     bound = ["queue", queue, chosen.who, chosen.late, chosen.due_today]
     position = unseal(request.args.get("cursor"), bound=bound)
     edge = (datetime.fromisoformat(position.key[0]), UUID(position.key[1])) if position else None
@@ -123,6 +127,17 @@ def show(queue: str) -> str:
         prev_url=at(cursor=before) if before else None,
         next_url=at(cursor=after) if after else None,
         back_url=request.full_path.rstrip("?"),
+        export={
+            form: url_for(
+                ".export",
+                queue=queue,
+                form=form,
+                who=None if chosen.who == "any" else chosen.who,
+                late=1 if chosen.late else None,
+                due="today" if chosen.due_today else None,
+            )
+            for form in ("csv", "xlsx")
+        },
     )
 
 
@@ -186,3 +201,53 @@ def take_next() -> AnyResponse:
         flash("Nothing waits for you, and nothing waits unassigned.", "info")
         return go(url_for("home.show"))
     return go(worklist.url_of(item))
+
+
+# --- the list as a file -----------------------------------------------------------------------------------------
+
+COLUMNS = (
+    Column("due", "Due", Kind.MOMENT),
+    Column("about", "About", share=2),
+    Column("detail", "More", share=2),
+    Column("why", "Why", share=2),
+    Column("opened", "Opened", Kind.MOMENT),
+    Column("assignee", "Assignee"),
+)
+#: items that an export reads at once: what each is about is asked for all of them together
+PART = 200
+
+
+@queues.get("/<queue>/export/<form>")
+@requires(Permission.OWN_WORK)
+def export(queue: str, form: str) -> Response:
+    """Exactly what a queue and its filters show to this person, all pages of it, as `csv` or `xlsx`."""
+    chosen_format = Format.of_a_list(form)
+    if queue not in worklist.QUEUES:
+        raise NotFound("There is no such queue.")
+    actor, words = current_actor(), worklist.QUEUES[queue]
+    _require(actor, words)
+    chosen = _chosen()
+    filters = [("Whose", WHOSE[chosen.who])] if chosen.who != "any" else []
+    filters += [("Due", "late")] if chosen.late else []
+    filters += [("Due", "today")] if chosen.due_today else []
+
+    def after(last: QueueItem | None) -> list[QueueItem]:
+        return queries.items(
+            (queue,), actor=actor, calendar=calendar(), chosen=chosen, held=handed_over.held(), limit=PART,
+            after=(last.due_at, last.id) if last else None,
+        )  # fmt: skip
+
+    def listed() -> Iterator[Row]:
+        for part in parts(after):
+            for row in worklist.rows(part, actor=actor):
+                yield {
+                    "due": row.due_at,
+                    "about": row.about,
+                    "detail": row.detail,
+                    "why": row.why,
+                    "opened": row.opened_at,
+                    "assignee": (actor.name if row.mine else row.assignee) or "nobody",
+                }
+
+    about = exports.about(words.label, filters=filters, by=actor.name)
+    return exports.answer(Listing(about, COLUMNS), listed, chosen_format)

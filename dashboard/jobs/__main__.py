@@ -54,6 +54,7 @@ def serve(app: Flask, stop: threading.Event) -> None:
     scheduler.start()
     working = [threading.Thread(target=ticking.watch, args=(stop,), daemon=True)]
     working += [threading.Thread(target=runner.work, args=(app, stop), daemon=True) for _ in range(RUNNERS)]
+    working.append(threading.Thread(target=runner.work, args=(app, stop), kwargs={"apart": True}, daemon=True))
     for thread in working:
         thread.start()
     working += worker.start(app, stop)

@@ -28,6 +28,8 @@ from dashboard.clients.documents.store import Store
 from dashboard.clients.services import overdue
 from dashboard.database import session, transaction
 from dashboard.errors import DomainError, Refused
+from dashboard.exports import services as exports
+from dashboard.exports import store as export_store
 from dashboard.jobs import ending
 from dashboard.jobs import services as runs
 from dashboard.jobs.times import Daily, Often, When
@@ -330,6 +332,18 @@ def forget_runs(_settings: Settings) -> dict[str, int]:
         return {"removed": runs.forget_old()}
 
 
+def forget_exports(_settings: Settings) -> dict[str, int]:
+    """Remove exports that have been there for a day, with their files, and files that nobody knows."""
+    with transaction():
+        gone = exports.forget()
+    # after the rows: nobody is sent to a file that is not there any more
+    for name in gone:
+        export_store.remove(name)
+    with transaction():
+        swept = exports.sweep()
+    return {"removed": len(gone), "swept": swept}
+
+
 def _at(hour: int, minute: int) -> Daily:
     return Daily(time(hour, minute))
 
@@ -358,6 +372,8 @@ JOBS = (
         "Watch the desk", "Warns of unrecognized money that waits too long; opens again what was kept until today."),
     Job("sweep-documents", Often("37"), sweep_documents,
         "Sweep documents", "Removes files that no document names."),
+    Job("forget-exports", Often("*/10"), forget_exports,
+        "Forget exports", "Removes exported files that were kept for a day."),
     Job("send-movements", Often("*"), send_movements,
         "Send own movements", "Writes files of approved movements between own accounts."),
     Job("treasury-positions", Often("*/5"), work_out_positions,

@@ -32,6 +32,7 @@ ALSO_REFUSED = {
     "/views/<uuid:view_id>/edit": "only who saved it",
     "/views/<uuid:view_id>/delete": "only who saved it, and administrators",
     "/queues/<queue>": "a queue that the role does not work",
+    "/queues/<queue>/export/<form>": "the same",
     "/internal/Clients/<uuid:clientId>/unblock": "a second person must decide",
 }
 #: what opens by something else than a session or a token

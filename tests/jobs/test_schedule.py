@@ -39,6 +39,7 @@ def test_the_table_says_what_runs_when(app: Flask) -> None:
         "finish-incoming": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "watch-desk": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
         "load-rates": datetime(2026, 3, 13, 8, 45, tzinfo=UTC),
+        "forget-exports": datetime(2026, 3, 13, 8, 50, tzinfo=UTC),
         "ask-sumsub": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "send-movements": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),
         "import-statements": datetime(2026, 3, 13, 8, 43, tzinfo=UTC),

@@ -228,7 +228,7 @@ def test_the_export_is_exactly_what_the_filters_show_on_all_pages(
     assert f"{LIST}/export/csv?client=Ilves&amp;amount_to=5" in page
 
 
-def test_an_export_that_is_too_long_for_its_format_says_what_to_do(
+def test_an_export_that_is_too_long_for_its_format_at_once_says_what_to_do(
     book: Book, treasurer: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dataclasses import replace
@@ -236,11 +236,11 @@ def test_an_export_that_is_too_long_for_its_format_says_what_to_do(
     from flask import current_app
 
     book.account(1_000), book.account(1_000)
-    short = replace(current_app.extensions["countinghouse.settings"], export_xlsx_rows=1)
+    short = replace(current_app.extensions["countinghouse.settings"], export_xlsx_at_once=1)
     monkeypatch.setitem(current_app.extensions, "countinghouse.settings", short)
-    refused = treasurer.get(f"{LIST}/export/xlsx?state=posted")
-    assert refused.status_code == 422
-    assert "too long for one XLSX file" in refused.text and f"{LIST}/export/csv?state=posted" in refused.text
+    offered = treasurer.get(f"{LIST}/export/xlsx?state=posted")
+    assert offered.status_code == 200 and "Content-Disposition" not in offered.headers
+    assert "is made in the background" in offered.text and f"{LIST}/export/csv?state=posted" in offered.text
     assert treasurer.get(f"{LIST}/export/pdf").status_code == 422
 
 

@@ -7,6 +7,7 @@ from dashboard.clients.pages import (
     activate,
     block,
     deletion,
+    exporting,
     flags,
     listing,
     marks,
@@ -20,6 +21,6 @@ from dashboard.clients.pages import (
 from dashboard.clients.pages.blueprint import clients
 
 __all__ = [
-    "activate", "block", "clients", "deletion", "document_decisions", "document_files", "document_uploads", "flags",
-    "listing", "marks", "notes", "profiles", "reviews", "risk", "show", "unblock",
+    "activate", "block", "clients", "deletion", "document_decisions", "document_files", "document_uploads", "exporting",
+    "flags", "listing", "marks", "notes", "profiles", "reviews", "risk", "show", "unblock",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -25,7 +25,7 @@ from dashboard.ledger.services.snapshots import Sum
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
 from dashboard.web import exports
-from dashboard.web.exports import Column, Kind, Listing
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 
@@ -186,6 +186,45 @@ COLUMNS = (
     Column("credits", "Credits", Kind.AMOUNT),
     Column("posted", "Balance", Kind.AMOUNT),
 )
+
+
+DAYS = (
+    Column("day", "Business day", Kind.DATE),
+    Column("ended", "Ended", Kind.MOMENT),
+    Column("snapshot", "Snapshot", Kind.MOMENT),
+    Column("currency", "Currency", share=0.5),
+    Column("turnover", "Turnover", Kind.AMOUNT),
+    Column("together", "All balances together", Kind.AMOUNT),
+    Column("result", "Result"),
+)
+
+
+@ledger.get("/days/export/<form>")
+@requires(Permission.LEDGER_READ)
+def days_export(form: str) -> Response:
+    """All closed days, newest first, a row for each currency of a day; without a snapshot a day has one and no sums."""
+    chosen_format = Format.of_a_list(form)
+
+    def older(last: DayView | None) -> list[DayView]:
+        return queries.closed(limit=PAGE_SIZE, before=last.day if last else None)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(older):
+            sums = snapshots.sums([view.day for view in part])
+            for view in part:
+                turnovers = _turnovers(sums.get(view.day, []))
+                wrong = any(each.together.minor_units for each in turnovers)
+                result = ("Differs" if wrong else "Ties out") if view.snapshot_at else "No snapshot"
+                head = {"day": view.day, "ended": view.closed_at, "snapshot": view.snapshot_at, "result": result}
+                for each in turnovers:
+                    yield head | {
+                        "currency": each.currency.upper(), "turnover": each.turnover, "together": each.together,
+                    }  # fmt: skip
+                if not turnovers:
+                    yield head | {"currency": None, "turnover": None, "together": None}
+
+    about = exports.about("Business days", by=current_actor().name)
+    return exports.answer(Listing(about, DAYS), rows, chosen_format)
 
 
 @ledger.get("/days/<day>/export")

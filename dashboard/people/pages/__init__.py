@@ -1,6 +1,6 @@
 """Pages of staff and tokens. The blueprint is `people`; importing the modules adds their views."""
 
-from dashboard.people.pages import invitations, joining, members, tokens
+from dashboard.people.pages import exporting, invitations, joining, members, tokens
 from dashboard.people.pages.blueprint import people
 
-__all__ = ["invitations", "joining", "members", "people", "tokens"]
+__all__ = ["exporting", "invitations", "joining", "members", "people", "tokens"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -79,9 +79,9 @@ class RequestQuery:
         pairs = {**self.values, **({"cursor": cursor} if cursor else {})}
         return f"?{urlencode(pairs)}" if pairs else ""
 
-    def in_words(self) -> list[tuple[str, str]]:
-        """The filters as people call them."""
-        known = {"state": dict(STATES), "source": dict(SOURCES), "mark": dict(MARKS)}
+    def in_words(self, providers: Sequence[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+        """The filters as people call them; a provider by its key where no names are given."""
+        known = {"state": dict(STATES), "source": dict(SOURCES), "mark": dict(MARKS), "provider": dict(providers)}
         return [(LABELS[name], known.get(name, {}).get(value, value)) for name, value in self.values.items()]
 
     @classmethod

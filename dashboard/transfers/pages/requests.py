@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,8 @@ from dashboard.transfers.services.desk import limits
 from dashboard.transfers.services.incoming import clearing, correcting, payer_data, processing
 from dashboard.transfers.vocabulary import STATUS_LABELS, STATUS_ROLES, RequestState, Status
 from dashboard.views.lists import listed
-from dashboard.web import json
+from dashboard.web import exports, json
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment, wants_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, Position, seal, unseal
@@ -164,6 +166,65 @@ def _answer(
         # the address without the empty filters that a form sends
         response.headers["HX-Push-Url"] = base + asked.query()
     return response
+
+
+REQUEST_COLUMNS = (
+    Column("received", "Received", Kind.MOMENT),
+    Column("payer", "Payer"),
+    Column("account", "Payer's account"),
+    Column("remittance", "Remittance text", share=2),
+    Column("provider", "Provider", share=0.7),
+    Column("source", "Told by", share=0.7),
+    Column("reference", "Provider reference"),
+    Column("booked", "Booked", Kind.MOMENT),
+    Column("state", "State", share=0.7),
+    Column("why", "Reason"),
+    Column("reversal", "Reversal", share=0.4),
+    Column("amount", "Amount", Kind.AMOUNT),
+    Column("currency", "Currency", share=0.4),
+    Column("id", "Request", share=1.4),
+)
+#: rows that an export reads at once
+PART = 1_000
+
+
+@transfers.get("/requests/export/<form>")
+@requires(Permission.TRANSFERS_READ)
+def export_requests(form: str) -> Response:
+    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`; a reversal has a negative amount."""
+    chosen_format = Format.of_a_list(form)
+    known = [("", "Any"), *((one.key, one.name) for one in providers.all_providers())]
+    asked = RequestQuery.read(request.args, providers=known)
+    if asked.errors:
+        return _answer(asked, known, status=422)
+    names, states = dict(known), _badges()
+
+    def after(last: IncomingRequest | None) -> list[IncomingRequest]:
+        return list(queries.find(asked.chosen, size=PART, after=queries.key_of(last) if last else None).rows)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(after):
+            for row in part:
+                amount = money_of(row)
+                yield {
+                    "received": row.created_at,
+                    "payer": row.debtor_name,
+                    "account": row.debtor_account,
+                    "remittance": row.remittance,
+                    "provider": names.get(row.provider, row.provider),
+                    "source": SOURCE_LABELS.get(row.source, row.source),
+                    "reference": row.provider_reference,
+                    "booked": row.booked_at,
+                    "state": states[row.state][1],
+                    "why": why(row),
+                    "reversal": "yes" if row.reversal else "",
+                    "amount": (-amount.amount if row.reversal else amount.amount) if amount else None,
+                    "currency": amount.currency.upper() if amount else None,
+                    "id": row.id,
+                }
+
+    about = exports.about("Incoming requests", filters=asked.in_words(known), by=current_actor().name)
+    return exports.answer(Listing(about, REQUEST_COLUMNS), rows, chosen_format)
 
 
 def _badges() -> dict[str, tuple[str, str]]:

@@ -12,7 +12,10 @@ to the database session of the stream. It gives mappings, by preference from a s
 
 from __future__ import annotations
 
-from dashboard.web.exports.answers import Format, about, answer
-from dashboard.web.exports.listing import About, Column, Kind, Listing, Row, Rows, TooManyRows
+from dashboard.web.exports.answers import Described, Format, about, answer, describing, handed_out, learn_offer
+from dashboard.web.exports.listing import About, Column, Kind, Listing, Row, Rows, TooManyRows, parts
 
-__all__ = ["About", "Column", "Format", "Kind", "Listing", "Row", "Rows", "TooManyRows", "about", "answer"]
+__all__ = [
+    "About", "Column", "Described", "Format", "Kind", "Listing", "Row", "Rows", "TooManyRows", "about", "answer",
+    "describing", "handed_out", "learn_offer", "parts",
+]  # fmt: skip

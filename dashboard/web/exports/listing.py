@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
+from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dashboard.errors import DomainError
 from dashboard.money import Money
 
+Item = TypeVar("Item")
 #: column key to value
 Row = Mapping[str, object]
 Rows = Callable[[], Iterable[Row]]
@@ -101,6 +103,14 @@ class TooManyRows(DomainError):
             " Export it as CSV, which has no limit, or narrow the filter.",
             details={"limit": limit},
         )
+
+
+def parts(read: Callable[[Item | None], Sequence[Item]]) -> Iterator[Sequence[Item]]:
+    """A list that is read a part at a time, to its end: `read` gives what comes after an item, first after none."""
+    last: Item | None = None
+    while found := read(last):
+        yield found
+        last = found[-1]
 
 
 def at_most(rows: Iterable[Row], limit: int, format_name: str) -> Iterator[Row]:

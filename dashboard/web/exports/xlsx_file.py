@@ -1,13 +1,18 @@
-"""XLSX, row by row through openpyxl's write-only mode: memory stays flat. Imported where used, it takes time."""
+"""XLSX, row by row through openpyxl's write-only mode: memory stays flat. Imported where used, it takes time.
+
+A sheet lies in a temporary file until the workbook is packed; `folder` says where, for data that must lie nowhere else.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, date
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +20,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet import _writer as sheets
 
 from dashboard.web.exports.listing import (
     Column,
@@ -34,6 +40,8 @@ from dashboard.web.exports.listing import (
 LONGEST_TEXT = 32_767
 #: spreadsheets compute with fifteen digits; a longer number would be shown wrong
 MOST_DIGITS = 15
+#: rows that one sheet holds below its head
+MOST_ROWS = 1_048_575
 #: the first day that the format knows
 FIRST_DAY = date(1900, 1, 1)
 
@@ -116,13 +124,26 @@ def _sheet_name(title: str) -> str:
     return name or "List"
 
 
-def _write_rows(listing: Listing, sheet: Any, rows: Iterable[Row]) -> int:
+def _lay(sheet: Any, folder: Path | None) -> None:
+    """Let the sheet be written in this folder. Called once its columns are known, before its first row."""
+    if folder is None:
+        return
+    handle, path = tempfile.mkstemp(dir=folder, prefix="sheet-")
+    os.close(handle)
+    # the library removes what it finds here, also when the process ends
+    sheets.ALL_TEMP_FILES.append(path)
+    sheet._writer = sheets.WorksheetWriter(sheet, out=path)
+    sheet._writer.write_top()
+
+
+def _write_rows(listing: Listing, sheet: Any, rows: Iterable[Row], folder: Path | None) -> int:
     """The list with its head; how many rows it has."""
     labels = listing.labels()
     sheet.freeze_panes = "A2"
     for place, (column, label) in enumerate(zip(listing.columns, labels, strict=True), start=1):
         width = _WIDTHS[column.kind] * (column.share if column.kind is Kind.TEXT else 1)
         sheet.column_dimensions[get_column_letter(place)].width = min(max(width, len(label) + 4), 80)
+    _lay(sheet, folder)
     _text_row(sheet, *labels, bold=len(labels))
     writers = [(column.key, _writer_of(column, _Cells(sheet), listing.about.zone)) for column in listing.columns]
     count = 0
@@ -147,7 +168,21 @@ def _discard(sheets: Iterable[Any]) -> None:
 
 
 def file_of(listing: Listing, rows: Iterable[Row], *, most_rows: int) -> IO[bytes]:
-    """The workbook as an open temporary file, at its start; the caller closes it.
+    """The workbook as an open temporary file, at its start; the caller closes it. Raises TooManyRows."""
+    file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (handed to the caller)
+    try:
+        write(listing, rows, file, most_rows=most_rows)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def write(
+    listing: Listing, rows: Iterable[Row], file: IO[bytes], *, most_rows: int = MOST_ROWS, folder: Path | None = None
+) -> int:
+    """Write the workbook into an open file; gives how many rows the list has.
 
     First sheet: what this is. Second: the list. Raises TooManyRows.
     """
@@ -161,18 +196,13 @@ def file_of(listing: Listing, rows: Iterable[Row], *, most_rows: int) -> IO[byte
     described.column_dimensions["A"].width = 20
     described.column_dimensions["B"].width = 80
     try:
-        count = _write_rows(listing, listed, at_most(rows, most_rows, "XLSX"))
+        count = _write_rows(listing, listed, at_most(rows, most_rows, "XLSX"), folder)
+        _lay(described, folder)
         _text_row(described, about.title, bold=1)
         for label, words in [*about.lines(), ("Rows", f"{count:,}")]:
             _text_row(described, label, words)
-        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (handed to the caller)
-        try:
-            book.save(file)
-        except BaseException:
-            file.close()
-            raise
+        book.save(file)
     except BaseException:
         _discard([described, listed])
         raise
-    file.seek(0)
-    return file
+    return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from dashboard.treasury.checks.forms import SettleForm
 from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.table import TITLES
 from dashboard.views.lists import choices, listed
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -62,6 +65,57 @@ def list_alerts() -> Response:
         status=400 if context["cursor_problem"] else 200, state=state, states=STATES, titles=TITLES,
         named=named, may_settle=current_actor().may(Permission.TREASURY_WRITE), **context,
     )  # fmt: skip
+
+
+COLUMNS = (
+    Column("check", "Check"),
+    Column("says", "Says", share=3),
+    Column("pool", "Pool", share=0.8),
+    Column("currency", "Currency", share=0.4),
+    Column("times", "Times", Kind.NUMBER),
+    Column("first", "First", Kind.MOMENT),
+    Column("last", "Last", Kind.MOMENT),
+    Column("settled", "Settled", Kind.MOMENT),
+    Column("by", "Settled by"),
+    Column("because", "Because", share=2),
+    Column("id", "Alert", share=1.4),
+)
+#: alerts that an export reads at once
+PART = 500
+
+
+@checks.get("/alerts/export/<form>")
+@requires(Permission.TREASURY_READ)
+def export_alerts(form: str) -> Response:
+    """Exactly what the list shows, all pages of it, as `csv` or `xlsx`."""
+    chosen_format = Format.of_a_list(form)
+    state = request.args.get("state", "open")
+    if state not in STATES:
+        raise Invalid.one("state", "Choose open or settled.", "enum")
+
+    def older(last: TreasuryAlert | None) -> Sequence[TreasuryAlert]:
+        return queries.alerts(state=state, before=last.id if last else None, limit=PART)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(older):
+            for one in part:
+                settled = one.settled_by_kind is not None and one.settled_by is not None
+                yield {
+                    "check": TITLES.get(one.check_key, one.check_key),
+                    "says": one.says,
+                    "pool": one.pool,
+                    "currency": one.currency.upper() if one.currency else None,
+                    "times": one.times,
+                    "first": one.first_at,
+                    "last": one.last_at,
+                    "settled": one.settled_at,
+                    "by": named(one.settled_by_kind or "", one.settled_by or "") if settled else None,
+                    "because": one.settled_because,
+                    "id": one.id,
+                }
+
+    about = exports.about("Treasury alerts", filters=[("State", STATES[state])], by=current_actor().name)
+    return exports.answer(Listing(about, COLUMNS), rows, chosen_format)
 
 
 @checks.route("/alerts/<uuid:alert_id>/settle", methods=["GET", "POST"])
