@@ -19,6 +19,7 @@ from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.approvals.staff_reset_pages import staff_resets
 from dashboard.approvals.staff_resets import KINDS as STAFF_RESET_KINDS
+from dashboard.audit import sealing as audit_sealing
 from dashboard.audit import verifying as audit_verifying
 from dashboard.background import kinds as background_kinds
 from dashboard.clients import periods as review_periods
@@ -260,6 +261,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     settlement.learn(_explained)
     audit_work.install(chosen.instance_path)
+    audit_sealing.install(chosen.audit_seal_minutes)
     audit_verifying.learn_purged(audit_work.purged)
     background_kinds.register(*audit_work.KINDS)
     export_store.install(chosen.instance_path)

@@ -50,6 +50,7 @@
 | END_OF_DAY_AT | 00:10 | when the clock ends the business day: before 12:00 that of the date before; off: people do |
 | CHECK_AGE_BUSINESS_DAYS | 1 | business days after which a submitted transfer or a request for approval is too old |
 | CHECK_EVENT_MINUTES | 15 | minutes after which a notification that was not processed is too old |
+| AUDIT_SEAL_MINUTES | 15 | minutes that an event of the audit may wait for its seal before home and the checks say so |
 | METRICS_TOKEN | (none) | opens `/metrics` for Prometheus, at least 16 characters; without it there is no such page |
 | EXPORT_XLSX_AT_ONCE | 5000 | rows of the largest XLSX that a person gets at once; others are made in the background |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX for a machine, which gets it at once; CSV has no limit |
@@ -166,6 +167,7 @@ class Settings:
     end_of_day_at: time | None
     check_age_business_days: int
     check_event_minutes: int
+    audit_seal_minutes: int
     #: the first is the newest; none: webhooks are off
     sumsub_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     sumsub_digest_algorithm: str = DIGEST_ALGORITHMS[0]
@@ -449,6 +451,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         end_of_day_at=_time_of_day(env, "END_OF_DAY_AT", "00:10"),
         check_age_business_days=_number(env, "CHECK_AGE_BUSINESS_DAYS", 1, 1, 100),
         check_event_minutes=_number(env, "CHECK_EVENT_MINUTES", 15, 1, 24 * 60),
+        audit_seal_minutes=_number(env, "AUDIT_SEAL_MINUTES", 15, 2, 24 * 60),
         sumsub_webhook_secrets=_webhook_secrets(env, production=production),
         sumsub_digest_algorithm=_digest_algorithm(env),
         sumsub_workflow_levels=frozenset(_listed(env, "SUMSUB_WORKFLOW_LEVELS")),

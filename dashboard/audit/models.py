@@ -12,6 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dashboard.database import Base, new_id
 
 
+def _is_a_date(column: str) -> sa.CheckConstraint:
+    """Neither infinity nor a year that no program reads."""
+    return sa.CheckConstraint(
+        f"{column} >= '2000-01-01 00:00:00+00' AND {column} < '3000-01-01 00:00:00+00'", name=f"{column}_is_a_date"
+    )
+
+
 class AuditEvent(Base):
     __tablename__ = "audit_event"
 
@@ -33,6 +40,7 @@ class AuditEvent(Base):
     payload_digest: Mapped[str | None]
 
     __table_args__ = (
+        _is_a_date("occurred_at"),
         sa.CheckConstraint("actor_kind = ANY ('{staff,token,system}'::text[])", name="actor_kind_known"),
         sa.Index(
             "ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
@@ -74,6 +82,7 @@ class AuditSeal(Base):
     sealed_at: Mapped[datetime]
 
     __table_args__ = (
+        _is_a_date("sealed_at"),
         sa.CheckConstraint("position > 0", name="position_counts_from_one"),
         sa.CheckConstraint("hash ~ '^[0-9a-f]{64}$'", name="hash_is_hex"),
         sa.CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest_is_hex"),
@@ -89,5 +98,10 @@ class AuditActorSalt(Base):
     salt: Mapped[str]
 
 
-#: events that wait for their seal; a trigger fills it, `seal_audit` empties it
-audit_unsealed = sa.Table("audit_unsealed", Base.metadata, sa.Column("event_id", sa.UUID(), nullable=False))
+#: events that wait for their seal, since when; a trigger fills it, `seal_audit` empties it
+audit_unsealed = sa.Table(
+    "audit_unsealed",
+    Base.metadata,
+    sa.Column("event_id", sa.UUID(), nullable=False),
+    sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")),
+)

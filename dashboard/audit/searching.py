@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.audit.models import AuditActorSalt, AuditEvent, AuditPayload, AuditSeal
+from dashboard.audit.verify_audit import Head, moment
 from dashboard.database import session
 from dashboard.errors import NotFound
 
@@ -136,8 +137,50 @@ def page(
     return [Found(*row) for row in session().execute(_whole(query))]
 
 
-def every(chosen: EventFilter, *, reader: Reader, newest_first: bool = False) -> Iterator[Found]:
-    """All of them, oldest first by default, from a cursor of the server; what was committed when it was opened."""
+@dataclass(frozen=True)
+class Reach:
+    """How far the chain reached at one moment, and how many events that fit a filter waited for their seal then."""
+
+    head: Head | None
+    waiting: int
+
+    @property
+    def last(self) -> int:
+        """The last position; 0 while nothing is sealed."""
+        return self.head.position if self.head else 0
+
+
+def _sealed_up_to(last: int) -> sa.ColumnElement[bool]:
+    # also true of one whose seal was removed: it is not left out of both parts
+    return sa.func.coalesce(AuditSeal.position <= last, sa.false())
+
+
+def reach(chosen: EventFilter, *, reader: Reader) -> Reach:
+    """The head, and what waits beyond it: one statement, so one moment."""
+    seal = sa.orm.aliased(AuditSeal)
+    waiting = (
+        sa.select(sa.func.count())
+        .select_from(AuditEvent)
+        .where(*_conditions(chosen, reader), ~sa.exists().where(seal.event_id == AuditEvent.id))
+        .scalar_subquery()
+    )
+    last = (
+        sa.select(AuditSeal.position, AuditSeal.hash, AuditSeal.sealed_at)
+        .order_by(AuditSeal.position.desc())
+        .limit(1)
+        .subquery()
+    )
+    one = sa.select(waiting.label("waiting")).subquery()
+    row = session().execute(sa.select(one, last).select_from(one.outerjoin(last, sa.true()))).one()
+    head = Head(row.position, row.hash, moment(row.sealed_at)) if row.position is not None else None
+    return Reach(head, row.waiting)
+
+
+def every(
+    chosen: EventFilter, *, reader: Reader, last: int, sealed: bool = True, newest_first: bool = False
+) -> Iterator[Found]:
+    """All that are sealed up to the position `last`, or those that are not; oldest first by default, from a cursor of
+    the server; what was committed when it was opened."""
     event = AuditEvent
     order = (event.occurred_at.desc(), event.id.desc()) if newest_first else (event.occurred_at, event.id)
     query = (
@@ -145,7 +188,7 @@ def every(chosen: EventFilter, *, reader: Reader, newest_first: bool = False) ->
         .outerjoin(AuditPayload, AuditPayload.event_id == event.id)
         .outerjoin(AuditSeal, AuditSeal.event_id == event.id)
         .outerjoin(AuditActorSalt, AuditActorSalt.event_id == event.id)
-        .where(*_conditions(chosen, reader))
+        .where(*_conditions(chosen, reader), _sealed_up_to(last) if sealed else ~_sealed_up_to(last))
         .order_by(*order)
     )
     for part in session().execute(query.execution_options(yield_per=STREAM_ROWS)).partitions():

@@ -7,7 +7,8 @@ Each record is spelled in one canonical way and hashed; the hash of each positio
 the digests of all records from its first to the head, so that every exported record is tied to the head. Compare the
 head that is printed with one you were given another way; `--heads` does it with the file in which heads were kept
 outside the database. Exit code 0: everything fits. 1: something does not, and the first broken record is named. 2: the
-file could not be read as such an export.
+file could not be read as such an export, or nothing of it could be compared with the kept heads. 3: what is sealed
+fits, and the file also holds records without a seal, which nothing can verify.
 """
 
 from __future__ import annotations
@@ -27,6 +28,15 @@ GENESIS = "0" * 64
 #: what a purge leaves of the name of an app that acted for one client
 ERASED_NAME = "front office"
 PARTS = ("before", "after", "reason", "restricted")
+#: of these the file is made, in this order; `waiting` only where somebody asked for it
+SECTIONS = ("format", "about", "events", "start", "chain", "waiting", "end")
+#: sections of many entries
+LISTS = ("events", "chain", "waiting")
+#: characters of one line, digits of one number: no export has more, and no reader is kept busy by them
+LONGEST_LINE = 64 * 1024 * 1024
+LONGEST_NUMBER = 4_000
+#: bytes of a file in another layout: it is read as a whole
+LARGEST_DOCUMENT = 512 * 1024 * 1024
 
 # --- how a record is spelled and hashed ---------------------------------------------------------------------------
 
@@ -142,6 +152,13 @@ class Damaged(Unreadable):
     """The file is one, and was damaged or cut off."""
 
 
+class _Begins:
+    """Stands for the beginning of a list."""
+
+
+BEGINS = _Begins()
+
+
 class Head(NamedTuple):
     """The last position at some moment, with its hash."""
 
@@ -163,6 +180,8 @@ class Broken(NamedTuple):
         return f"{place}{f' (event {self.event})' if self.event else ''}: {self.what}."
 
 
+#: what can be said of a payload: there is none, it was emptied, the reader may not see it, it is here
+STATES = frozenset({"none", "erased", "withheld", "whole"})
 #: everything that an exported record says; more would be covered by nothing
 KEYS = frozenset({
     "number", "id", "occurred_at", "actor_kind", "actor_id", "actor_name", "actor_role", "address", "actor_salt",
@@ -171,66 +190,148 @@ KEYS = frozenset({
 })  # fmt: skip
 
 
+class Twice(ValueError):
+    """A name stands twice."""
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A name that stands twice says one thing to this program and another to the next."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Twice(f'"{_short(name)}" stands twice')
+        found[name] = value
     return found
 
 
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("a number has too many digits")
+    return int(text)
+
+
 def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_once)
+    """Raises ValueError, also for what is nested too deeply for a reader."""
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_int=_whole)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _whole_number(value: object) -> int:
+    """Raises TypeError for what is none, and for what is none that a position can be."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise TypeError("a position is no whole number")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("something that must be text is none")
+    return value
+
+
+def _digest(value: object) -> str:
+    """64 hexadecimal digits."""
+    said = _text(value)
+    if len(said) != len(GENESIS) or not set(said) <= set("0123456789abcdef"):
+        raise ValueError("a hash is none")
+    return said
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers. Raises Damaged for one that is longer than any export has."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        number = 0
+        while True:
+            line = file.readline(LONGEST_LINE + 1)
+            number += 1
+            if not line:
+                return
+            if len(line) > LONGEST_LINE:
+                raise Damaged(f"line {number} of the file is longer than any line of an export")
+            yield number, line.strip()
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
     """Sections of a file in the layout in which it was exported, one entry a line: any size in little memory."""
-    section = None
-    with path.open(encoding="utf-8", errors="surrogateescape") as file:
-        for number, raw in enumerate(file, start=1):
-            line = raw.strip()
-            try:
-                if line in {"", "{", "}"}:
-                    continue
-                if section is None and line.endswith(": ["):
-                    section = str(_loads(line[:-3]))
-                elif section is None:
-                    yield from _loads("{" + line.rstrip(",") + "}").items()
-                elif line in {"],", "]"}:
-                    section = None
+    section, told = None, set()
+    for number, line in _numbered(path):
+        try:
+            if line in {"", "{", "}"}:
+                continue
+            if section is None:
+                opens = line.endswith(": [")
+                named = {_text(_loads(line[:-3])): None} if opens else _loads("{" + line.rstrip(",") + "}")
+                for name in named:
+                    if name in told:
+                        raise Damaged(f'line {number} of the file says "{_short(name)}" again: a section stands twice')
+                    told.add(name)
+                if opens:
+                    (section,) = named
+                    yield section, BEGINS
                 else:
-                    yield section, _loads(line.rstrip(","))
-            except ValueError:
-                raise Damaged(f"line {number} of the file cannot be read") from None
+                    yield from named.items()
+            elif line in {"],", "]"}:
+                section = None
+            else:
+                yield section, _loads(line.rstrip(","))
+        except Twice as problem:
+            raise Damaged(f"{problem} in line {number} of the file") from None
+        except (ValueError, TypeError):
+            raise Damaged(f"line {number} of the file cannot be read") from None
 
 
 def _document(path: Path) -> Iterator[tuple[str, Any]]:
     """The same of a file in any other layout, read as a whole."""
+    if path.stat().st_size > LARGEST_DOCUMENT:
+        raise Unreadable("this is not in the layout of an export, and too large to be read as a whole")
     try:
-        whole = _loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        whole = _loads(path.read_text(encoding="utf-8-sig", errors="surrogateescape"))
+    except Twice as problem:
+        raise Damaged(f"{problem} in the file") from None
     except ValueError:
-        raise Unreadable("this is no JSON, or a name stands twice in it") from None
+        raise Unreadable("this is no JSON") from None
     if not isinstance(whole, dict):
         raise Unreadable("this is no audit export")
-    for name, value in whole.items():
-        if name in {"events", "chain"} and isinstance(value, list):
+    for name in sorted(whole, key=lambda one: SECTIONS.index(one) if one in SECTIONS else -1):
+        value = whole[name]
+        if name in LISTS:
+            if not isinstance(value, list):
+                raise Unreadable(f'"{name}" is no list')
+            yield name, BEGINS
             yield from ((name, entry) for entry in value)
         else:
             yield name, value
 
 
+def _short(name: str) -> str:
+    """A name from a file as every terminal can show it."""
+    return "".join(character if " " <= character <= "~" else "?" for character in name[:40])
+
+
 def sections(path: Path) -> Iterator[tuple[str, Any]]:
-    """Pairs of section and entry. Raises Unreadable."""
+    """Pairs of section and entry; of a list first its beginning. Raises Unreadable."""
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            opening = file.readline(), file.readline()
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+            # universal newlines: a copy that was sent as text is the same file
+            opening = file.readline(100), file.readline(100)
+        known = opening == ("{\n", f'"format": "{FORMAT}",\n')
+        for name, entry in _lines(path) if known else _document(path):
+            if name not in SECTIONS:
+                raise Damaged(f'the file has a section "{_short(name)}", which no export has')
+            yield name, entry
     except OSError as error:
-        raise Unreadable(str(error)) from None
-    return _lines(path) if opening == ("{\n", f'"format": "{FORMAT}",\n') else _document(path)
+        raise Unreadable(error.strerror or "the file cannot be read") from None
 
 
 class Result(NamedTuple):
-    """What came of it. `first` is the broken record that stands first in the chain."""
+    """What came of it. `first` is the broken record that stands first in the chain. `waiting`: records without a seal,
+    of which nothing is verified; `left`: how many more waited, and are not in the file."""
 
     events: int
     sealed: int
@@ -244,6 +345,7 @@ class Result(NamedTuple):
     complete: bool
     #: heads from outside that this part of the chain was compared with
     heads: int
+    left: int = 0
 
 
 class _Chain:
@@ -257,13 +359,15 @@ class _Chain:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         following = self.start.position + len(self.digests) + 1
-        if int(entry["from"]) != following:
+        if _whole_number(entry["from"]) != following:
             self.wrong.append(Broken(following, "the digest of this position is missing"))
             return
-        for digest in entry["digests"]:
+        if set(entry) != {"from", "digests"} or not isinstance(entry["digests"], list):
+            raise TypeError("a part of the chain says more or less than one does")
+        for digest in map(_text, entry["digests"]):
             previous = self.hashes[-1] if self.hashes else self.start.hash
-            self.hashes.append(chain_hash(previous, self.start.position + len(self.digests) + 1, str(digest)))
-            self.digests.append(str(digest))
+            self.hashes.append(chain_hash(previous, self.start.position + len(self.digests) + 1, digest))
+            self.digests.append(digest)
 
     @property
     def last(self) -> int:
@@ -275,24 +379,40 @@ class _Chain:
         return (self.digests[place], self.hashes[place]) if 0 <= place < len(self.digests) else None
 
 
+def _head(entry: Mapping[str, Any]) -> Head:
+    if set(entry) != {"position", "hash"}:
+        raise TypeError("a head says more or less than one does")
+    return Head(_whole_number(entry["position"]), _digest(entry["hash"]))
+
+
 def _read_chain(path: Path) -> tuple[_Chain, dict[str, Any], dict[str, Any] | None]:
-    chain, about, end, known = _Chain(), {}, None, False
+    chain, about, end, known, chained = _Chain(), {}, None, False, False
     for section, entry in sections(path):
         if section == "format":
             known = entry == FORMAT
         elif section == "about":
-            about = dict(entry)
+            about = _object(entry)
         elif section == "start":
-            chain.start = Head(int(entry["position"]), str(entry["hash"]))
+            if chained:
+                raise Damaged("the beginning of the chain stands after it")
+            chain.start = _head(_object(entry))
             if chain.start.position == 0 and chain.start.hash != GENESIS:
                 chain.wrong.append(Broken(1, "the chain does not begin at its beginning"))
         elif section == "chain":
-            chain.add(entry)
+            chained = True
+            if entry is not BEGINS:
+                chain.add(_object(entry))
         elif section == "end":
-            end = dict(entry)
+            end = _object(entry)
     if not known:
         raise Unreadable("this is no audit export in a format that this program knows")
     return chain, about, end
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("an entry is no object")
+    return value
 
 
 def _event_wrong(event: Mapping[str, Any], chain: _Chain) -> str | None:
@@ -307,13 +427,17 @@ def _event_wrong(event: Mapping[str, Any], chain: _Chain) -> str | None:
     seal = event["seal"]
     said = None
     if seal is not None:
-        place = chain.at(int(seal["position"]))
+        if set(seal) != {"position", "hash", "sealed_at", "actor_digest"}:
+            return "the seal says more or less than a seal does"
+        place = chain.at(_whole_number(seal["position"]))
         if place is None:
             return "the chain of the file does not reach this position"
         said = wrong_with_record(event, digest=place[0], sealed_at=seal["sealed_at"], actor=seal["actor_digest"])
         if said is None and seal["hash"] != place[1]:
             said = "the hash does not follow from the records before it"
     state = event["payload_state"]
+    if said is None and state not in STATES:
+        said = "the payload is in a state that none is in"
     if said is None and (state == "erased") != (event["salt"] == ""):
         said = "the payload's state does not fit its salt"
     if said is None and state == "erased" and event["client_id"] is None:
@@ -327,57 +451,83 @@ def verify(path: Path, heads: Sequence[Head] = ()) -> Result:
     """Verify an export. Raises Unreadable."""
     try:
         return _verify(path, heads)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Unreadable(f"an entry has not the form of an export ({type(error).__name__}: {error})") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Unreadable(f"an entry has not the form of an export ({type(error).__name__})") from None
+
+
+class _Records:
+    """The records of a file, one after the other."""
+
+    def __init__(self, chain: _Chain) -> None:
+        self.chain = chain
+        self.numbers = {"events": 0, "waiting": 0}
+        self.sealed = self.erased = self.withheld = 0
+        self.seen: set[int] = set()
+        self.wrong: list[Broken] = []
+
+    def _say(self, position: int | None, what: str, event: Mapping[str, Any]) -> None:
+        self.wrong.append(Broken(position, what, _short(event["id"])))
+
+    def add(self, section: str, event: dict[str, Any]) -> None:
+        """Look at the next record of a section."""
+        self.numbers[section] += 1
+        if _text(event["payload_state"]) and _text(event["id"]) and event["seal"] is not None:
+            _object(event["seal"])
+        position = None if event["seal"] is None else _whole_number(event["seal"]["position"])
+        if _whole_number(event["number"]) != self.numbers[section]:
+            self._say(position, f"record number {self.numbers[section]} of the export is missing before it", event)
+            self.numbers[section] = event["number"]
+        if position is not None:
+            self.sealed += 1
+            if position in self.seen:
+                self._say(position, "the position is there twice", event)
+            self.seen.add(position)
+        said = _event_wrong(event, self.chain)
+        if said is None and section == "waiting" and position is not None:
+            said = "a sealed record stands among those that wait for a seal"
+        if said is not None:
+            self._say(position, said, event)
+        self.erased += event["payload_state"] == "erased"
+        self.withheld += event["payload_state"] == "withheld"
 
 
 def _verify(path: Path, heads: Sequence[Head]) -> Result:
     chain, about, end = _read_chain(path)
-    wrong = list(chain.wrong)
-    events = sealed = erased = withheld = 0
-    seen = set()
-    for section, event in sections(path):
-        if section != "events":
-            continue
-        events += 1
-        seal = event["seal"]
-        position = None if seal is None else int(seal["position"])
-        if event["number"] != events:
-            wrong.append(Broken(position, f"record number {events} of the export is missing before it", event["id"]))
-            events = int(event["number"])
-        if position is not None:
-            sealed += 1
-            if position in seen:
-                wrong.append(Broken(position, "the position is there twice", event["id"]))
-            seen.add(position)
-        said = _event_wrong(event, chain)
-        if said is not None:
-            wrong.append(Broken(position, said, event["id"]))
-        erased += event["payload_state"] == "erased"
-        withheld += event["payload_state"] == "withheld"
+    records = _Records(chain)
+    for section, entry in sections(path):
+        if section in records.numbers and entry is not BEGINS:
+            records.add(section, _object(entry))
+    wrong = [*chain.wrong, *records.wrong]
+    events = records.numbers["events"]
     head = None
     if end is None:
         wrong.append(Broken(None, f"the file was cut off after {events} records"))
     else:
-        if end["events"] != events:
-            wrong.append(Broken(None, f"the export had {end['events']} records, {events} are here"))
+        for section, here in records.numbers.items():
+            # files of former releases count no waiting ones
+            had = _whole_number(end["events" if section == "events" else "waiting"]) if section in end else 0
+            if had != here:
+                wrong.append(Broken(None, f'the export had {had} records in "{section}", {here} are here'))
         if end["head"] is not None:
-            head = Head(int(end["head"]["position"]), str(end["head"]["hash"]))
+            head = _head(_object(end["head"]))
         if (head.position if head else 0) != chain.last:
             wrong.append(Broken(chain.last, "the head of the file is not the end of its chain"))
         wrong += _wrong_heads([*([head] if head else []), *heads], chain)
     if about.get("complete") is True and chain.start.position:
         wrong.append(Broken(1, "the record of this position is missing"))
-    if about.get("complete") is True and withheld:
+    if about.get("complete") is True and records.withheld:
         wrong.append(Broken(None, "a complete export withholds nothing"))
     if about.get("complete") is True:
-        missing = next((at for at in range(chain.start.position + 1, chain.last + 1) if at not in seen), None)
+        missing = next((at for at in range(chain.start.position + 1, chain.last + 1) if at not in records.seen), None)
         if missing is not None:
             wrong.append(Broken(missing, "the record of this position is missing"))
     compared = sum(one.position >= chain.start.position for one in heads)
+    unsealed = sum(records.numbers.values()) - records.sealed
+    left = about.get("waiting")
     return Result(
-        events, sealed, events - sealed, erased, withheld, head, first_of(wrong), len(wrong),
-        about.get("complete") is True, compared,
+        sum(records.numbers.values()), records.sealed, unsealed, records.erased, records.withheld, head,
+        first_of(wrong), len(wrong), about.get("complete") is True, compared,
+        max(0, left - unsealed) if isinstance(left, int) else 0,
     )  # fmt: skip
 
 
@@ -407,15 +557,17 @@ def read_heads(path: Path) -> list[Head]:
     """Heads as they were kept, one JSON object a line. Raises Unreadable."""
     found = []
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if line.strip():
+        for number, line in _numbered(path):
+            if line:
                 try:
-                    entry = json.loads(line)
-                    found.append(Head(int(entry["position"]), str(entry["hash"]), str(entry["at"])))
+                    entry = _object(_loads(line))
+                    found.append(
+                        Head(_whole_number(entry["position"]), _digest(entry["hash"]), _short(_text(entry["at"])))
+                    )
                 except (ValueError, KeyError, TypeError):
-                    raise Unreadable(f"line {number} of {path.name} is no head") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(str(error)) from None
+                    raise Unreadable(f"line {number} of {_short(path.name)} is no head") from None
+    except OSError as error:
+        raise Unreadable(error.strerror or "the file of heads cannot be read") from None
     return found
 
 
@@ -440,7 +592,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unreadable as problem:
         say(f"NOT VERIFIED: {problem}.\n")
         return 2
-    say(f"{result.events} records, {result.sealed} of them sealed, {result.waiting} not sealed yet.\n")
+    say(f"{result.events} records, {result.sealed} of them sealed, {result.waiting} without a seal.\n")
+    if result.left:
+        say(f"{result.left} newer records waited for their seal when the file was made: they are not in it.\n")
     if result.erased:
         say(f"{result.erased} payloads erased under retention: who, what and when are verified, the content is gone.\n")
     if result.withheld:
@@ -453,13 +607,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if asked.heads:
         say(f"{result.heads} of {len(heads)} kept heads compared.\n")
-        if heads and not result.heads:
-            say("NOT VERIFIED: no kept head lies in this part of the chain, so that nothing outside ties it.\n")
+        if not result.heads:
+            why = "no kept head lies in this part of the chain" if heads else "the file of heads is empty"
+            say(f"NOT VERIFIED: {why}, so that nothing outside ties it.\n")
             return 2
     if not result.complete:
         say("A filtered file: what was taken out of it afterwards cannot be told from what its filters left out.\n")
     if result.waiting:
-        say(f"Nothing ties the {result.waiting} records without a seal yet.\n")
+        say(f"SEALED RECORDS VERIFIED: {result.sealed} fit their digests and the chain that leads to this head.\n")
+        say(f"NOT VERIFIED: {result.waiting} records without a seal. Nothing ties them; export again once sealed.\n")
+        return 3
     say("VERIFIED. Every sealed record fits its digest and the chain that leads to this head.\n")
     return 0
 

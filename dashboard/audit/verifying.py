@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard.audit import heads as kept_heads
 from dashboard.audit import sealing
 from dashboard.audit.models import AuditActorSalt, AuditEvent, AuditPayload, AuditSeal, audit_unsealed
 from dashboard.audit.verify_audit import (
@@ -187,8 +188,15 @@ def _never_sealed() -> Broken | None:
     return Broken(None, "unknown event: a record that waited for its seal is gone", str(gone)) if gone else None
 
 
-def verify(heads: Sequence[Head] = (), *, keep: Callable[[int, int], None] | None = None) -> Outcome:
-    """Verify everything that is sealed by now. `keep(done, total)` is called within each transaction, last."""
+def verify(
+    heads: Sequence[Head] = (),
+    *,
+    where: str | None = None,
+    keep: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Verify everything that is sealed by now. `heads` are those of the file `where` (heads.place), which is compared
+    with what the audit says was written into it; None compares one way only. `keep(done, total)` is called within each
+    transaction, last."""
     with transaction():
         end, waits = sealing.head(), sealing.waiting()
     total = end.position if end else 0
@@ -216,6 +224,8 @@ def verify(heads: Sequence[Head] = (), *, keep: Callable[[int, int], None] | Non
     if broken is None:
         with transaction():
             broken = _never_sealed()
+            if broken is None and where is not None:
+                broken = kept_heads.missing(heads, kept_heads.told(), where=where)
             if keep is not None:
                 keep(total, total)
     return Outcome(

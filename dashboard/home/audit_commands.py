@@ -17,18 +17,22 @@ audit_commands = AppGroup("audit", help="Seal, verify and keep the chain of evid
 @audit_commands.command("seal")
 def seal_command() -> None:
     """Seal what was committed since the last time, here and now."""
-    click.echo(f"{sealing.seal_all():,} events sealed.")
+    done = sealing.seal_what_waits()
+    click.echo(f"{done.events:,} events sealed.")
+    if done.holder:
+        raise click.ClickException(f"Not everything: {done.holder}.")
 
 
 @audit_commands.command("head")
 def head_command() -> None:
     """Seal, append the head to INSTANCE_PATH/evidence/heads.jsonl, and print it."""
     sealing.seal_all()
+    path = current_app.extensions["countinghouse.settings"].instance_path
     with transaction():
         head = sealing.head()
-    if head is None:
-        raise click.ClickException("Nothing is sealed yet.")
-    kept = heads.keep(current_app.extensions["countinghouse.settings"].instance_path, head)
+        if head is None:
+            raise click.ClickException("Nothing is sealed yet.")
+        kept = heads.keep(path, head, by=system("flask audit head"))
     click.echo(f"position {kept.position}, hash {kept.hash}, {kept.at}")
 
 

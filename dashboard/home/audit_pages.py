@@ -15,7 +15,7 @@ from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.names import named
 from dashboard.audit import exporting, sealing, searching, verify_audit, verifying
-from dashboard.audit.searching import EventFilter, Found, Reader
+from dashboard.audit.searching import EventFilter, Found, Reach, Reader
 from dashboard.background import queries as background
 from dashboard.clients import queries as clients
 from dashboard.clients import story
@@ -78,6 +78,7 @@ COLUMNS = (
     Column("payload", "Payload"),
     Column("request", "Request"),
     Column("event", "Event"),
+    Column("sealed", "Seal"),
     Column("position", "Position", Kind.NUMBER),
     Column("hash", "Hash"),
 )
@@ -257,16 +258,23 @@ def show(event_id: UUID) -> Response:
 @audit.get("/export/<form>")
 @requires(Permission.AUDIT_READ)
 def export(form: str) -> Response:
-    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`, or as `json` with its seals."""
+    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`, or as `json` with its seals: what is sealed by
+    now. The file says how far that is, and how many newer events that fit wait for their seal; `waiting=1` adds those,
+    apart."""
     if form not in {"csv", "xlsx", "json"}:
         raise Invalid.one("format", "Choose csv, xlsx or json.", "enum")
     reader = _reader(current_actor())
     asked = AuditQuery.read(request.args, reader=reader)
     if asked.errors:
         return _answer(asked, reader, status=422)
-    about = exports.about("Audit", filters=asked.in_words(), by=current_actor().name)
+    waiting = request.args.get("waiting") == "1"
+    reach = searching.reach(asked.chosen, reader=reader)
+    filters, by = asked.in_words(), current_actor().name
+    about = exports.about("Audit", filters=filters, by=by, facts=_reached(reach, waiting=waiting))
     if form != "json":
-        return exports.answer(Listing(about, COLUMNS), lambda: _rows(asked.chosen, reader), Format(form))
+        return exports.answer(
+            Listing(about, COLUMNS), lambda: _rows(asked.chosen, reader, reach, waiting=waiting), Format(form)
+        )
     said = {
         "title": about.title,
         "institution": about.institution,
@@ -275,7 +283,7 @@ def export(form: str) -> Response:
         "by": about.by,
         "filters": [{"name": label, "value": words} for label, words in about.filters],
     }
-    parts = stream_with_context(exporting.chunks(said, asked.chosen, reader=reader))
+    parts = stream_with_context(exporting.chunks(said, asked.chosen, reader=reader, reach=reach, waiting=waiting))
     name = f"audit-{about.as_of.astimezone(about.zone):%Y-%m-%d}.json"
     return Response(
         parts,
@@ -284,13 +292,26 @@ def export(form: str) -> Response:
     )
 
 
+def _reached(reach: Reach, *, waiting: bool) -> list[tuple[str, str]]:
+    """How far a CSV reaches, in its head."""
+    up_to = f"position {reach.head.position}, {reach.head.at}" if reach.head else "nothing is sealed yet"
+    where = "on top, marked as not sealed" if waiting else "not in this file"
+    return [("Sealed up to", up_to), ("Waiting for a seal", f"{reach.waiting} that fit, {where}")]
+
+
 def _json(part: Mapping[str, Any] | None) -> str | None:
     return dumps(part, sort_keys=True) if part else None
 
 
-def _rows(chosen: EventFilter, reader: Reader) -> Iterator[Mapping[str, object]]:
-    for found in searching.every(chosen, reader=reader, newest_first=True):
-        event, state = found.event, exporting.payload_state(found, reader)
+def _rows(chosen: EventFilter, reader: Reader, reach: Reach, *, waiting: bool) -> Iterator[Mapping[str, object]]:
+    for sealed in (False, True) if waiting else (True,):
+        yield from _part(chosen, reader, reach, sealed=sealed)
+
+
+def _part(chosen: EventFilter, reader: Reader, reach: Reach, *, sealed: bool) -> Iterator[Mapping[str, object]]:
+    for found in searching.every(chosen, reader=reader, last=reach.last, sealed=sealed, newest_first=True):
+        event, seal = found.event, found.seal if sealed else None
+        state = exporting.payload_state(found, reader)
         payload = found.payload if found.payload is not None and reader.sees_payload(event) else None
         yield {
             "at": event.occurred_at,
@@ -309,8 +330,9 @@ def _rows(chosen: EventFilter, reader: Reader) -> Iterator[Mapping[str, object]]
             "payload": PAYLOAD_STATES[state],
             "request": event.request_id,
             "event": event.id,
-            "position": found.seal.position if found.seal else None,
-            "hash": found.seal.hash if found.seal else None,
+            "sealed": "sealed" if seal else "NOT SEALED",
+            "position": seal.position if seal else None,
+            "hash": seal.hash if seal else None,
         }
 
 

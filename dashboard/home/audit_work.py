@@ -55,7 +55,7 @@ def verify(*, by: Actor, keep: Callable[[int, int], None] | None = None) -> Outc
         known = heads.kept(_instance["path"])
     except Unreadable as problem:
         raise Refused(f"The file of kept heads cannot be read: {problem}.", code="headsUnreadable") from None
-    outcome = verifying.verify(known, keep=keep)
+    outcome = verifying.verify(known, where=heads.place(_instance["path"]), keep=keep)
     with transaction():
         audit.record(
             "audit.verified", by=by, object_type="audit", object_id=None,

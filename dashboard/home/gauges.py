@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
 from dashboard import clock
+from dashboard.audit import sealing
 from dashboard.background import kinds
 from dashboard.background.queries import UNFINISHED
 from dashboard.database import session
@@ -183,7 +184,17 @@ def job_runs() -> Gauges:
     yield from (began, succeeded, failing, paused)
 
 
-ALL = (background_work, queue_items, open_approvals, outbox, provider_messages, statements, job_runs)
+def seals() -> Gauges:
+    """Events of the audit that wait for their place in the chain."""
+    queue = sealing.queue()
+    waiting = _gauge("audit_unsealed", "Events of the audit that wait for their seal.")
+    waiting.add_metric([], queue.events)
+    oldest = _gauge("audit_unsealed_oldest_seconds", "Age of the oldest event of the audit that waits for its seal.")
+    oldest.add_metric([], queue.oldest.total_seconds())
+    yield from (waiting, oldest)
+
+
+ALL = (background_work, queue_items, open_approvals, outbox, provider_messages, statements, job_runs, seals)
 
 
 class _Collector:

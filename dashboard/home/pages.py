@@ -13,6 +13,7 @@ from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import queries as approvals
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.rows import RequestRow, rows
+from dashboard.audit import sealing
 from dashboard.clients import queries as clients
 from dashboard.exports import queries as exports
 from dashboard.home import finding, overview, palette, treasury, worklist
@@ -122,6 +123,7 @@ def show() -> str:
     actor = current_actor()
     counted = overview.figures(actor)
     asked, asked_count = _asked()
+    watches_seals = actor.may(Permission.AUDIT_READ) or actor.may(Permission.JOBS_READ)
     quiet = counted.complete and not any(line.count and line.count.next_due_at for line in counted.lines)
     return render_template(
         "home/show.html",
@@ -134,6 +136,8 @@ def show() -> str:
         panel=overview.or_unknown(lambda: treasury.panel(actor)),
         may_read_treasury=actor.may(Permission.TREASURY_READ),
         panel_first=actor.may(Permission.TREASURY_WRITE),
+        watches_seals=watches_seals,
+        seals=overview.or_unknown(sealing.queue) if watches_seals else None,
         role_label=ROLES[Role(actor.role)].label,
         may_read_clients=actor.may(Permission.CLIENTS_READ),
         may_read_approvals=actor.may(Permission.APPROVALS_READ),

@@ -312,8 +312,9 @@ def work_out_positions(_settings: Settings) -> dict[str, int]:
 
 
 def seal_audit(_settings: Settings) -> dict[str, int]:
-    """Seal what was committed since the last time; another sealer at work is left to it."""
-    return {"sealed": sealing.seal_all()}
+    """Seal what was committed since the last time; another sealer at work is left to it, and named."""
+    done = sealing.seal_what_waits()
+    return {"sealed": done.events, **({"held_by_process": done.holder.process} if done.holder else {})}
 
 
 def keep_audit_head(settings: Settings) -> dict[str, int]:
@@ -321,9 +322,10 @@ def keep_audit_head(settings: Settings) -> dict[str, int]:
     sealed = sealing.seal_all()
     with transaction():
         head = sealing.head()
-    if head is None:
-        return {"sealed": 0}
-    return {"sealed": sealed, "position": heads.keep(settings.instance_path, head).position}
+        if head is None:
+            return {"sealed": 0}
+        kept = heads.keep(settings.instance_path, head, by=system("keep-audit-head"))
+    return {"sealed": sealed, "position": kept.position}
 
 
 def forget_runs(_settings: Settings) -> dict[str, int]:

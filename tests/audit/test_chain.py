@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from dashboard import clock
 from dashboard.access import tokens
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import DEFAULT_SCOPES, Audience
@@ -27,6 +31,8 @@ from dashboard.clients.profile import IndividualProfile
 from dashboard.database import constraint_of, db, new_id, session, transaction
 from dashboard.home import audit_work
 from dashboard.jobs.schedule import JOBS
+from dashboard.treasury.checks import audit_seals
+from dashboard.treasury.checks.check import Look, Outcome
 from tests.jobs.test_killed import kill_in_the_middle
 
 EVERYTHING = Reader(of_clients=True, restricted=True)
@@ -277,7 +283,7 @@ def test_a_tail_that_was_cut_off_is_seen_against_the_head_outside_the_database(
     keep.run(settings)
     kept = heads.kept(settings.instance_path)
     lines = [json.loads(line) for line in (settings.instance_path / heads.FILE).read_text().splitlines()]
-    assert kept[-1].position == lines[-1]["count"] == figures["position"] + 2
+    assert kept[-1].position == lines[-1]["count"] == figures["position"] + 3, "the event of the head before"
     assert audit_work.verify(by=BY).broken is None
     last = kept[-1].position
     file = settings.instance_path / heads.FILE
@@ -311,6 +317,140 @@ def test_a_tail_that_was_cut_off_is_seen_against_the_head_outside_the_database(
     told()
     outcome = audit_work.verify(by=BY)
     assert outcome.broken is None and outcome.heads == len(kept) and outcome.waiting == 0
+    # the audit remembers what was written into the file: a line, all of them, the file itself
+    text = file.read_text()
+    newest = kept[-1].at
+    for left, said in (
+        (text.splitlines(keepends=True)[1:], f"the head of position {kept[0].position}, written on {kept[0].at}"),
+        ([], "the file is gone or empty"),
+        (None, "the file is gone or empty"),
+    ):
+        file.unlink() if left is None else file.write_text("".join(left))
+        broken = audit_work.verify(by=BY).broken
+        assert broken is not None and said in broken["sentence"]
+        assert f"heads were written until {newest}" in broken["sentence"]
+        event = session().get_one(AuditEvent, UUID(broken["event"]))
+        assert event.action == heads.KEPT and event.actor_name == "keep-audit-head"
+        session().commit()
+    # another machine's heads are not looked for in this file, but a file that holds none at all compares nothing
+    told_of = heads.told()
+    session().commit()
+    assert heads.missing([kept[-1]], told_of, where="elsewhere:/heads.jsonl") is None
+    elsewhere = heads.missing([], told_of, where="elsewhere:/heads.jsonl")
+    assert elsewhere is not None and "here is no file of heads" in elsewhere.what
+    file.write_text(text)
+    assert audit_work.verify(by=BY).broken is None
+
+
+def test_a_sealer_that_is_held_up_says_by_whom_and_what_waits_too_long_is_told(
+    committed_in_file: Flask, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealing.seal_all()
+    job = next(job for job in JOBS if job.name == "seal-audit")
+    settings = committed_in_file.extensions["countinghouse.settings"]
+    assert not sealing.queue().events and not sealing.queue().oldest
+    with db.engine.connect() as other:
+        process = other.scalar(sa.text("SELECT pg_backend_pid()"))
+        other.execute(sa.text("SELECT pg_advisory_lock(hashtextextended('audit_seal', 0))"))
+        other.commit()
+        told(2)
+        with transaction():
+            assert sealing.seal() == -1
+        assert job.run(settings) == {"sealed": 0, "held_by_process": process}
+        said = json.loads(logged.getvalue().splitlines()[-1])
+        assert said["event"] == "audit not sealed" and f"process {process} of the database server" in said["why"]
+        done = committed_in_file.test_cli_runner().invoke(args=["audit", "seal"])
+        assert done.exit_code == 1 and f"process {process} " in done.output
+        waits = sealing.queue()
+        assert waits.events == 2 and not waits.too_long
+        monkeypatch.setitem(sealing._limits, "minutes", 0)
+        look = Look(date(2026, 3, 13), clock.now(), new_id(), BY, lambda: None)
+        answer = audit_seals.run(look)
+        assert answer.outcome == Outcome.FAILED and answer.findings[0].found == 2
+        assert answer.findings[0].says.startswith("2 events wait for their seal, the oldest for 0 min. The process")
+        other.execute(sa.text("SELECT pg_advisory_unlock_all()"))
+        other.commit()
+    assert job.run(settings) == {"sealed": 2}
+    assert audit_seals.run(look).outcome == Outcome.PASSED
+
+
+def test_the_sealer_takes_a_bounded_batch_and_evidence_has_no_time_without_end(
+    committed_in_file: Flask, chain: list[UUID]
+) -> None:
+    told()
+    for most in (None, 0, -1, 10_001):
+        with pytest.raises(sa.exc.IntegrityError) as caught, transaction():
+            session().execute(sa.select(sa.func.seal_audit(sa.cast(most, sa.Integer))))
+        assert constraint_of(caught.value) == "audit_seal_batch_is_bounded", most
+    assert sealing.seal_all() == 1
+    for never in ("infinity", "-infinity", "1999-12-31 23:59:59+00", "12026-01-01 00:00:00+00"):
+        with pytest.raises(sa.exc.IntegrityError) as caught, transaction():
+            session().execute(
+                sa.text(
+                    "INSERT INTO audit_event (id, occurred_at, actor_kind, actor_name, actor_role, action, object_type)"
+                    " VALUES (gen_random_uuid(), CAST(:at AS timestamptz), 'system', 'x', 'x', 'test.never', 'thing')"
+                ),
+                {"at": never},
+            )
+        assert constraint_of(caught.value) == "ck_audit_event_occurred_at_is_a_date", never
+    engine = sa.create_engine(committed_in_file.extensions["countinghouse.settings"].migration_database_url)
+    with pytest.raises(sa.exc.IntegrityError) as caught, engine.begin() as owner:
+        owner.execute(
+            sa.text(
+                "INSERT INTO audit_seal SELECT position + 1, gen_random_uuid(), digest, hash, NULL, 'infinity'"
+                " FROM audit_seal ORDER BY position DESC LIMIT 1"
+            )
+        )
+    assert constraint_of(caught.value) == "ck_audit_seal_sealed_at_is_a_date"
+    engine.dispose()
+
+
+def test_an_export_holds_what_is_sealed_and_says_what_waits_and_gives_it_apart(
+    committed_in_file: Flask, chain: list[UUID], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = told(2)
+    path = export_to(tmp_path)
+    document = json.loads(path.read_text())
+    ids = {event["id"] for event in document["events"]}
+    assert str(chain[-1]) in ids and not ids & {str(one) for one in fresh}
+    assert document["about"]["waiting"] == 2 and document["end"]["waiting"] == 0 and "waiting" not in document
+    end = document["end"]["head"]["position"]
+    assert (
+        document["about"]["sealed_up_to"]["position"] == end == max(e["seal"]["position"] for e in document["events"])
+    )
+    assert document["about"]["sealed_up_to"]["at"] == document["events"][-1]["seal"]["sealed_at"]
+    assert verify_audit.main([str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "2 newer records waited for their seal" in out and "VERIFIED." in out and ", 0 without a seal" in out
+    # with what waits: no tampering is told, and nothing of it is called verified
+    with transaction():
+        chunks = exporting.chunks({"title": "Audit"}, EventFilter(), reader=EVERYTHING, waiting=True)
+        path.write_bytes(b"".join(chunks))
+    original = path.read_text()
+    document = json.loads(original)
+    assert {event["id"] for event in document["waiting"]} == {str(one) for one in fresh}
+    assert all(event["seal"] is None for event in document["waiting"])
+    assert verify_audit.main([str(path)]) == 3
+    out = capsys.readouterr().out
+    assert "SEALED RECORDS VERIFIED" in out and "NOT VERIFIED: 2 records without a seal" in out and "BROKEN" not in out
+    # one of them removed, one moved among the sealed, a sealed one moved among them
+    for change in (
+        lambda d: d["waiting"].pop(0),
+        lambda d: d["events"].append(d["waiting"].pop()),
+        lambda d: d["waiting"].append(d["events"].pop()),
+    ):
+        _tampering(lambda d, _at, change=change: change(d))(path, 0)
+        assert verify_audit.main([str(path)]) == 1
+        path.write_text(original)
+    # what is sealed while the file is written lies beyond the head that it was begun with
+    with transaction():
+        reach = searching.reach(EventFilter(), reader=EVERYTHING)
+    sealing.seal_all()
+    with transaction():
+        path.write_bytes(b"".join(exporting.chunks({}, EventFilter(), reader=EVERYTHING, reach=reach, waiting=True)))
+    document = json.loads(path.read_text())
+    assert {event["id"] for event in document["waiting"]} == {str(one) for one in fresh}
+    assert document["end"]["head"]["position"] == end and verify_audit.main([str(path)]) == 3
 
 
 def test_a_purge_keeps_the_chain_whole_and_is_told_as_one(
@@ -461,6 +601,79 @@ def test_a_forged_file_is_found_where_its_hashes_fit(chain: list[UUID], exported
     assert verify_audit.main([str(exported)]) in {1, 2}
 
 
+#: what may be put before the verifier, what it ends with and what it says; a clear answer and never a traceback
+HOSTILE: dict[str, tuple[Callable[[str], bytes], int | None, str]] = {
+    "windows": (lambda t: t.replace("\n", "\r\n").encode(), 0, "VERIFIED."),
+    "a mark in front": (lambda t: b"\xef\xbb\xbf" + t.encode(), 0, "VERIFIED."),
+    "sorted anew": (lambda t: json.dumps(json.loads(t), sort_keys=True).encode(), 0, "VERIFIED."),
+    "empty": (lambda t: b"", 2, "this is no JSON"),
+    "nothing but NUL": (lambda t: b"\0" * 1000, 2, "this is no JSON"),
+    "NUL inside": (lambda t: t.replace('"test.happened"', '"test.\0happened"', 1).encode(), 1, "cannot be read"),
+    "not UTF-8": (lambda t: t.encode().replace(b"test.happened", b"test.h\xffppened", 1), 1, "was changed"),
+    "UTF-16": (lambda t: t.encode("utf-16"), 2, "this is no JSON"),
+    "deep": (lambda t: b"[" * 200_000, 2, "this is no JSON"),
+    "deep inside": (
+        lambda t: t.replace('{"number": 1,', '{"number": ' + "[" * 200_000 + ",", 1).encode(), 1, "line 5 of the file"),
+    "deep payload": (
+        lambda t: t.replace('"after": {', '"after": {"x": ' + "[" * 900 + "]" * 900 + ", ", 1).encode(), None, ""),
+    "a long line": (
+        lambda t: t.replace('"title"', '"t' + "x" * 1_000_000 + '"', 1).encode(), 1, "line 3 of the file is longer"),
+    "a long number": (
+        lambda t: t.replace('{"number": 1,', '{"number": ' + "9" * 5000 + ",", 1).encode(), 1, "line 5 of the file"),
+    "no number": (lambda t: t.replace('{"number": 1,', '{"number": NaN,', 1).encode(), 1, "line 5 of the file"),
+    "a section twice": (
+        lambda t: t.replace('"start":', '"events": [\n],\n"start":', 1).encode(), 1, '"events" again'),
+    "a header twice": (
+        lambda t: t.replace('"about":', '"format": "countinghouse audit 1",\n"about":', 1).encode(), 1,
+        '"format" again'),
+    "an end twice": (lambda t: (t + '"end": {}\n').encode(), 1, '"end" again'),
+    "twice in another layout": (
+        lambda t: t.replace("\n", " ").replace('"start":', '"events": [], "start":').encode(), 1,
+        '"events" stands twice'),
+    "an unknown section": (lambda t: t.replace('"about":', '"note\x1b[31m": 1,\n"about":', 1).encode(), 1, ""),
+    "types": (lambda t: re.sub(r'"position": \d+', '"position": "1"', t).encode(), 2, "has not the form"),
+    "a list for an object": (lambda t: re.sub(r'"end": .*', '"end": []', t).encode(), 2, "has not the form"),
+    "an object for a list": (
+        lambda t: json.dumps({**json.loads(t), "events": {}}).encode(), 2, '"events" is no list'),
+    "records that are none": (
+        lambda t: json.dumps({**json.loads(t), "events": [1, None]}).encode(), 2, "has not the form"),
+    "a chain that is none": (lambda t: json.dumps({**json.loads(t), "chain": [7]}).encode(), 2, "has not the form"),
+    "a hash that is none": (
+        lambda t: json.dumps({**json.loads(t), "start": {"position": 0, "hash": 5}}).encode(), 2, "has not the form"),
+}  # fmt: skip
+
+
+def test_whatever_file_it_is_given_the_verifier_answers_clearly(
+    chain: list[UUID], exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    original = exported.read_text()
+    longest = max(map(len, original.splitlines()))
+    monkeypatch.setattr(verify_audit, "LONGEST_LINE", longest + 500_000)
+    for name, (change, code, said) in HOSTILE.items():
+        exported.write_bytes(change(original))
+        answer = verify_audit.main([str(exported)])
+        out = capsys.readouterr().out
+        assert answer == code if code is not None else answer in {1, 2}, (name, answer, out)
+        assert said in out and out.isascii() and "\x1b" not in out, (name, out)
+        assert (answer == 0) is ("VERIFIED. " in out and "NOT VERIFIED" not in out), (name, out)
+    monkeypatch.setattr(verify_audit, "LARGEST_DOCUMENT", 10)
+    exported.write_text(json.dumps(json.loads(original)))
+    assert verify_audit.main([str(exported)]) == 2 and "too large" in capsys.readouterr().out
+    assert verify_audit.main([str(tmp_path)]) == 2 and "NOT VERIFIED" in capsys.readouterr().out
+    # the file of kept heads as well
+    exported.write_text(original)
+    kept = tmp_path / "heads.jsonl"
+    for content, said in (
+        (b"", "the file of heads is empty"), (b"\0\n", "line 1 of heads.jsonl is no head"), (b"\xff", "is no head"),
+        (b"[" * 100_000, "is no head"), (b'{"position": true, "hash": "a", "at": 1}', "is no head"),
+        (b"7", "is no head"),
+    ):  # fmt: skip
+        kept.write_bytes(content)
+        assert verify_audit.main([str(exported), "--heads", str(kept)]) == 2, content
+        assert said in capsys.readouterr().out, content
+
+
 def test_a_file_that_no_kept_head_lies_in_is_not_called_verified(
     chain: list[UUID], exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -499,4 +712,4 @@ def test_nothing_waits_and_nothing_is_found_where_nothing_happened(committed_in_
     assert result.events == 0 and result.first is None
     with transaction():
         assert session().execute(sa.select(sa.func.count()).select_from(audit_unsealed)).scalar_one() == 0
-        assert list(searching.every(EventFilter(object_id=new_id()), reader=EVERYTHING)) == []
+        assert list(searching.every(EventFilter(object_id=new_id()), reader=EVERYTHING, last=10**9)) == []

@@ -162,6 +162,7 @@ def test_one_event_shows_before_and_after_and_what_the_reader_may_see(
     with transaction():
         hidden = audit.record("legal_hold.placed", by=system(), object_type="legal_hold", object_id=None,
                               client_id=client_id)  # fmt: skip
+    sealing.seal_all()
     assert admin.get(f"/audit/{hidden}").status_code == 404
     for path in ("/audit", "/audit/export/csv", "/audit/export/json", f"/audit?client={client_id}"):
         text = admin.get(path).get_data(as_text=True)
@@ -287,6 +288,7 @@ def test_an_export_goes_on_after_its_first_part(
     with transaction():
         for _ in range(10):
             audit.record("test.many", by=system("test"), object_type="thing", object_id=None, after={"a": 1})
+    sealing.seal_all()
     browser = signed_in(Role.AUDITOR)
     answer = browser.get("/audit/export/csv?action=test.many").text
     assert answer.count("test.many") >= 10 and "incomplete" not in answer

@@ -15,6 +15,7 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import services as approvals
+from dashboard.audit import sealing
 from dashboard.clients import services as clients
 from dashboard.clients.models import Client
 from dashboard.clients.profile import IndividualProfile
@@ -252,6 +253,8 @@ def test_home_asks_the_database_a_handful_of_times(signed_in: SignIn, officer: A
         for item in items_of("client-review") + items_of("block-review"):
             queues.take(item.id, by=officer)
     browser = signed_in(Role.OFFICER)
+    # a look is written once in ten minutes, and asked for each time
+    assert browser.get("/").status_code == 200
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -333,3 +336,19 @@ def test_the_error_page_stands_although_the_rail_cannot_count(
     answer = signed_in(Role.OFFICER).get("/no-such-page")
     assert answer.status_code == 404
     assert "There is no such page." in answer.text
+
+
+def test_who_watches_the_audit_is_told_at_home_that_it_is_not_being_sealed(
+    signed_in: SignIn, officer: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client_with(officer)
+    said = "The audit is not being sealed."
+    watching = [role for role in Role if ROLES[role].permissions & {Permission.AUDIT_READ, Permission.JOBS_READ}]
+    assert {Role.AUDITOR, Role.ADMIN} <= set(watching) and Role.OFFICER not in watching
+    assert said not in signed_in(Role.AUDITOR).get("/").text
+    monkeypatch.setitem(sealing._limits, "minutes", 0)
+    for role in Role:
+        text = signed_in(role).get("/").text
+        assert (said in text and "/jobs/seal-audit" in text) is (role in watching), role
+    monkeypatch.setattr(sealing, "queue", lambda: session().execute(sa.text("SELECT 1 / 0")))
+    assert "It is not known whether the audit is sealed." in signed_in(Role.AUDITOR).get("/").text

@@ -56,6 +56,7 @@ def test_figures_tell_requests_and_what_waits_and_name_nobody(measured: Flask, m
     assert before["countinghouse_database_up"] == 1
     assert before["countinghouse_queue_items|client-review"] == 0
     assert before["countinghouse_approvals_open"] == 0
+    assert before["countinghouse_audit_unsealed"] == before["countinghouse_audit_unsealed_oldest_seconds"] == 0
 
     client = company(People().actor(Role.OFFICER))
     with transaction() as session:
@@ -91,6 +92,7 @@ def test_figures_tell_requests_and_what_waits_and_name_nobody(measured: Flask, m
     assert after["countinghouse_background_jobs|balance-check|queued"] == 1
     assert after["countinghouse_background_oldest_seconds|queued"] >= 90
     assert after["countinghouse_job_failing|daily"] == 1
+    assert after["countinghouse_audit_unsealed"] > 0 < after["countinghouse_audit_unsealed_oldest_seconds"] < 3600
     text = http.get("/metrics", headers=ASKING).get_data(as_text=True)
     assert str(client.id) not in text and "Nord" not in text and "INVENTED" not in text
 

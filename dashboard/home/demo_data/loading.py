@@ -211,7 +211,7 @@ class _Load:
         if large:
             # the trigger that has events wait for their seals rested too
             connection.execute(
-                "INSERT INTO audit_unsealed SELECT e.id FROM audit_event e"
+                "INSERT INTO audit_unsealed (event_id) SELECT e.id FROM audit_event e"
                 " WHERE NOT EXISTS (SELECT 1 FROM audit_unsealed u WHERE u.event_id = e.id)"
                 " AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.event_id = e.id) ORDER BY e.id"
             )

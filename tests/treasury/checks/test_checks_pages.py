@@ -93,7 +93,7 @@ def test_a_run_waits_shows_its_progress_and_its_result(
     progress = treasurer.get(f"{PATH}/progress", headers={"HX-Request": "true"})
     assert progress.headers["HX-Refresh"] == "true"
     shown = page(treasurer)
-    assert "8 passed · 1 failed · 2 not run" in shown
+    assert "9 passed · 1 failed · 2 not run" in shown
     assert "bank accounts in the register that give statements" in shown
     assert shown.count('class="badge is-stop"') >= 1 and "Not run" in shown
     assert "&lt;b&gt;Off&lt;/b&gt; by a cent." in shown, "the alert, escaped"
