@@ -17,7 +17,6 @@ from dashboard.access.permissions import Role
 from dashboard.approvals import services as approvals
 from dashboard.approvals import staff_resets
 from dashboard.database import session, transaction
-from dashboard.errors import Refused
 from dashboard.staff import second_factor, services
 from dashboard.staff.models import StaffMember, StaffSession
 from tests.conftest import PASSWORD, People
@@ -94,21 +93,6 @@ def test_changing_the_password_is_no_way_to_guess_it(signed_in: SignIn, hands: H
     for number in range(5):
         assert "not your current password" in change(f"guess{number}")
     assert "Too many tries" in change(PASSWORD)
-
-
-def test_nobody_hands_over_what_alone_opens_a_senior_account(people: People, hands: Hands) -> None:
-    senior, admin = people.member(Role.SENIOR_OFFICER), people.actor(Role.ADMIN)
-    with pytest.raises(Refused, match="operator"), transaction():
-        staff_resets.ask_reset_password(senior.id, "forgotten", admin)
-    enrolled(senior, hands)
-    with transaction():
-        request = staff_resets.ask_reset_password(senior.id, "forgotten", admin)
-    with transaction():
-        approvals.decide(request.id, approve=True, reason=None, by=people.actor(Role.ADMIN, "Rein Kask"))
-    with transaction():
-        second_factor.reset(senior.id, approval_id=None, reason=None, by=system())
-    with pytest.raises(Refused, match="operator"), transaction():
-        staff_resets.make_code(request.id, admin)
 
 
 def test_the_database_counts_a_code_once_and_keeps_the_secret(people: People, hands: Hands) -> None:
