@@ -114,8 +114,7 @@ BEGIN
     IF OLD.ended_at IS NOT NULL OR (NEW.id, NEW.staff_id, NEW.created_at, NEW.begun_in) IS DISTINCT FROM
        (OLD.id, OLD.staff_id, OLD.created_at, OLD.begun_in)
        OR NEW.ended_at IS NULL AND NEW.sealed_secret IS DISTINCT FROM OLD.sealed_secret
-          AND (current_user = 'countinghouse_app'
-               OR NOT pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER'))
+          AND NOT by_the_owner(TG_RELID)
        OR OLD.confirmed_at IS NOT NULL AND NEW.confirmed_at IS DISTINCT FROM OLD.confirmed_at
        OR NEW.last_step IS NULL AND OLD.last_step IS NOT NULL THEN
         RAISE EXCEPTION 'a second factor goes forward only'
