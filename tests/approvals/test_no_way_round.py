@@ -401,8 +401,9 @@ def what_covers_clients_money_beside_the_bank(house: House) -> None:
         assert refused(cover.format(approval)) == "treasury_cover_changed_by_two"
     assert refused("DELETE FROM treasury_cover") == "no grant"
     form = {
-        "pool": "eMoney", "currency": "eur", "kind": "insurance", "issuer": "Mole", "reference": "M-1", "amount": "1.00",
-        "valid_from": "2026-01-01", "valid_to": "2026-12-31", "review_on": "2026-12-01", "reason": "mine alone",
+        "pool": "eMoney", "currency": "eur", "kind": "insurance", "issuer": "Mole", "reference": "M-1",
+        "amount": "1.00", "valid_from": "2026-01-01", "valid_to": "2026-12-31", "review_on": "2026-12-01",
+        "reason": "mine alone",
     }  # fmt: skip
     for role, status in ((Role.SENIOR_TREASURER, 303), (Role.TREASURER, 409)):
         assert house.page(role).post("/treasury/cover/new", data=form).status_code == status
@@ -587,7 +588,8 @@ TRIES = (
     lifting_a_block, lowering_a_risk_level, activation_without_verification, adjusting_payments,
     executing_a_transfer_by_hand, assigning_and_sending_back_above_an_amount, receivables,
     rules_that_assign_or_match_by_themselves, the_register_of_bank_accounts,
-    what_covers_clients_money_beside_the_bank, movements_between_own_accounts, a_rebuilt_balance, opening_balances, these_rules, letting_somebody_in_and_in_again, changing_a_role,
+    what_covers_clients_money_beside_the_bank, movements_between_own_accounts, a_rebuilt_balance,
+    opening_balances, these_rules, letting_somebody_in_and_in_again, changing_a_role,
     a_token_that_may_more_than_its_maker, resetting_another_persons_password_or_second_factor,
 )  # fmt: skip
 
