@@ -11,6 +11,7 @@
 | DEMO | 1 | load demo data into an empty database |
 | WEB_WORKERS, WEB_THREADS | 2, 8 | processes, and request threads in each |
 | SECURE_COOKIES | 1 in production | send cookies over HTTPS only |
+| PUBLIC_URL | (none) | where people reach the house, `https://office.bank.example`: links in e-mails begin with it |
 | PROXIES | 0 | how many trusted reverse proxies stand in front |
 | INSTITUTION_NAME | Countinghouse Demo | shown in the frame |
 | INSTITUTION_COUNTRY | LT | whose public holidays count |
@@ -176,6 +177,8 @@ class Settings:
     #: the first seals, all of them open
     second_factor_keys: tuple[str, ...] = field(default=(), repr=False)
     second_factor_roles: frozenset[str] = frozenset()
+    #: scheme and host, without a slash at the end; None: no e-mail carries a link
+    public_url: str | None = None
     #: None: there is no page of figures, and no request is counted
     metrics_token: str | None = field(default=None, repr=False)
 
@@ -369,6 +372,17 @@ def _factor_keys(env: Mapping[str, str], *, production: bool) -> tuple[str, ...]
     return keys
 
 
+def _public_url(env: Mapping[str, str], *, production: bool) -> str | None:
+    raw = env.get("PUBLIC_URL", "").strip().rstrip("/")
+    if not raw:
+        return None
+    parts = urlsplit(raw)
+    schemes = {"https"} if production else {"https", "http"}
+    if parts.scheme not in schemes or not parts.hostname or raw != f"{parts.scheme}://{parts.netloc}" or "@" in raw:
+        raise SettingsError(f"PUBLIC_URL must be a scheme and a host such as https://office.bank.example, not {raw!r}")
+    return raw
+
+
 def _digest_algorithm(env: Mapping[str, str]) -> str:
     raw = env.get("SUMSUB_DIGEST_ALGORITHM", "").strip() or DIGEST_ALGORITHMS[0]
     if raw not in DIGEST_ALGORITHMS:
@@ -458,6 +472,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         sumsub_approving_levels=frozenset(_listed(env, "SUMSUB_APPROVING_LEVELS")),
         second_factor_keys=_factor_keys(env, production=production),
         second_factor_roles=frozenset(_listed(env, "SECOND_FACTOR_ROLES")),
+        public_url=_public_url(env, production=production),
         metrics_token=_metrics_token(env),
         document_megabytes=_number(env, "DOCUMENT_MEGABYTES", 10, 1, 50),
         document_reminder_days=_number(env, "DOCUMENT_REMINDER_DAYS", 30, 1, 365),

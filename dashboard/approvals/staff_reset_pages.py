@@ -35,7 +35,8 @@ FACTOR = (
 )
 PASSWORD = (
     "password",
-    "It opens nothing any more, and they are signed out everywhere. They choose a new one by a code from you.",
+    "It opens nothing any more, and they are signed out everywhere. They choose a new one by two codes: one from you,"
+    " and one from the person who approves.",
 )
 
 
@@ -86,23 +87,26 @@ def reset_password(member_id: UUID) -> Any:
 
 
 @staff_resets.route("/resets/<uuid:request_id>", methods=["GET", "POST"])
-@requires(Permission.STAFF_WRITE)
+@requires(Permission.STAFF_DECIDE)
 @needs_step_up
 def hand_over(request_id: UUID) -> Any:
-    """Make the code of an approved reset. Shown in the answer itself: after a redirect it would have to be kept."""
+    """Make one's own code of an approved reset. Shown in the answer itself: after a redirect it would have to be
+    kept."""
     asked = services.approved_reset(request_id, current_actor())
     code = None
     if request.method == "POST":
         try:
             with transaction():
                 code = services.make_code(request_id, current_actor())
-        except (Conflict, Refused) as refusal:
+        except Conflict as refusal:
             flash(refusal.message, "wait")
             return go(url_for(".hand_over", request_id=request_id))
     return render_template(
         "approvals/hand_over.html",
         request_id=request_id,
         name=asked.subject,
+        first=asked.maker_id == current_actor().id,
+        other=asked.decider_name if asked.maker_id == current_actor().id else asked.maker_name,
         waiting=password_resets.is_waiting(request_id),
         code=code,
         address=url_for("new_password.choose", _external=True),

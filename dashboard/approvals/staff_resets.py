@@ -10,44 +10,28 @@ from typing import Any
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.access.permissions import Permission
 from dashboard.approvals import deadline, services
 from dashboard.approvals.kinds import Detail, Kind, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
-from dashboard.errors import Conflict, Forbidden, NotFound, Refused
+from dashboard.errors import Conflict, Forbidden, NotFound
 from dashboard.staff import password_resets, second_factor
+from dashboard.staff import services as members
 from dashboard.staff.models import StaffMember
 
 RESET_FACTOR = "staff.resetFactor"
 RESET_PASSWORD = "staff.resetPassword"  # noqa: S105
 
 
-def _locked(member_id: UUID, *, refresh: bool = True) -> StaffMember:
-    member = session().get(StaffMember, member_id, with_for_update=True, populate_existing=refresh)
-    if member is None:
-        raise NotFound("There is no such staff member.")
-    return member
-
-
 def _about_another(member_id: UUID, by: Actor) -> StaffMember:
     by.require(Permission.STAFF_WRITE)
     if member_id in {by.id, by.owner_id}:
         raise Forbidden("Ask a colleague: nobody resets their own.", code="aboutYourself")
-    member = _locked(member_id)
+    member = members.locked(member_id)
     if member.disabled_at is not None:
         raise Conflict("This person may not sign in, so there is nothing to reset.", code="disabled")
     return member
-
-
-def _not_by_the_password_alone(member: StaffMember) -> None:
-    """Who hands over the code could use it, and be the second person for what they ask themself."""
-    if ROLES[Role(member.role)].senior and not second_factor.is_on(member.id):
-        raise Refused(
-            f"{member.name} may be the second person and has no second factor: whoever hands over the code could decide"
-            " in their name. The operator gives a new password on the server.",
-            code="operatorResets",
-        )
 
 
 def ask_reset_factor(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest:
@@ -73,10 +57,8 @@ def ask_reset_factor(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest
 
 
 def ask_reset_password(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest:
-    """Ask to take a password away, so that the person chooses a new one. Raises as `ask_reset_factor`, and Refused
-    `operatorResets` for a senior person whose password would be all that it takes to sign in."""
+    """Ask to take a password away, so that the person chooses a new one. Raises as `ask_reset_factor`."""
     member = _about_another(member_id, by)
-    _not_by_the_password_alone(member)
     return services.request(
         RESET_PASSWORD,
         object_type="staff_member",
@@ -94,13 +76,13 @@ def ask_reset_password(member_id: UUID, reason: str, by: Actor) -> ApprovalReque
 
 
 def _factor_print(request: ApprovalRequest) -> dict[str, Any]:
-    member = _locked(request.object_id)
+    member = members.locked(request.object_id)
     factor = second_factor.live_factor(member.id)
     return {"factor": str(factor) if factor else None, "disabled": member.disabled_at is not None}
 
 
 def _password_print(request: ApprovalRequest) -> dict[str, Any]:
-    member = _locked(request.object_id)
+    member = members.locked(request.object_id)
     return {"changed": member.password_changed_at.isoformat(), "disabled": member.disabled_at is not None}
 
 
@@ -113,7 +95,7 @@ def _reset_password(request: ApprovalRequest, by: Actor) -> None:
 
 
 def code_path(request_id: UUID) -> str:
-    """Where who asked makes the code that they hand over."""
+    """Where who asked and who approved make the codes that they hand over."""
     return f"/staff/resets/{request_id}"
 
 
@@ -123,8 +105,10 @@ def _details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, De
         lines: tuple[Line, ...] = ()
         links: tuple[Link, ...] = ()
         if request.kind == RESET_PASSWORD:
-            lines = (Line("Afterwards", (f"{request.maker_name} hands over a code for a new one",)),)
-            if request.state == "approved" and request.maker_id == actor.id:
+            second = request.decider_name or "who approves"
+            said = f"{request.maker_name} and {second} each hand over a code for a new one"
+            lines = (Line("Afterwards", (said,)),)
+            if request.state == "approved" and actor.id in {request.maker_id, request.decided_by}:
                 links = (Link("Code to hand over", code_path(request.id)),)
         found[request.id] = Detail("", lines, links)
     return found
@@ -135,7 +119,10 @@ def _closed(request: ApprovalRequest) -> str | None:
         what = "second factor" if request.kind == RESET_FACTOR else "password"
         return f"This request has gone stale: the {what} of {request.subject} changed meanwhile. Nothing was changed."
     if request.state == "approved" and request.kind == RESET_PASSWORD:
-        return f"The password of {request.subject} opens nothing any more. {request.maker_name} hands over a code."
+        return (
+            f"The password of {request.subject} opens nothing any more. {request.maker_name} and"
+            f" {request.decider_name} each hand over a code for a new one."
+        )
     return None
 
 
@@ -166,17 +153,24 @@ KINDS = (
 
 
 def approved_reset(request_id: UUID, by: Actor) -> ApprovalRequest:
-    """The approved request whose code this person hands over. Raises NotFound for everybody but who asked."""
+    """The approved request of which this person hands over a code. Raises NotFound for everybody but who asked and who
+    approved."""
     request = session().get(ApprovalRequest, request_id)
-    if request is None or request.kind != RESET_PASSWORD or request.state != "approved" or request.maker_id != by.id:
+    if (
+        request is None
+        or request.kind != RESET_PASSWORD
+        or request.state != "approved"
+        or by.staff_id is None
+        or by.staff_id not in {request.maker_id, request.decided_by}
+    ):
         raise NotFound("There is no such reset.")
     return request
 
 
 def make_code(request_id: UUID, by: Actor) -> str:
-    """A code for the person to choose a new password by; shown once. Raises NotFound, Conflict (not needed), Refused
-    `operatorResets`."""
+    """This person's code of the two by which a new password is chosen; shown once. Who asked never gets the one of who
+    approved, nor the other way round. Raises NotFound, Conflict (not needed)."""
     request = approved_reset(request_id, by)
-    # the second factor may have been reset since
-    _not_by_the_password_alone(_locked(request.object_id))
-    return password_resets.make_code(request.id, by=by)
+    if request.maker_id == by.staff_id:
+        return password_resets.make_code(request.id, by=by)
+    return password_resets.make_countersign(request.id, by=by)

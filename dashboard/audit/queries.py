@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,6 +74,33 @@ def timeline(
     if without:
         query = query.where(AuditEvent.action.not_in(without))
     return _entries(query, sees_restricted=sees_restricted)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What was done, from which address."""
+
+    at: datetime
+    action: str
+    address: str | None
+    after: dict[str, Any]
+
+
+def traces(object_type: str, object_id: UUID, *, actions: Sequence[str], since: datetime, limit: int) -> list[Trace]:
+    """These actions about one object and the addresses that they came from, newest first; nothing restricted."""
+    query = (
+        sa.select(AuditEvent.occurred_at, AuditEvent.action, AuditEvent.address, AuditPayload.after)
+        .outerjoin(AuditPayload, AuditPayload.event_id == AuditEvent.id)
+        .where(
+            AuditEvent.object_type == object_type,
+            AuditEvent.object_id == object_id,
+            AuditEvent.action.in_(actions),
+            AuditEvent.occurred_at > since,
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    return [Trace(at, action, address, after or {}) for at, action, address, after in session().execute(query)]
 
 
 def _entries(query: sa.Select[AuditEvent, AuditPayload], *, sees_restricted: bool) -> list[TimelineEntry]:

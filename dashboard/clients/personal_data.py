@@ -172,7 +172,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
     "queue_item": {"queue": CODE, "cause": CODE, "object_type": CODE},
     "recovery_code": {"code_hash": DIGEST},
     "half_sign_in": {"secret_hash": DIGEST},
-    "password_reset": {"secret_hash": DIGEST},
+    "password_reset": {"secret_hash": DIGEST, "countersign_hash": DIGEST},
     "rate_limit": {"key": DIGEST},
     "receipt": {"state": CODE, "cause": CODE, "keep_until": HOUSE, "currency": CODE},
     "receipt_event": {"kind": CODE, "by_name": STAFF, "by_kind": CODE},
@@ -194,8 +194,10 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "email": STAFF,
     },
     "second_factor": {"sealed_secret": DIGEST, "ended_how": CODE},
+    "second_factor_failure": {"kind": CODE},
     "staff_invitation": {
         "email": STAFF, "email_key": STAFF, "name": STAFF, "role": CODE, "secret_hash": DIGEST, "ended_because": CODE,
+        "countersign_hash": DIGEST,
     },
     "staff_session": {"address": STAFF, "secret_hash": DIGEST, "browser": STAFF},
     "statement": {

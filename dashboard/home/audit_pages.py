@@ -258,9 +258,9 @@ def show(event_id: UUID) -> Response:
 @audit.get("/export/<form>")
 @requires(Permission.AUDIT_READ)
 def export(form: str) -> Response:
-    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`, or as `json` with its seals: what is sealed by
-    now. The file says how far that is, and how many newer events that fit wait for their seal; `waiting=1` adds those,
-    apart."""
+    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`, or as `json` with its seals: what is sealed
+    by now. The file says how far that is, and how many newer events that fit wait for their seal; `waiting=1` adds
+    those, apart."""
     if form not in {"csv", "xlsx", "json"}:
         raise Invalid.one("format", "Choose csv, xlsx or json.", "enum")
     reader = _reader(current_actor())

@@ -95,7 +95,10 @@ def token_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUI
 def closed(request: ApprovalRequest) -> str | None:
     """What made a request stale; None where the usual sentence is right."""
     if request.state == "approved" and request.kind == inviting.INVITE:
-        return f"Approved: {request.subject} may join. An administrator makes the link."
+        return (
+            f"Approved: {request.subject} may join. {request.maker_name} makes the link; where it is not e-mailed,"
+            f" {request.decider_name} hands over a joining code."
+        )
     if request.state == "approved" and request.kind == machines.CREATE:
         return f"Approved the token {request.subject}. {request.maker_name} takes its secret."
     if request.state != "stale":

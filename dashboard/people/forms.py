@@ -66,6 +66,14 @@ class InviteForm(FlaskForm):
 
 
 class JoinForm(FlaskForm):
+    """The joining code is asked for where the link was shown to somebody."""
+
+    code = StringField(
+        "Joining code",
+        validators=[DataRequired("Type the joining code that you were given.")],
+        description="Ten letters.",
+        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+    )
     new = PasswordField(
         "Password",
         validators=[DataRequired("Type a password.")],

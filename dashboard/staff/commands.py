@@ -14,10 +14,10 @@ from dashboard.access import tokens
 from dashboard.access.actor import system
 from dashboard.access.permissions import Audience, Role
 from dashboard.audit import services as audit
-from dashboard.database import constraint_of, session, transaction
+from dashboard.database import constraint_of, migration_url, session, transaction
 from dashboard.errors import DomainError, Invalid
 from dashboard.settings import Settings
-from dashboard.staff import second_factor, services
+from dashboard.staff import resealing, sealing, second_factor, services
 from dashboard.staff.models import StaffMember
 
 staff_commands = AppGroup("staff", help="Staff members.")
@@ -76,6 +76,26 @@ def reset_factor(email: str) -> None:
     except DomainError as error:
         raise click.ClickException(_sentence(error)) from None
     click.echo(f"{member.email} has no second factor any more and is signed out everywhere.")
+
+
+@staff_commands.command("reseal-factors")
+def reseal_factors() -> None:
+    """Seal every second factor under the newest SECOND_FACTOR_KEY and say how many are under which key. Needs the login
+    that migrates. Status 1: no key opens some of them."""
+    settings: Settings = current_app.extensions["countinghouse.settings"]
+    owner = sa.create_engine(migration_url(settings), poolclass=sa.NullPool)
+    try:
+        with transaction():
+            counted = resealing.reseal(owner, by=system("command line"))
+    finally:
+        owner.dispose()
+    click.echo(f"{counted.resealed} sealed anew.")
+    for place, name in enumerate(sealing.key_names()):
+        click.echo(f"key {name}: {counted.by_key[name]} ({'older' if place else 'the newest'})")
+    if unreadable := counted.by_key[resealing.UNREADABLE]:
+        raise click.ClickException(
+            f"{unreadable} cannot be read: keep the key that sealed them in SECOND_FACTOR_KEY, or reset these factors."
+        )
 
 
 @staff_commands.command("disable")

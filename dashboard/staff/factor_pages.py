@@ -144,7 +144,7 @@ def code() -> Any:
     try:
         # committed before the code is looked at: what a refusal rolls back must not be the count
         with transaction():
-            locked = second_factor.begin_attempt(member.id)
+            locked = second_factor.begin_attempt(member.id, form.code.data or "")
         with transaction():
             signed_in = half_sign_ins.complete(
                 secret, form.code.data or "", browser=request.user_agent.string, **_where()
@@ -152,7 +152,7 @@ def code() -> Any:
     except (services.LockedOut, second_factor.CodeRefused) as refusal:
         with transaction():
             second_factor.tell_refusal(
-                at="sign-in", locked=refusal.until if isinstance(refusal, services.LockedOut) else locked, by=by
+                locked=refusal.until if isinstance(refusal, services.LockedOut) else locked, by=by
             )
         form.form_errors = [second_factor.NOT_TAKEN]
         return render_template("staff/sign_in_code.html", form=form), 422
@@ -173,27 +173,33 @@ def _prove(form: step_up.AgainForm, member: sessions.SignedInMember) -> str:
         locked = None
         try:
             with transaction():
-                locked = second_factor.begin_attempt(member.member.id)
+                locked = second_factor.begin_attempt(member.member.id, form.code.data or "")
             with transaction():
                 how = second_factor.take(form.code.data or "", by=by).removeprefix("password and ")
                 second_factor.step_up(member.session.id, how=how, by=by)
         except (services.LockedOut, second_factor.CodeRefused) as refusal:
             with transaction():
-                second_factor.tell_refusal(
-                    at="step-up", locked=refusal.until if isinstance(refusal, services.LockedOut) else locked, by=by
+                second_factor.tell_step_up_refusal(
+                    what="code",
+                    locked=refusal.until if isinstance(refusal, services.LockedOut) else locked,
+                    by=by,
                 )
             raise second_factor.CodeRefused from None
         return how
-    with transaction():
-        locked = services.begin_attempt(services.of_signed_in(member.member.id))
+    locked = None
     try:
+        with transaction():
+            locked = services.begin_attempt(services.of_signed_in(member.member.id))
         with transaction():
             services.recognize(email=member.member.email, password=form.password.data or "")
             services.forget_attempts(services.of_signed_in(member.member.id))
             second_factor.step_up(member.session.id, how="password", by=by)
-    except services.SignInRefused:
+    except (services.LockedOut, services.SignInRefused) as refusal:
+        until = refusal.until if isinstance(refusal, services.LockedOut) else locked
         with transaction():
-            services.tell_refusal(member.member.email, locked=locked, **_where())
+            second_factor.tell_step_up_refusal(what="password", locked=until, by=by)
+        if isinstance(refusal, services.LockedOut):
+            raise
         raise Invalid.one("password", "This is not your password.", "wrong") from None
     return "password"
 

@@ -72,9 +72,15 @@ class NewPasswordForm(FlaskForm):
     """A person whose password was reset chooses a new one."""
 
     code = StringField(
-        "Code",
-        validators=[DataRequired("Type the code that you were given.")],
-        description="Sixteen letters and digits.",
+        "First code",
+        validators=[DataRequired("Type the code of the administrator who asked for the reset.")],
+        description="Sixteen letters and digits, from the administrator who asked for the reset.",
+        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+    )
+    second = StringField(
+        "Second code",
+        validators=[DataRequired("Type the code of the person who approved the reset.")],
+        description="Ten letters, from the person who approved it.",
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )
     new = PasswordField(

@@ -8,7 +8,8 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from dashboard import clock
-from dashboard.database import session
+from dashboard.audit import services as audit
+from dashboard.database import new_id, session
 from dashboard.staff import second_factor, services
 from dashboard.staff.models import HalfSignIn, StaffMember
 
@@ -19,12 +20,14 @@ class TooLate(second_factor.CodeRefused):
     """The password was typed too long ago, or all of it was ended meanwhile."""
 
 
-def begin(member: StaffMember) -> str:
-    """The password was right: give the secret for the cookie, which is stored nowhere."""
-    moment = clock.now()
+def begin(member: StaffMember, *, address: str | None, browser: str | None, request_id: str | None) -> str:
+    """The password was right: give the secret for the cookie, which is stored nowhere. That somebody knew the password
+    is evidence of its own: who stops here may be a thief."""
+    moment, half_id = clock.now(), new_id()
     secret = secrets.token_urlsafe(32)
     session().add(
         HalfSignIn(
+            id=half_id,
             staff_id=member.id,
             secret_hash=services.digest(secret),
             created_at=moment,
@@ -32,6 +35,13 @@ def begin(member: StaffMember) -> str:
         )
     )
     session().flush()
+    audit.record(
+        "staff.password_right",
+        by=services.actor_of(member, address=address, request_id=request_id),
+        object_type="staff_member",
+        object_id=member.id,
+        after={"half": str(half_id), **({"browser": browser[:200]} if browser else {})},
+    )
     return secret
 
 
@@ -72,4 +82,6 @@ def complete(
     by = services.actor_of(member, address=address, request_id=request_id)
     how = second_factor.take(typed, by=by)
     half.ended_at = clock.now()
-    return services.open_session(member, by_what=how, address=address, browser=browser, request_id=request_id)
+    return services.open_session(
+        member, by_what=how, address=address, browser=browser, request_id=request_id, half=half.id
+    )

@@ -142,14 +142,20 @@ class RecoveryCode(Base):
 
 
 class SecondFactorFailure(Base):
-    """Codes that were tried and not taken, since the last one that was. Time alone forgets none of them."""
+    """Codes that were tried and not taken, since the last one that was. Time alone forgets none of them.
+
+    Codes of the app and recovery codes are counted apart.
+    """
 
     __tablename__ = "second_factor_failure"
 
     staff_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
     failures: Mapped[int]
     last_failure_at: Mapped[datetime]
     locked_until: Mapped[datetime | None]
+
+    __table_args__ = (sa.CheckConstraint("kind IN ('app', 'recovery')", name="kind_known"),)
 
 
 class HalfSignIn(Base):
@@ -172,10 +178,32 @@ class HalfSignIn(Base):
     )
 
 
-class PasswordReset(Base):
-    """Two people have taken a person's password away. A link, made by who asked, lets the person choose a new one once.
+class Countersigned:
+    """What is handed over by two people: the second one's code, and the tries at it (`countersigns`).
 
-    A trigger (0021) asks for the approved request, and lets no link be used twice.
+    A trigger (0029) lets only who approved make one, and lets no try be forgotten without a new one.
+    """
+
+    #: argon2id of ten letters
+    countersign_hash: Mapped[str | None]
+    #: who made it, and so has seen it
+    countersign_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
+    countersign_until: Mapped[datetime | None]
+    countersign_failures: Mapped[int] = mapped_column(default=0)
+    countersign_locked_until: Mapped[datetime | None]
+
+
+#: of a table that is `Countersigned`
+COUNTERSIGN_IS_WHOLE = (
+    "(countersign_hash IS NULL) = (countersign_by IS NULL) AND (countersign_hash IS NULL) = (countersign_until IS NULL)"
+)
+
+
+class PasswordReset(Countersigned, Base):
+    """Two people have taken a person's password away. Each of them hands over a code, and by both the person chooses a
+    new one, once.
+
+    A trigger (0021, 0029) asks for the approved request, for both codes, and lets them be used once.
     """
 
     __tablename__ = "password_reset"
@@ -184,12 +212,19 @@ class PasswordReset(Base):
     staff_id: Mapped[UUID] = mapped_column(sa.ForeignKey("staff_member.id"), index=True)
     approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"), unique=True)
     approved_at: Mapped[datetime]
-    #: SHA-256 of the random secret in the link; a newer link takes the place of the one before
+    #: SHA-256 of the random code of who asked; a newer one takes the place of the one before
     secret_hash: Mapped[str | None] = mapped_column(unique=True)
+    #: who made it, and so has seen it
+    secret_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("staff_member.id"))
     expires_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
 
     __table_args__ = (
-        sa.CheckConstraint("(secret_hash IS NULL) = (expires_at IS NULL)", name="link_expires"),
-        sa.CheckConstraint("used_at IS NULL OR secret_hash IS NOT NULL", name="used_by_a_link"),
+        sa.CheckConstraint(
+            "(secret_hash IS NULL) = (expires_at IS NULL) AND (secret_hash IS NULL) = (secret_by IS NULL)",
+            name="code_is_whole",
+        ),
+        sa.CheckConstraint("used_at IS NULL OR secret_hash IS NOT NULL", name="used_by_a_code"),
+        sa.CheckConstraint(COUNTERSIGN_IS_WHOLE, name="countersign_is_whole"),
+        sa.CheckConstraint("countersign_by <> secret_by", name="codes_by_two"),
     )

@@ -15,7 +15,7 @@ from dashboard.access.permissions import EXPLAINED, ROLES, Permission
 from dashboard.database import transaction
 from dashboard.errors import Invalid
 from dashboard.settings import Settings
-from dashboard.staff import browsers, half_sign_ins, queries, second_factor, services, sessions
+from dashboard.staff import browsers, half_sign_ins, history, queries, second_factor, services, sessions, step_up
 from dashboard.staff.forms import ChangePasswordForm, SignInForm
 from dashboard.staff.required import is_required
 from dashboard.web.forms import show_errors
@@ -54,7 +54,7 @@ def sign_in() -> Any:
             # with a second factor this is half of it: nothing opens before the code
             signed_in: str | services.SignedIn
             if second_factor.is_on(member.id):
-                signed_in = half_sign_ins.begin(member)
+                signed_in = half_sign_ins.begin(member, browser=request.user_agent.string, **where)
             else:
                 signed_in = services.open_session(
                     member, by_what="password", browser=request.user_agent.string, **where
@@ -113,6 +113,9 @@ def _me(form: ChangePasswordForm, status: int = 200) -> Any:
         form=form,
         sessions=listed,
         email=member.member.email,
+        signing_in=history.recent(member.member.id),
+        # asked before anything is typed in vain
+        show_first=step_up.must_ask_by_factor(member),
         factor=second_factor.standing(member.member.id),
         factor_required=is_required(member.member.role),
     ), status
@@ -129,16 +132,20 @@ def me() -> Any:
 @requires(Permission.OWN_WORK)
 @limiter.limit("10 per minute")
 def change_password() -> Any:
-    """Change one's own password."""
+    """Change one's own password. Who has a second factor shows it first: a thief with the password and an open desk
+    would otherwise lock the owner out."""
     form = ChangePasswordForm()
     member = sessions.current_member()
     assert member is not None
+    if step_up.must_ask_by_factor(member):
+        return step_up.ask(member)
     if not form.validate():
         return _me(form, 422)
+    locked = None
     try:
         services.check_password(form.new.data or "", email=member.member.email, field="new")
         with transaction():
-            services.begin_attempt(services.of_signed_in(member.member.id))
+            locked = services.begin_attempt(services.of_signed_in(member.member.id))
         with transaction():
             services.change_password(
                 current=form.current.data or "",
@@ -146,10 +153,15 @@ def change_password() -> Any:
                 session_id=member.session.id,
                 by=current_actor(),
             )
-    except services.LockedOut:
+    except services.LockedOut as refusal:
+        with transaction():
+            services.tell_password_refusal(locked=refusal.until, by=current_actor())
         form.form_errors = ["Too many tries. Wait a quarter of an hour, then try again."]
         return _me(form, 422)
     except Invalid as refusal:
+        if any(error.field == "current" for error in refusal.errors):
+            with transaction():
+                services.tell_password_refusal(locked=locked, by=current_actor())
         show_errors(form, refusal)
         return _me(form, 422)
     flash("Password changed. Your other sessions are signed out.", "ok")

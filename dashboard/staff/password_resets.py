@@ -1,33 +1,28 @@
-"""A password that two people have taken away: by a code, handed over by who asked, the person chooses a new one."""
+"""A password that two people have taken away: each of the two hands over a code, and by both the person chooses a new
+one. Neither of them could do it alone."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard import clock
-from dashboard.access.actor import Actor
+from dashboard.access.actor import Actor, system
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Invalid, NotFound
-from dashboard.staff import codes, services
+from dashboard.staff import codes, countersigns, services
 from dashboard.staff.models import PasswordReset, StaffMember
 
 CODE_LASTS = timedelta(hours=24)
 
 
-def _member(staff_id: UUID) -> StaffMember:
-    member = session().get(StaffMember, staff_id, with_for_update=True, populate_existing=True)
-    if member is None:
-        raise NotFound("There is no such staff member.")
-    return member
-
-
 def take_away(staff_id: UUID, *, approval_id: UUID, reason: str, by: Actor) -> None:
     """The password opens nothing any more, and all sessions of the person end. Raises NotFound."""
-    member = _member(staff_id)
+    member = services.locked(staff_id)
     ended = services.make_password_unusable(member)
     session().add(PasswordReset(staff_id=member.id, approval_id=approval_id, approved_at=member.password_changed_at))
     session().flush()
@@ -46,23 +41,46 @@ def _stands(reset: PasswordReset, member: StaffMember) -> bool:
     return reset.used_at is None and reset.approved_at >= member.password_changed_at and member.disabled_at is None
 
 
-def make_code(approval_id: UUID, *, by: Actor) -> str:
-    """A fresh code, in place of one made before; stored nowhere. Raises NotFound, Conflict (no longer needed)."""
-    reset = session().scalar(sa.select(PasswordReset).where(PasswordReset.approval_id == approval_id).with_for_update())
+def _to_hand_over(approval_id: UUID) -> PasswordReset:
+    reset = session().scalar(
+        sa.select(PasswordReset)
+        .where(PasswordReset.approval_id == approval_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if reset is None:
         raise NotFound("There is no such reset.")
-    if not _stands(reset, _member(reset.staff_id)):
+    if not _stands(reset, services.locked(reset.staff_id)):
         raise Conflict("This person has chosen a password meanwhile, or may not sign in.", code="resetDone")
+    return reset
+
+
+def make_code(approval_id: UUID, *, by: Actor) -> str:
+    """The first code, of who asked (the caller has looked), in place of one made before; stored nowhere. Raises
+    NotFound, Conflict (no longer needed)."""
+    reset = _to_hand_over(approval_id)
     code = codes.new_code()
     reset.secret_hash = services.digest(codes.as_typed(code))
+    reset.secret_by = by.staff_id
     reset.expires_at = clock.now() + CODE_LASTS
     session().flush()
     audit.record("staff.password_code_made", by=by, object_type="staff_member", object_id=reset.staff_id)
     return code
 
 
+def make_countersign(approval_id: UUID, *, by: Actor) -> str:
+    """The second code, of who approved (the caller has looked), in place of one made before; stored nowhere. Raises
+    NotFound, Conflict (no longer needed)."""
+    reset = _to_hand_over(approval_id)
+    assert by.staff_id is not None  # only people decide
+    code = countersigns.make(reset, by=by.staff_id, until=clock.now() + CODE_LASTS)
+    session().flush()
+    audit.record("staff.password_countersign_made", by=by, object_type="staff_member", object_id=reset.staff_id)
+    return code
+
+
 def is_waiting(approval_id: UUID) -> bool:
-    """Whether a code of this reset could still be used or made."""
+    """Whether codes of this reset could still be used or made."""
     row = (
         session()
         .execute(
@@ -75,22 +93,34 @@ def is_waiting(approval_id: UUID) -> bool:
     return row is not None and _stands(*row)
 
 
-def choose(code: str, *, new: str, address: str | None, request_id: str | None) -> None:
-    """The person chooses a password by the code, once; a second factor is asked for at sign-in as ever. Raises Invalid
-    naming `code` or `new`."""
-    typed = codes.as_typed(code)
+def _by_code(code: str) -> tuple[PasswordReset, StaffMember]:
     reset = session().scalar(
-        sa.select(PasswordReset).where(PasswordReset.secret_hash == services.digest(typed)).with_for_update()
+        sa.select(PasswordReset)
+        .where(PasswordReset.secret_hash == services.digest(codes.as_typed(code)))
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
-    member = _member(reset.staff_id) if reset is not None else None
-    if (
-        reset is None
-        or member is None
-        or reset.expires_at is None
-        or reset.expires_at <= clock.now()
-        or not _stands(reset, member)
-    ):
-        raise Invalid.one("code", "This code is wrong, was used, or is too old. Ask for another one.", "wrong")
+    if reset is not None and reset.expires_at is not None and reset.expires_at > clock.now():
+        member = services.locked(reset.staff_id)
+        if _stands(reset, member):
+            return reset, member
+    raise Invalid.one("code", "This code is wrong, was used, or is too old. Ask for another one.", "wrong")
+
+
+def begin_attempt(code: str, *, new: str) -> datetime | None:
+    """Count one try at the second code of this reset before it is looked at; the caller commits. Gives the end of the
+    pause that it brings should it fail. Raises Invalid naming `code` or `new` (nothing is counted), and
+    countersigns.Paused."""
+    reset, member = _by_code(code)
+    services.check_password(new, email=member.email, field="new")
+    return countersigns.begin_try(reset)
+
+
+def choose(code: str, second: str, *, new: str, address: str | None, request_id: str | None) -> None:
+    """The person chooses a password by both codes, once; a second factor is asked for at sign-in as ever. The caller
+    has committed `begin_attempt`. Raises Invalid naming `code` or `new`, and countersigns.Wrong naming `second`."""
+    reset, member = _by_code(code)
+    countersigns.check(reset, second, field="second")
     services.check_password(new, email=member.email, field="new")
     reset.used_at = clock.now()
     services.give_password(member, new)
@@ -99,5 +129,19 @@ def choose(code: str, *, new: str, address: str | None, request_id: str | None) 
         by=services.actor_of(member, address=address, request_id=request_id),
         object_type="staff_member",
         object_id=member.id,
-        after={"by": "code of a reset"},
+        after={"by": "codes of a reset"},
+    )
+
+
+def tell_refusal(code: str, *, locked: datetime | None, address: str | None, request_id: str | None) -> None:
+    """Evidence of a second code that was wrong or tried during a pause, by somebody who has the first."""
+    staff_id = session().scalar(
+        sa.select(PasswordReset.staff_id).where(PasswordReset.secret_hash == services.digest(codes.as_typed(code)))
+    )
+    audit.record(
+        "staff.password_code_refused",
+        by=replace(system("sign-in"), address=address, request_id=request_id),
+        object_type="staff_member",
+        object_id=staff_id,
+        after={"locked_until": locked.isoformat()} if locked else None,
     )

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, g, render_template, request, url_for
 from dashboard.access.guard import public
 from dashboard.database import transaction
 from dashboard.errors import Invalid
-from dashboard.staff import password_resets
+from dashboard.staff import countersigns, password_resets
 from dashboard.staff.forms import NewPasswordForm
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
@@ -19,21 +19,29 @@ new_password = Blueprint("new_password", __name__)
 
 
 @new_password.route("/sign-in/new-password", methods=["GET", "POST"])
-@public("choosing a password by the code of a reset")
+@public("choosing a password by the codes of a reset")
 @limiter.limit("20 per minute", methods=["POST"])
 def choose() -> Any:
-    """Code and new password. The code is typed, never part of an address: addresses are logged and remembered."""
+    """Both codes and a new password. Codes are typed, never part of an address: addresses are logged and remembered."""
     form = NewPasswordForm()
     if not form.validate_on_submit():
         return render_template("staff/new_password.html", form=form), 422 if form.errors else 200
+    code, new = form.code.data or "", form.new.data or ""
+    where = {"address": request.remote_addr, "request_id": g.get("request_id")}
+    locked = None
     try:
+        # committed before the code is looked at: what a refusal rolls back must not be the count
         with transaction():
-            password_resets.choose(
-                form.code.data or "",
-                new=form.new.data or "",
-                address=request.remote_addr,
-                request_id=g.get("request_id"),
-            )
+            locked = password_resets.begin_attempt(code, new=new)
+        with transaction():
+            password_resets.choose(code, form.second.data or "", new=new, **where)
+    except (countersigns.Wrong, countersigns.Paused) as refusal:
+        until = refusal.until if isinstance(refusal, countersigns.Paused) else locked
+        with transaction():
+            password_resets.tell_refusal(code, locked=until, **where)
+        if isinstance(refusal, countersigns.Wrong):
+            show_errors(form, refusal)
+        return render_template("staff/new_password.html", form=form, paused_until=until), 422
     except Invalid as refusal:
         show_errors(form, refusal)
         return render_template("staff/new_password.html", form=form), 422

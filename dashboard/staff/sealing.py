@@ -20,16 +20,21 @@ from dashboard.settings import Settings
 
 _VERSION = "1."
 _NONCE_BYTES = 12
-_keys: list[AESGCM] = []
+_keys: list[tuple[str, AESGCM]] = []
 
 
 class Unreadable(RuntimeError):
     """No key opens it: SECOND_FACTOR_KEY was changed without keeping the one before."""
 
 
-def _key(text: str) -> AESGCM:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"countinghouse second factor 1")
-    return AESGCM(derived.derive(text.encode()))
+def _derived(text: str, info: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(text.encode())
+
+
+def _key(text: str) -> tuple[str, AESGCM]:
+    """A name for it, which may be printed and tells nothing of it; and the key."""
+    name = _derived(text, b"countinghouse second factor, name of the key", 4).hex()
+    return name, AESGCM(_derived(text, b"countinghouse second factor 1", 32))
 
 
 def install(settings: Settings) -> None:
@@ -40,19 +45,29 @@ def install(settings: Settings) -> None:
 def seal(secret: str, *, of: UUID) -> str:
     """Encrypt for the row with this id."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = _keys[0].encrypt(nonce, secret.encode(), of.bytes)
+    sealed = _keys[0][1].encrypt(nonce, secret.encode(), of.bytes)
     return _VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
+
+
+def key_names() -> list[str]:
+    """The keys that there are; the first seals."""
+    return [name for name, _ in _keys]
 
 
 def unseal(sealed: str, *, of: UUID) -> str:
     """Give the secret back. Raises Unreadable."""
+    return opened(sealed, of=of)[1]
+
+
+def opened(sealed: str, *, of: UUID) -> tuple[str, str]:
+    """The name of the key that sealed it, and the secret. Raises Unreadable."""
     try:
         raw = base64.urlsafe_b64decode(sealed.removeprefix(_VERSION))
     except binascii.Error:
         raise Unreadable("this secret was not sealed here") from None
-    for key in _keys:
+    for name, key in _keys:
         try:
-            return key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], of.bytes).decode()
+            return name, key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], of.bytes).decode()
         except (InvalidTag, ValueError):
             continue
     raise Unreadable("no key of SECOND_FACTOR_KEY opens the secret of a second factor")

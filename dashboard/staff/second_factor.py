@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,22 +18,21 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.audit import services as audit
 from dashboard.database import new_id, session
-from dashboard.errors import Conflict, DomainError, Invalid, NotFound, Refused
-from dashboard.staff import codes, sealing, services
+from dashboard.errors import Conflict, DomainError, Invalid, Refused
+from dashboard.staff import codes, pauses, sealing, services
 from dashboard.staff.models import RecoveryCode, SecondFactor, SecondFactorFailure, StaffMember, StaffSession
 
-#: from this one on each wrong code brings a pause: 15 minutes, 30, and so on up to four hours
-FAILURES_BEFORE_PAUSE = 5
-FIRST_PAUSE = timedelta(minutes=15)
-LONGEST_PAUSE = timedelta(hours=4)
 #: a secret that was shown and not confirmed is forgotten
 BEGUN_FOR = timedelta(hours=1)
 
 #: said of a wrong code, of one that was used before, and while a pause lasts: the answer never tells which
 NOT_TAKEN = (
-    "This code was not taken. A code counts once, and for about a minute."
-    " After five that were wrong, wait 15 minutes or longer."
+    "This code was not taken. A code of the app counts once, and for about a minute; a recovery code counts once."
+    " After five wrong ones of a kind, wait 15 minutes or longer, or use the other kind."
 )
+
+#: what is counted apart, so that wrong codes of an app do not take the printed ones away on the day they are needed
+Kind = Literal["app", "recovery"]
 
 
 class CodeRefused(DomainError):
@@ -89,13 +89,6 @@ def standing(staff_id: UUID) -> Standing:
     return Standing(factor.confirmed_at, left, used_at)
 
 
-def _locked_member(staff_id: UUID | None) -> StaffMember:
-    member = session().get(StaffMember, staff_id, with_for_update=True, populate_existing=True) if staff_id else None
-    if member is None:
-        raise NotFound("There is no such staff member.")
-    return member
-
-
 def _in_use(staff_id: UUID) -> SecondFactor | None:
     """The one that counts, locked."""
     return session().scalar(
@@ -117,7 +110,7 @@ def _not_confirmed(staff_id: UUID) -> SecondFactor | None:
 def begin(*, session_id: UUID, by: Actor) -> Begun:
     """Make a secret for a new authenticator app; one that was begun before is forgotten. Nothing changes at sign-in
     until a code has confirmed it. Raises NotFound."""
-    member = _locked_member(by.staff_id)
+    member = services.locked(by.staff_id)
     earlier = _not_confirmed(member.id)
     if earlier is not None:
         _close(earlier, "replaced")
@@ -152,7 +145,7 @@ def confirm(code: str, *, session_id: UUID, by: Actor) -> list[str]:
     Gives the recovery codes, which are stored nowhere and cannot be shown again. Raises Conflict (nothing was begun)
     and Invalid naming `code`.
     """
-    member = _locked_member(by.staff_id)
+    member = services.locked(by.staff_id)
     waiting = begun(member.id, session_id=session_id)
     if waiting is None:
         raise Conflict("There is no secret to confirm any more. Begin again.", code="nothingBegun")
@@ -200,7 +193,7 @@ def _new_recovery_codes(factor: SecondFactor) -> list[str]:
 
 def renew_recovery_codes(*, by: Actor) -> list[str]:
     """A new set in place of the old one, of which no code counts any more. Raises Conflict without a second factor."""
-    factor = _in_use(_locked_member(by.staff_id).id)
+    factor = _in_use(services.locked(by.staff_id).id)
     if factor is None:
         raise Conflict("You have no second factor.", code="noSecondFactor")
     made = _new_recovery_codes(factor)
@@ -227,7 +220,7 @@ def turn_off(*, required: bool, by: Actor) -> None:
     """Sign in by password alone from now on. Raises Refused where the role requires a factor, Conflict without one."""
     if required:
         raise Refused("Your role signs in with a second factor. Replace the device instead.", code="factorRequired")
-    factor = _in_use(_locked_member(by.staff_id).id)
+    factor = _in_use(services.locked(by.staff_id).id)
     if factor is None:
         raise Conflict("You have no second factor.", code="noSecondFactor")
     _end(factor, "turned-off")
@@ -243,7 +236,7 @@ def turn_off(*, required: bool, by: Actor) -> None:
 
 def live_factor(staff_id: UUID) -> UUID | None:
     """The id of the one that counts, with its row and the person locked: for a request to reset it. Raises NotFound."""
-    factor = _in_use(_locked_member(staff_id).id)
+    factor = _in_use(services.locked(staff_id).id)
     return factor.id if factor else None
 
 
@@ -253,7 +246,7 @@ def reset(staff_id: UUID, *, approval_id: UUID | None, reason: str | None, by: A
     `approval_id` is the request that two people approved; None for the operator at the command line. Raises NotFound,
     Conflict (there is none).
     """
-    member = _locked_member(staff_id)
+    member = services.locked(staff_id)
     factor = _in_use(member.id)
     if factor is None:
         raise Conflict("This person has no second factor.", code="noSecondFactor")
@@ -276,26 +269,31 @@ def _forget_failures(staff_id: UUID) -> None:
     session().execute(sa.delete(SecondFactorFailure).where(SecondFactorFailure.staff_id == staff_id))
 
 
-def begin_attempt(staff_id: UUID) -> datetime | None:
-    """Count one try before the code is looked at. Raises services.LockedOut during a pause.
+def _kind_of(typed: str) -> Kind:
+    """What was tried, by its looks: 80 random bits are not guessed by what looks otherwise."""
+    return "recovery" if codes.is_recovery_code(codes.as_typed(typed)) else "app"
+
+
+def begin_attempt(staff_id: UUID, typed: str) -> datetime | None:
+    """Count one try before the code is looked at. Raises services.LockedOut during a pause of codes of its kind.
 
     Gives the end of the pause that this try brings should it fail. The caller commits before the code is looked at: of
-    many tries at once only the first few are. Only a code that is taken forgets the count.
+    many tries at once only the first few are. Only a code that is taken forgets the counts.
     """
-    moment = clock.now()
+    moment, kind = clock.now(), _kind_of(typed)
     session().execute(
         postgresql.insert(SecondFactorFailure)
-        .values(staff_id=staff_id, failures=0, last_failure_at=moment, locked_until=None)
+        .values(staff_id=staff_id, kind=kind, failures=0, last_failure_at=moment, locked_until=None)
         # locks a row that is there: a right code of this moment may be about to delete it
-        .on_conflict_do_update(index_elements=["staff_id"], set_={"failures": SecondFactorFailure.failures})
+        .on_conflict_do_update(index_elements=["staff_id", "kind"], set_={"failures": SecondFactorFailure.failures})
     )
-    row = session().get_one(SecondFactorFailure, staff_id, with_for_update=True, populate_existing=True)
+    row = session().get_one(SecondFactorFailure, (staff_id, kind), with_for_update=True, populate_existing=True)
     if row.locked_until is not None and row.locked_until > moment:
         raise services.LockedOut(row.locked_until)
     row.failures += 1
     row.last_failure_at = moment
-    over = row.failures - FAILURES_BEFORE_PAUSE
-    row.locked_until = moment + min(FIRST_PAUSE * 2 ** min(over, 10), LONGEST_PAUSE) if over >= 0 else None
+    pause = pauses.after(row.failures)
+    row.locked_until = moment + pause if pause else None
     return row.locked_until
 
 
@@ -343,14 +341,25 @@ def _use_recovery_code(factor: SecondFactor, code: str) -> bool:
     return bool(used.rowcount)  # type: ignore[attr-defined]
 
 
-def tell_refusal(*, at: str, locked: datetime | None, by: Actor) -> None:
-    """Evidence of a code that was not taken: at sign-in, or where the person was asked again."""
+def tell_refusal(*, locked: datetime | None, by: Actor) -> None:
+    """Evidence of a code that was not taken at sign-in."""
     audit.record(
         "staff.code_refused",
         by=by,
         object_type="staff_member",
         object_id=by.id,
-        after={"at": at, **({"locked_until": locked.isoformat()} if locked else {})},
+        after={"locked_until": locked.isoformat()} if locked else None,
+    )
+
+
+def tell_step_up_refusal(*, what: str, locked: datetime | None, by: Actor) -> None:
+    """Evidence that somebody who is signed in could not show again that it is them; `what` they tried it by."""
+    audit.record(
+        "staff.step_up_refused",
+        by=by,
+        object_type="staff_member",
+        object_id=by.id,
+        after={"by": what, **({"locked_until": locked.isoformat()} if locked else {})},
     )
 
 

@@ -1,13 +1,9 @@
-"""Verbs of staff: make a member, sign in and out, change a password.
-
-Password storage follows OWASP's argon2id advice through argon2-cffi's defaults (64 MiB, 3 passes).
-"""
+"""Verbs of staff: make a member, sign in and out, change a password."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +11,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.dialects import postgresql
 
@@ -28,6 +22,9 @@ from dashboard.audit import services as audit
 from dashboard.database import constraint_of, savepoint, session
 from dashboard.errors import Conflict, DomainError, FieldError, Invalid, NotFound, Refused
 from dashboard.staff.models import HalfSignIn, SignInFailure, StaffMember, StaffSession
+from dashboard.staff.slow_hashing import hashed as _hash
+from dashboard.staff.slow_hashing import is_outdated
+from dashboard.staff.slow_hashing import matches as _matches
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
@@ -36,11 +33,8 @@ FIRST_LOCK = timedelta(minutes=1)
 LONGEST_LOCK = timedelta(minutes=15)
 FORGET_FAILURES_AFTER = timedelta(hours=1)
 
-_hasher = PasswordHasher()
-#: each check takes 64 MiB and 4 threads: more at once would starve the machine
-_hashing = threading.BoundedSemaphore(2)
 #: checked when the address is unknown, so that both answers take as long
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+_NOBODY = _hash(secrets.token_urlsafe(16))
 
 
 class SignInRefused(DomainError):
@@ -68,19 +62,6 @@ class SignedIn:
     member: StaffMember
     session: StaffSession
     secret: str
-
-
-def _hash(password: str) -> str:
-    with _hashing:
-        return _hasher.hash(password)
-
-
-def _matches(password_hash: str, password: str) -> bool:
-    with _hashing:
-        try:
-            return _hasher.verify(password_hash, password)
-        except (VerifyMismatchError, VerificationError, InvalidHashError):
-            return False
 
 
 def digest(text: str) -> str:
@@ -252,6 +233,14 @@ def tell_refusal(email: str, *, locked: datetime | None, address: str | None, re
     )
 
 
+def locked(staff_id: UUID | None, *, refresh: bool = True) -> StaffMember:
+    """The member, locked and as stored now, for whoever changes them or what they sign in with. Raises NotFound."""
+    member = session().get(StaffMember, staff_id, with_for_update=True, populate_existing=refresh) if staff_id else None
+    if member is None:
+        raise NotFound("There is no such staff member.")
+    return member
+
+
 def hold(staff_id: UUID) -> StaffMember:
     """The person as they are now, held until the commit against whoever changes what they sign in with. Comes before
     any other lock on what is theirs."""
@@ -270,16 +259,23 @@ def recognize(*, email: str, password: str) -> StaffMember:
         member = hold(member.id)
     if member is None or not right or member.disabled_at is not None or member.password_hash != looked_at:
         raise SignInRefused("E-mail address or password is wrong.")
-    if _hasher.check_needs_rehash(member.password_hash):
+    if is_outdated(member.password_hash):
         member.password_hash = _hash(password)
     session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(member.email_key)))
     return member
 
 
 def open_session(
-    member: StaffMember, *, by_what: str, address: str | None, browser: str | None, request_id: str | None
+    member: StaffMember,
+    *,
+    by_what: str,
+    address: str | None,
+    browser: str | None,
+    request_id: str | None,
+    half: UUID | None = None,
 ) -> SignedIn:
-    """Open a session for somebody who has shown all that it needs; `by_what` says so in the audit."""
+    """Open a session for somebody who has shown all that it needs; `by_what` says so in the audit. `half`: the half of
+    a sign-in that this completes."""
     moment = clock.now()
     secret = secrets.token_urlsafe(32)
     opened = StaffSession(
@@ -297,7 +293,7 @@ def open_session(
         by=actor_of(member, address=address, request_id=request_id),
         object_type="staff_member",
         object_id=member.id,
-        after={"by": by_what},
+        after={"by": by_what, **({"half": str(half)} if half else {})},
     )
     return SignedIn(member, opened, secret)
 
@@ -389,6 +385,17 @@ def change_password(*, current: str, new: str, session_id: UUID, by: Actor) -> N
     forget_attempts(of_signed_in(member.id))
     audit.record("staff.password_changed", by=by, object_type="staff_member", object_id=member.id)
     sign_out_everywhere(by=by, except_session=session_id)
+
+
+def tell_password_refusal(*, locked: datetime | None, by: Actor) -> None:
+    """Evidence that somebody who is signed in did not know the password that they wanted to change."""
+    audit.record(
+        "staff.password_change_refused",
+        by=by,
+        object_type="staff_member",
+        object_id=by.id,
+        after={"locked_until": locked.isoformat()} if locked else None,
+    )
 
 
 def member_named(email: str) -> StaffMember:

@@ -55,12 +55,19 @@ def needs_step_up(view: View) -> View:
         assert member is not None  # the guard let a person in
         if is_fresh(member):
             return view(*args, **kwargs)
-        return _ask(member)
+        return ask(member)
 
     return asked  # type: ignore[return-value]
 
 
-def _ask(member: sessions.SignedInMember) -> Any:
+def must_ask_by_factor(member: sessions.SignedInMember) -> bool:
+    """Whether somebody who has a second factor has not shown it within 15 minutes: for what asks for the password
+    itself."""
+    return second_factor.is_on(member.member.id) and not is_fresh(member)
+
+
+def ask(member: sessions.SignedInMember) -> Any:
+    """Lead to the question, and back; nothing was changed."""
     reads = request.method in {"GET", "HEAD"}
     if wants_fragment():
         if reads:

@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+import pyotp
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard.access.actor import Actor
+from dashboard.access.models import ApiToken
 from dashboard.access.permissions import ROLES, Audience, Permission, Role
-from dashboard.approvals import kinds, rulebook, services
+from dashboard.approvals import kinds, rulebook, services, staff_resets
 from dashboard.approvals.kinds import Kind
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients import services as clients
@@ -30,6 +32,10 @@ from dashboard.database import constraint_of, new_id, savepoint, session, transa
 from dashboard.errors import Forbidden
 from dashboard.ledger import moving
 from dashboard.ledger.vocabulary import AccountType, ParentType, PaymentState
+from dashboard.people.services import changing
+from dashboard.staff import second_factor, slow_hashing
+from dashboard.staff import services as members
+from dashboard.staff.models import StaffMember
 from dashboard.transfers.models import Receipt, Transfer
 from dashboard.transfers.services.desk import limits
 from dashboard.treasury.matching import rules as matching_rules
@@ -52,10 +58,15 @@ ACTS: dict[str, tuple[str, ...]] = {
     "rules that assign or match by themselves": ("transfers.payer-rule", "treasury.matchRules"),
     "accepting a break": ("treasury.acceptBreak", "treasury.carriedIn"),
     "the register of bank accounts": ("treasury.account.add", "treasury.account.change", "treasury.account.pool"),
+    "what covers clients' money beside the bank": ("treasury.cover.add", "treasury.cover.change"),
     "movements between own accounts": ("treasury.movement", "treasury.movement.refused"),
     "a rebuilt balance": ("ledger.accept-rebuilt",),
     "opening balances": ("ledger.opening-balances",),
     "these rules": ("rules.change", "rules.tighten", "treasury.threshold"),
+    "letting somebody in, and in again": ("staff.invite", "staff.enable"),
+    "changing a role": ("staff.changeRole",),
+    "a token that may more than its maker": ("tokens.create",),
+    "resetting another person's password or second factor": ("staff.resetPassword", "staff.resetFactor"),
 }
 
 
@@ -107,6 +118,11 @@ def opened(kind: Kind, by: Actor) -> UUID:
 def test_the_table_of_acts_names_kinds_that_there_are(app: Flask) -> None:
     known = {kind.key for kind in kinds.registered()}
     assert {key for keys in ACTS.values() for key in keys} <= known
+
+
+def test_whatever_needs_a_second_person_stands_in_the_table(app: Flask) -> None:
+    listed = {key for keys in ACTS.values() for key in keys}
+    assert {kind.key for kind in kinds.registered()} - listed == set()
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -375,6 +391,28 @@ def the_register_of_bank_accounts(_house: House) -> None:
     assert refused("UPDATE bank_account SET number = 'LT1'") == "no grant"
 
 
+def what_covers_clients_money_beside_the_bank(house: House) -> None:
+    cover = (
+        "INSERT INTO treasury_cover (id, pool, currency, kind, issuer, reference, amount_minor, valid_from, valid_to,"
+        " review_on, version, changed_at, approval_id) VALUES (gen_random_uuid(), 'eMoney', 'eur', 'insurance', 'Mole',"
+        " 'M-1', 100, current_date, current_date + 30, current_date, 1, now(), {})"
+    )
+    for approval in ("NULL", "gen_random_uuid()"):
+        assert refused(cover.format(approval)) == "treasury_cover_changed_by_two"
+    assert refused("DELETE FROM treasury_cover") == "no grant"
+    form = {
+        "pool": "eMoney", "currency": "eur", "kind": "insurance", "issuer": "Mole", "reference": "M-1",
+        "amount": "1.00", "valid_from": "2026-01-01", "valid_to": "2026-12-31", "review_on": "2026-12-01",
+        "reason": "mine alone",
+    }  # fmt: skip
+    for role, status in ((Role.SENIOR_TREASURER, 303), (Role.TREASURER, 409)):
+        assert house.page(role).post("/treasury/cover/new", data=form).status_code == status
+    asked = session().scalars(sa.select(ApprovalRequest.id).where(ApprovalRequest.kind == "treasury.cover.add")).one()
+    assert house.page(Role.SENIOR_TREASURER).post(f"/approvals/{asked}/approve").status_code == 403
+    assert refused(cover.format(f"'{asked}'")) == "treasury_cover_changed_by_two"
+    assert session().scalar(sa.text("SELECT count(*) FROM treasury_cover")) == 0
+
+
 def movements_between_own_accounts(_house: House) -> None:
     row = "INSERT INTO own_movement (id, state, approval_id) VALUES (gen_random_uuid(), '{}', gen_random_uuid())"
     for state in ("approved", "sent", "refused"):
@@ -424,11 +462,135 @@ def these_rules(house: House) -> None:
     assert limits.needs_two("eur", 1_000_001)
 
 
+def alone(house: House, kind: str, path: str, form: dict[str, str]) -> UUID:
+    """Every token and role asks at the page; whoever could ask, asks, and then tries to be the second person too."""
+    for token in house.tokens():
+        # a machine has no pages, and no operation does this
+        assert token.call("POST", path, data=form).status_code in {302, 303, 401, 403}
+        assert token.call("POST", f"/internal{path}", json=form).status_code in {401, 403, 404, 405}
+    for role in (Role.OFFICER, Role.SENIOR_OFFICER, Role.TREASURER, Role.SENIOR_TREASURER, Role.AUDITOR):
+        assert house.page(role).post(path, data=form).status_code == 403, role
+    admin = house.page(Role.ADMIN)
+    forged = {"state": "approved", "approval_id": str(new_id()), "decided_by": str(new_id())}
+    assert admin.post(path, data=form | forged).status_code == 303
+    request = session().scalars(
+        sa.select(ApprovalRequest).where(ApprovalRequest.kind == kind).execution_options(populate_existing=True)
+    ).one()  # fmt: skip
+    assert request.state == "requested"
+    assert admin.post(f"/approvals/{request.id}/approve").status_code == 403
+    admin.post("/approvals/bulk", data={"act": "approve", "id": [str(request.id)]})
+    with pytest.raises(Forbidden), transaction():
+        services.decide(request.id, approve=True, reason=None, by=house.people.actor(Role.ADMIN))
+    assert fresh(ApprovalRequest, request.id).state == "requested"
+    return request.id
+
+
+def letting_somebody_in_and_in_again(house: House) -> None:
+    form = {"name": "Mole", "email": "mole@test.example", "role": "admin", "reason": "mine alone"}
+    asked = alone(house, "staff.invite", "/staff/invitations/new", form)
+    invited = (
+        "INSERT INTO staff_invitation (id, email, email_key, name, role, invited_by, approval_id, created_at,"
+        " link_mailed, countersign_failures) SELECT object_id, 'mole@test.example', 'mole@test.example', 'Mole',"
+        " 'admin', maker_id, {}, now(), true, 0 FROM approval_request WHERE id = :id"
+    )
+    assert refused(invited.format("id"), id=asked) == "staff_invitation_by_two"
+    assert refused(invited.format("gen_random_uuid()"), id=asked) == "staff_invitation_by_two"
+    member = (
+        "INSERT INTO staff_member (id, email, email_key, name, role, password_hash, theme, keys_off, created_at,"
+        " password_changed_at) VALUES (gen_random_uuid(), 'mole@test.example', 'mole@test.example', 'Mole', 'admin',"
+        " 'x', 'system', false, now(), now())"
+    )
+    assert refused(member) == "staff_member_was_let_in"
+    gone = house.people.member(Role.OFFICER, "Gone")
+    with transaction():
+        changing.disable(gone.id, reason="left", by=house.people.actor(Role.ADMIN))
+    alone(house, "staff.enable", f"/staff/{gone.id}/enable", {"reason": "mine alone"})
+    back = "UPDATE staff_member SET disabled_at = NULL WHERE id = :id"
+    assert refused(back, id=gone.id) == "staff_member_enabling_needs_approval"
+    assert fresh(StaffMember, gone.id).disabled_at is not None
+    assert session().scalar(sa.select(sa.func.count()).where(StaffMember.name == "Mole")) == 0
+
+
+def changing_a_role(house: House) -> None:
+    member = house.people.member(Role.AUDITOR, "Raised")
+    alone(house, "staff.changeRole", f"/staff/{member.id}/role", {"role": "senior-officer", "reason": "mine alone"})
+    raised = "UPDATE staff_member SET role = 'senior-officer' WHERE id = :id"
+    assert refused(raised, id=member.id) == "staff_member_role_needs_approval"
+    # nobody asks for themself: the request would be theirs, and so would the power
+    me = house.people.member(Role.ADMIN)
+    house.page(Role.ADMIN).post(f"/staff/{me.id}/role", data={"role": "senior-officer", "reason": "mine alone"})
+    assert (fresh(StaffMember, member.id).role, fresh(StaffMember, me.id).role) == ("auditor", "admin")
+
+
+def a_token_that_may_more_than_its_maker(house: House) -> None:
+    count = sa.select(sa.func.count()).select_from(ApiToken)
+    form = {"name": "mole", "scopes": "payments:adjust", "days": "30", "reason": "mine alone"}
+    asked = alone(house, "tokens.create", "/staff/tokens/new", form)
+    standing = session().scalar(count)
+    made = (
+        "INSERT INTO api_token (id, name, audience, partner, scopes, secret_hash, prefix, owner_id, created_at,"
+        " expires_at, origin, approval_id) SELECT object_id, 'mole', 'system', 'default',"
+        " ARRAY['payments:adjust'], 'x', 'x', maker_id, now(), now() + interval '1 day', 'staff', {}"
+        " FROM approval_request WHERE id = :id"
+    )
+    for approval in ("id", "NULL"):
+        assert refused(made.format(approval), id=asked) == "api_token_power_by_two"
+    # one that stands does not grow
+    plain = house.machine(Audience.SYSTEM).token_id
+    grown = "UPDATE api_token SET scopes = array_append(scopes, 'payments:adjust') WHERE id = :id"
+    assert refused(grown, id=plain) == "api_token_is_as_made"
+    assert session().scalar(count) == (standing or 0) + 1
+
+
+def resetting_another_persons_password_or_second_factor(house: House) -> None:
+    member, admin = house.people.member(Role.OFFICER, "Reset"), house.people.member(Role.ADMIN)
+    by = members.actor_of(member)
+    with transaction():
+        begun = second_factor.begin(session_id=(begun_in := new_id()), by=by)
+    with transaction():
+        second_factor.confirm(pyotp.TOTP(begun.secret).at(services.clock.now()), session_id=begun_in, by=by)
+    before = member.password_hash
+    form = {"reason": "mine alone"}
+    factor = alone(house, "staff.resetFactor", f"/staff/{member.id}/reset-factor", form)
+    password = alone(house, "staff.resetPassword", f"/staff/{member.id}/reset-password", form)
+    # what was not approved gives no code to whoever asked
+    assert house.page(Role.ADMIN).post(f"/staff/resets/{password}").status_code == 404
+    ended = (
+        "UPDATE second_factor SET ended_at = now(), ended_how = 'reset', sealed_secret = NULL, approval_id = :asked"
+        " WHERE staff_id = :id"
+    )
+    assert refused(ended, asked=factor, id=member.id) == "second_factor_reset_is_approved"
+    taken = (
+        "INSERT INTO password_reset (id, staff_id, approval_id, approved_at, countersign_failures)"
+        " VALUES (gen_random_uuid(), :id, :asked, now(), 0)"
+    )
+    assert refused(taken, asked=password, id=member.id) == "password_reset_is_approved"
+    # approved, it still takes both: who asked has one code, and cannot make the other
+    with transaction():
+        services.decide(password, approve=True, reason=None, by=house.people.actor(Role.SENIOR_OFFICER))
+    with transaction():
+        code = staff_resets.make_code(password, members.actor_of(admin))
+    http = house.app.test_client()
+    for second in ("", code, "abcdeabcde"):
+        typed = {"code": code, "second": second, "new": "mine-alone-and-long", "again": "mine-alone-and-long"}
+        assert http.post("/sign-in/new-password", data=typed).status_code == 422
+    forged = (
+        "UPDATE password_reset SET countersign_hash = 'x', countersign_by = :by,"
+        " countersign_until = now() + interval '1 day'"
+    )
+    assert refused(forged, by=admin.id) == "password_reset_code_by_who_approved"
+    assert second_factor.is_on(member.id)
+    now = fresh(StaffMember, member.id).password_hash
+    assert now != before and not slow_hashing.matches(now, "mine-alone-and-long")
+
+
 TRIES = (
     lifting_a_block, lowering_a_risk_level, activation_without_verification, adjusting_payments,
     executing_a_transfer_by_hand, assigning_and_sending_back_above_an_amount, receivables,
-    rules_that_assign_or_match_by_themselves, the_register_of_bank_accounts, movements_between_own_accounts,
-    a_rebuilt_balance, opening_balances, these_rules,
+    rules_that_assign_or_match_by_themselves, the_register_of_bank_accounts,
+    what_covers_clients_money_beside_the_bank, movements_between_own_accounts, a_rebuilt_balance,
+    opening_balances, these_rules, letting_somebody_in_and_in_again, changing_a_role,
+    a_token_that_may_more_than_its_maker, resetting_another_persons_password_or_second_factor,
 )  # fmt: skip
 
 

@@ -50,6 +50,10 @@ GOOD = {
         ({"SUMSUB_REQUESTS_PER_SECOND": "0"}, "SUMSUB_REQUESTS_PER_SECOND"),
         ({"SUMSUB_CONFIRM_APPROVALS": "perhaps"}, "SUMSUB_CONFIRM_APPROVALS"),
         ({"SUMSUB_SILENT_MINUTES": "1"}, "SUMSUB_SILENT_MINUTES"),
+        ({"PUBLIC_URL": "office.bank.example"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "https://office.bank.example/path"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "https://user@office.bank.example"}, "PUBLIC_URL"),
+        ({**GOOD, "PUBLIC_URL": "http://office.bank.example"}, "PUBLIC_URL"),
         ({"MAIL_FROM": "Bank"}, "MAIL_FROM"),
         ({"MAIL_FROM": "no-reply@localhost"}, "MAIL_FROM"),
         ({"MAIL_FROM": "a@bank.example, b@bank.example"}, "MAIL_FROM"),
@@ -173,3 +177,8 @@ def test_webhook_secrets_may_be_several_and_the_demo_one_is_for_development_alon
     with pytest.raises(SettingsError, match="SUMSUB_DIGEST_ALGORITHM"):
         load({"SUMSUB_DIGEST_ALGORITHM": "HMAC_MD5_HEX"})
     assert load({"SUMSUB_WORKFLOW_LEVELS": "a, b"}).sumsub_workflow_levels == frozenset({"a", "b"})
+
+
+def test_the_address_of_the_house_has_no_slash_at_its_end() -> None:
+    assert load({"PUBLIC_URL": "https://office.bank.example/"}).public_url == "https://office.bank.example"
+    assert load({}).public_url is None

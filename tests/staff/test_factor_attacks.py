@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -16,9 +17,10 @@ from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.approvals import services as approvals
 from dashboard.approvals import staff_resets
-from dashboard.database import session, transaction
-from dashboard.errors import Refused
-from dashboard.staff import second_factor, services
+from dashboard.audit.models import AuditEvent
+from dashboard.database import new_id, session, transaction
+from dashboard.people.services import changing
+from dashboard.staff import sealing, second_factor, services
 from dashboard.staff.models import StaffMember, StaffSession
 from tests.conftest import PASSWORD, People
 from tests.staff.test_second_factor import Hands, by_code, by_password, enrolled, refused_by
@@ -96,21 +98,6 @@ def test_changing_the_password_is_no_way_to_guess_it(signed_in: SignIn, hands: H
     assert "Too many tries" in change(PASSWORD)
 
 
-def test_nobody_hands_over_what_alone_opens_a_senior_account(people: People, hands: Hands) -> None:
-    senior, admin = people.member(Role.SENIOR_OFFICER), people.actor(Role.ADMIN)
-    with pytest.raises(Refused, match="operator"), transaction():
-        staff_resets.ask_reset_password(senior.id, "forgotten", admin)
-    enrolled(senior, hands)
-    with transaction():
-        request = staff_resets.ask_reset_password(senior.id, "forgotten", admin)
-    with transaction():
-        approvals.decide(request.id, approve=True, reason=None, by=people.actor(Role.ADMIN, "Rein Kask"))
-    with transaction():
-        second_factor.reset(senior.id, approval_id=None, reason=None, by=system())
-    with pytest.raises(Refused, match="operator"), transaction():
-        staff_resets.make_code(request.id, admin)
-
-
 def test_the_database_counts_a_code_once_and_keeps_the_secret(people: People, hands: Hands) -> None:
     member = people.member(Role.OFFICER)
     enrolled(member, hands)
@@ -161,3 +148,123 @@ def test_signing_in_by_code_and_a_reset_wait_for_each_other_and_neither_fails(
     assert by_code(browser, hands.code(secret)).status_code == 303
     resetting.join(20)
     assert out == {"reset": True}
+
+
+def _stepped_up(people: People, signed_in: SignIn, hands: Hands, secret: str) -> FlaskClient:
+    desk = signed_in(Role.SENIOR_OFFICER)
+    hands.pass_by(minutes=16)
+    assert desk.post("/sign-in/again", data={"code": hands.code(secret)}).status_code == 303
+    return desk
+
+
+def test_what_was_shown_in_a_session_is_worth_nothing_after_its_end_or_with_another_role(
+    app: Flask, people: People, signed_in: SignIn, hands: Hands
+) -> None:
+    member, admin = people.member(Role.SENIOR_OFFICER), people.actor(Role.ADMIN)
+    secret, _ = enrolled(member, hands)
+    name = app.config["SESSION_COOKIE_NAME"]
+    with transaction():
+        waiting = changing.ask_to_change_role(
+            people.member(Role.OFFICER).id, role=Role.AUDITOR, reason="moves", by=admin
+        )
+    approve = f"/approvals/{waiting.id}/approve"
+    # a copy of the cookie, made while the step-up was fresh
+    desk, copy = _stepped_up(people, signed_in, hands, secret), app.test_client()
+    kept = desk.get_cookie(name)
+    assert kept is not None and desk.get(approve).status_code == 200
+    copy.set_cookie(name, kept.value)
+    assert copy.get(approve).status_code == 200
+    assert desk.post("/sign-out").status_code == 303
+    for path in (approve, "/sign-in/again"):
+        assert copy.post(path, data={"code": hands.code(secret, 1)}).location == "/sign-in", path
+    # nor does an older session of the same person gain by it
+    old, _fresh = signed_in(Role.SENIOR_OFFICER), _stepped_up(people, signed_in, hands, secret)
+    assert old.post(approve).location.startswith("/sign-in/again")
+    assert session().get_one(type(waiting), waiting.id, populate_existing=True).state == "requested"
+    # another role ends what was shown, and what was half shown
+    desk, half = _stepped_up(people, signed_in, hands, secret), app.test_client()
+    by_password(half, member)
+    with transaction():
+        asked = changing.ask_to_change_role(member.id, role=Role.ADMIN, reason="moves", by=admin)
+    with transaction():
+        approvals.decide(asked.id, approve=True, reason=None, by=people.actor(Role.ADMIN, "Rein Kask"))
+    assert desk.post(approve).location == "/sign-in"
+    hands.pass_by(seconds=30)
+    assert by_code(half, hands.code(secret)).location == "/sign-in"
+    assert session().scalar(sa.select(sa.func.count()).where(StaffSession.staff_id == member.id,
+                                                             StaffSession.ended_at.is_(None))) == 0  # fmt: skip
+
+
+def test_half_a_sign_in_that_was_planted_becomes_nobody_elses_session(app: Flask, people: People, hands: Hands) -> None:
+    victim, attacker = people.member(Role.SENIOR_OFFICER), people.member(Role.AUDITOR)
+    secret, recovery = enrolled(victim, hands)
+    enrolled(attacker, hands)
+    name = app.config["SESSION_COOKIE_NAME"]
+    theirs, browser = app.test_client(), app.test_client()
+    by_password(theirs, attacker)
+    planted = theirs.get_cookie(name)
+    assert planted is not None
+    browser.set_cookie(name, planted.value)
+    # the victim's codes do not complete what the attacker began
+    for code in (hands.code(secret), recovery[0]):
+        assert by_code(browser, code).status_code == 422
+    # nor does what the victim begins stand in the cookie that the attacker knows
+    by_password(browser, victim)
+    begun = browser.get_cookie(name)
+    assert begun is not None and begun.value != planted.value
+    assert by_code(theirs, hands.code(secret)).status_code == 422
+    hands.pass_by(seconds=30)
+    assert by_code(browser, hands.code(secret)).location == "/"
+    whole = browser.get_cookie(name)
+    assert whole is not None and whole.value not in {begun.value, planted.value}
+    # neither cookie of before opens a page, and half of it is used up
+    for known in (planted.value, begun.value):
+        stolen = app.test_client()
+        stolen.set_cookie(name, known)
+        assert stolen.get("/").location.startswith("/sign-in")
+    assert by_code(stolen, recovery[1]).location == "/sign-in"
+
+
+def test_secrets_are_sealed_anew_under_the_newest_key_and_the_old_one_can_be_dropped(
+    committed: Flask, hands: Hands
+) -> None:
+    known = committed.extensions["countinghouse.settings"]
+    run = committed.test_cli_runner()
+
+    def keys(*given: str) -> None:
+        sealing.install(replace(known, second_factor_keys=tuple(key * 32 for key in given)))
+
+    def reseal() -> tuple[int, list[str]]:
+        done = run.invoke(args=["staff", "reseal-factors"])
+        return done.exit_code, done.output.splitlines()
+
+    member = _kask()
+    with transaction():
+        other = services.create_member(email="saar@test.example", role=Role.ADMIN, password=PASSWORD, by=system())
+    try:
+        keys("a")
+        secret, _ = enrolled(member, hands)
+        # a device that was replaced holds no secret any more, one that waits for its first code does
+        enrolled(other, hands)
+        enrolled(other, hands)
+        with transaction():
+            second_factor.begin(session_id=new_id(), by=services.actor_of(other))
+        keys("b", "a")
+        newest, older = sealing.key_names()
+        assert reseal() == (0, ["3 sealed anew.", f"key {newest}: 3 (the newest)", f"key {older}: 0 (older)"])
+        assert reseal()[1][0] == "0 sealed anew."
+        events = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "staff.factors_resealed")).all()
+        assert [(event.actor_kind, event.actor_name) for event in events] == [("system", "command line")]
+        keys("b")
+        browser = committed.test_client()
+        by_password(browser, member)
+        assert by_code(browser, hands.code(secret)).location == "/"
+        # a key that opens nothing is said, and nothing is changed
+        keys("c")
+        status, said = reseal()
+        assert status == 1 and said[0] == "0 sealed anew." and "3 cannot be read" in said[-1]
+        keys("b")
+        assert reseal()[0] == 0
+        assert not any("b" * 32 in line or secret in line for line in said)
+    finally:
+        sealing.install(known)

@@ -23,6 +23,7 @@ from dashboard.people.models import StaffInvitation
 from dashboard.settings import MailSecurity, MailServer
 from dashboard.staff.models import StaffMember
 from tests.conftest import Machine, People
+from tests.database.test_guards import refused
 
 SignIn = Callable[..., FlaskClient]
 FRESH = "another-long-password"
@@ -85,8 +86,14 @@ def link_of(admin: FlaskClient, found: StaffInvitation) -> str:
     return link_in(answer.text)
 
 
-def joins(browser: FlaskClient, link: str, password: str = FRESH) -> int:
-    return browser.post(link, data={"new": password, "again": password}).status_code
+def code_of(second: FlaskClient, found: StaffInvitation) -> str:
+    answer = second.post(f"/staff/invitations/{found.id}/code")
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    return re.findall(r">([a-z]{5}-[a-z]{5})</code>", answer.text)[0]
+
+
+def joins(browser: FlaskClient, link: str, password: str = FRESH, code: str = "") -> int:
+    return browser.post(link, data={"code": code, "new": password, "again": password}).status_code
 
 
 def test_two_people_invite_and_the_invited_person_makes_the_account(
@@ -111,33 +118,92 @@ def test_two_people_invite_and_the_invited_person_makes_the_account(
     shown = admin.post(f"/staff/invitations/{found.id}/link")
     link = link_in(shown.text)
     secret = link.rsplit("/", 1)[1]
-    assert "nothing was e-mailed" in shown.text and shown.headers["Cache-Control"] == "no-store"
+    assert "Nothing was e-mailed." in shown.text and shown.headers["Cache-Control"] == "no-store"
     assert secret not in admin.get(f"/staff/invitations/{found.id}").text
     rows = "SELECT r::text FROM staff_invitation r UNION ALL SELECT r::text FROM audit_payload r"
     assert not any(secret in row for row in session().execute(sa.text(rows)).scalars())
 
+    code = code_of(senior, found)
+    assert secret not in senior.get(f"/staff/invitations/{found.id}").text
+    assert code not in senior.get(f"/staff/invitations/{found.id}").text
+
     page = http.get(link)
-    assert "You join as compliance officer" in page.text
+    assert "You join as compliance officer" in page.text and "which Senior Officer gives you" in page.text
     assert (page.headers["Cache-Control"], page.headers["Referrer-Policy"]) == ("no-store", "strict-origin")
     assert '<meta name="referrer" content="strict-origin">' in page.text
-    short = http.post(link, data={"new": "short", "again": "short"})
-    assert short.status_code == 422 and "at least 12 characters" in short.text
-    assert http.post(link, data={"new": FRESH, "again": "x"}).status_code == 422
-    assert http.post(link, data={"new": FRESH, "again": FRESH, "role": "admin", "email": "x@y.example"}).location == (
-        "/sign-in"
-    )
+    short = http.post(link, data={"code": code, "new": "short", "again": "short"})
+    assert short.status_code == 422 and "at least 12 characters" in short.text and 'id="new-error"' in short.text
+    assert http.post(link, data={"code": code, "new": FRESH, "again": "x"}).status_code == 422
+    missing = http.post(link, data={"new": FRESH, "again": FRESH})
+    assert missing.status_code == 422 and "Type the joining code" in missing.text
+    typed = {"code": f" {code.upper().replace('-', ' ')} ", "new": FRESH, "again": FRESH}
+    assert http.post(link, data=typed | {"role": "admin", "email": "x@y.example"}).location == "/sign-in"
     member = session().scalars(sa.select(StaffMember).where(StaffMember.email_key == "mari.ilves@test.example")).one()
     assert (member.role, member.name) == ("officer", "Mari Ilves")
     assert (invitation().member_id, actions(member.id)) == (member.id, ["staff.joined"])
-    assert actions(found.id) == ["staff.invited", "staff.invitation_link", "staff.invitation_accepted"]
+    assert actions(found.id) == [
+        "staff.invited", "staff.invitation_link", "staff.joining_code", "staff.invitation_accepted",
+    ]  # fmt: skip
+    assert not any(code in row for row in session().execute(sa.text(rows)).scalars())
     assert http.post("/sign-in", data={"email": member.email, "password": FRESH}).status_code == 303
     # used once: the second time it reads as any link that never was
     never = http.get("/sign-in/invitation/" + "x" * 43)
     again = app.test_client().get(link)
     assert (again.status_code, never.status_code) == (404, 404)
     assert re.sub(r"\d", "", again.text) == re.sub(r"\d", "", never.text)
-    assert joins(app.test_client(), link, "a-third-long-password") == 404
+    assert joins(app.test_client(), link, "a-third-long-password", code) == 404
     assert secret not in capsys.readouterr().err
+
+
+def test_who_makes_the_link_never_joins_by_it_alone_and_guesses_end(
+    app: Flask, signed_in: SignIn, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, other, http = signed_in(Role.ADMIN), signed_in(Role.ADMIN, "Other Admin"), app.test_client()
+    found = invited(admin, other, role="senior-officer")
+    path = f"/staff/invitations/{found.id}"
+    # who approved has the code, so the link is not for them: not even before there is a code
+    assert (
+        "Make the link" not in other.get(path).text
+        and "another administrator makes the link" in other.get(other.post(f"{path}/link").location).text
+    )
+    assert "Make the joining code" in other.get(path).text and "Make the joining code" not in admin.get(path).text
+    assert invitation().secret_hash is None
+    link = link_of(admin, found)
+    # nobody makes the code but who approved: not who asked and holds the link, nor others who may decide
+    for nosy in (admin, signed_in(Role.ADMIN, "Third Admin"), signed_in(Role.SENIOR_OFFICER)):
+        assert nosy.post(f"{path}/code").status_code == 403
+    assert signed_in(Role.OFFICER).post(f"{path}/code").status_code == 403
+    # without a code the link opens nothing, whatever is typed
+    assert joins(http, link, code="abcdeabcde") == 422
+    code = code_of(other, found)
+    assert invitation().countersign_failures == 0
+    answers = []
+    for number in range(6):
+        guess = code if number == 5 else "abcdefghjk"
+        browser = app.test_client()
+        browser.environ_base["REMOTE_ADDR"] = f"198.51.100.{number + 1}"
+        answers.append(browser.post(link, data={"code": guess, "new": FRESH, "again": FRESH}))
+    assert {answer.status_code for answer in answers} == {422}
+    assert ["Too many wrong codes." in answer.text for answer in answers] == [False] * 4 + [True] * 2
+    # the count outlives the refusals and a new link of whoever guesses
+    link = link_of(admin, found)
+    assert joins(http, link, code=code) == 422 and invitation().countersign_failures == 5
+    refusals = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "staff.joining_code_refused")).all()
+    assert len(refusals) == 8 and {event.object_id for event in refusals} == {found.id}
+    assert {event.actor_kind for event in refusals} == {"system"} and "198.51.100.3" in {e.address for e in refusals}
+    later = clock.now() + timedelta(minutes=16)
+    with monkeypatch.context() as after:
+        after.setattr(clock, "now", lambda: later)
+        assert joins(http, link, code="abcdefghjk") == 422
+        pause = invitation().countersign_locked_until
+        assert pause is not None and pause - later == timedelta(minutes=30)
+    # a new code of the second person begins anew; the one before is over
+    fresh_code = code_of(other, found)
+    assert joins(http, link, code=code) == 422
+    assert joins(http, link, code=fresh_code) == 303
+    assert [row.state for row in [asked("staff.invite")]] == ["approved"]
+    # over: nothing is to be had any more
+    assert other.post(f"{path}/code").status_code == 303 and "has accepted this invitation" in other.get(path).text
 
 
 def test_an_invitation_ends_in_every_way_it_should(
@@ -248,18 +314,44 @@ def test_the_link_is_e_mailed_where_a_mail_server_is_set_up(
 
     known = app.extensions["countinghouse.settings"]
     server = MailServer(host="mail.test.example", port=25, security=MailSecurity.STARTTLS, user=None, password=None)
+    # without its own address the house sends no link: what a browser calls it could lead the invited person elsewhere
     monkeypatch.setitem(app.extensions, "countinghouse.settings", replace(known, mail_server=server))
-    admin, senior = signed_in(Role.ADMIN), signed_in(Role.SENIOR_OFFICER)
-    found = invited(admin, senior)
+    admin, other = signed_in(Role.ADMIN), signed_in(Role.ADMIN, "Other Admin")
+    found = invited(admin, other)
+    link = f"/staff/invitations/{found.id}/link"
     with notifier.instead(Post()):
-        made = admin.post(f"/staff/invitations/{found.id}/link")
-        page = admin.get(made.location).text
-    # whoever has the link joins in the invited person's name: it went to them, and to nobody else
-    assert sent[0].to == INVITED["email"] and "/sign-in/invitation/" in sent[0].text
+        assert link_in(admin.post(link).text) and not sent
+    public = replace(known, mail_server=server, public_url="https://office.bank.example")
+    monkeypatch.setitem(app.extensions, "countinghouse.settings", public)
+    with notifier.instead(Post()):
+        # e-mailed, it is seen by nobody here, so who approved may make it too; and a forged address changes nothing
+        kept = other.get_cookie(app.config["SESSION_COOKIE_NAME"])
+        assert kept is not None
+        forged = {"Host": "evil.example", "Cookie": f"{kept.key}={kept.value}"}
+        assert app.test_client(use_cookies=False).post(link, headers=forged).status_code == 303
+        assert "office.bank.example" in sent.pop().text
+        made = other.post(link)
+        page = other.get(f"/staff/invitations/{found.id}").text
+    mailed = re.findall(r"https://office\.bank\.example(/sign-in/invitation/[\w-]+)\n", sent[0].text)[0]
+    assert sent[0].to == INVITED["email"] and "evil" not in sent[0].text
     assert "e-mailed to Mari.Ilves@test.example" in page and "/sign-in/invitation/" not in made.text + page
+    assert "by e-mail alone" in page and "Make the joining code" not in page and invitation().link_mailed
+    # it was never shown, and asks for no code; that cannot be said of it afterwards, nor of one that was shown
+    assert 'name="code"' not in app.test_client().get(mailed).text
+    assert refused("UPDATE staff_invitation SET link_mailed = false") == "staff_invitation_link_stays_shown"
     with notifier.instead(Broken()):
-        page = admin.post(f"/staff/invitations/{found.id}/link").text
-    assert "could not be e-mailed" in page and link_in(page)
+        page = admin.post(link).text
+        # the one that was to go is not the one that is shown
+        assert "could not be e-mailed" in page and link_in(
+            page.replace("https://office.bank.example", "http://localhost")
+        )
+        assert 'name="code"' in app.test_client().get(re.findall(r"/sign-in/invitation/[\w-]+", page)[0]).text
+        assert other.post(link).status_code == 303
+        assert "could not be e-mailed. You approved" in other.get(f"/staff/invitations/{found.id}").text
+    with notifier.instead(Post()):
+        admin.post(link)
+    mailed = re.findall(r"(/sign-in/invitation/[\w-]+)\n", sent[-1].text)[0]
+    assert joins(app.test_client(), mailed) == 303
 
 
 def test_a_role_changes_by_two_people_and_all_sessions_of_the_member_end(signed_in: SignIn, people: People) -> None:

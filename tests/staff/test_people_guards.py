@@ -59,7 +59,7 @@ def test_a_member_comes_by_an_accepted_invitation_or_with_evidence_of_the_operat
     with transaction():
         asked = inviting.ask_to_invite(name="Mari", email="m@test.example", role=Role.OFFICER, reason="new", by=admin)
         approvals.decide(asked.id, approve=True, reason=None, by=senior)
-        inviting.make_link(asked.object_id, by=admin)
+        inviting.make_link(asked.object_id, mailed=True, by=admin)
     for role, email in (("admin", "m@test.example"), ("officer", "other@test.example")):
         with pytest.raises(ZeroDivisionError), session().begin_nested():
             member = insert_member(role, email)
@@ -129,18 +129,36 @@ def test_an_invitation_stays_as_two_people_let_it_be(app: Flask, people: People)
     assert refused(insert, role="officer") == "staff_invitation_by_two"
     with transaction():
         approvals.decide(asked.id, approve=True, reason=None, by=senior)
-        _, secret = inviting.make_link(asked.object_id, by=admin)
+        _, secret = inviting.make_link(asked.object_id, mailed=False, by=admin)
     assert refused(insert, role="admin") == "staff_invitation_by_two"
     for column in ("role = 'admin'", "email = 'x@y.example'", "email_key = 'x@y.example'", "invited_by = decided_by"):
         statement = f"UPDATE staff_invitation SET {column}".replace("decided_by", f"'{senior.id}'")
         assert refused(statement) == "staff_invitation_is_as_approved"
     accepted = "UPDATE staff_invitation SET accepted_at = link_expires_at, member_id = invited_by"
     assert refused(accepted) == "staff_invitation_accepted_in_time"
+    # the two halves come from two people: the code from who approved alone, and never from who has the link
+    accepted = "UPDATE staff_invitation SET accepted_at = now(), member_id = invited_by"
+    assert refused(accepted) == "staff_invitation_accepted_by_both"
+    code = (
+        "UPDATE staff_invitation SET countersign_hash = 'mine', countersign_until = now() + interval '1 day',"
+        " countersign_by = :by"
+    )
+    assert refused(code, by=admin.id) == "staff_invitation_code_by_who_approved"
+    assert refused(f"{code}, accepted_at = now(), member_id = invited_by", by=senior.id) == (
+        "staff_invitation_accepted_by_both"
+    )
+    assert refused("UPDATE staff_invitation SET link_mailed = true") == "staff_invitation_link_stays_shown"
     with transaction():
-        inviting.accept(secret, password="another-long-password", address=None, request_id=None)
+        _, typed = inviting.make_joining_code(asked.object_id, by=senior)
+    assert refused("UPDATE staff_invitation SET link_by = countersign_by") == "ck_staff_invitation_link_and_code_by_two"
+    assert refused("UPDATE staff_invitation SET countersign_by = link_by") == "staff_invitation_tries_are_kept"
+    assert refused("UPDATE staff_invitation SET countersign_failures = -1") == "staff_invitation_tries_are_kept"
+    with transaction():
+        inviting.begin_attempt(secret, password="another-long-password")
+        inviting.accept(secret, code=typed, password="another-long-password", address=None, request_id=None)
     assert refused("UPDATE staff_invitation SET accepted_at = NULL, member_id = NULL") == "staff_invitation_is_final"
     with pytest.raises(NotFound):
-        inviting.accept(secret, password="another-long-password", address=None, request_id=None)
+        inviting.accept(secret, code=typed, password="another-long-password", address=None, request_id=None)
 
 
 def test_a_powerful_token_needs_two_people_and_no_token_changes_what_it_may(
@@ -211,10 +229,11 @@ def test_at_the_same_moment_one_accepts_and_one_administrator_stays(committed: F
     with transaction():
         asked = inviting.ask_to_invite(name="Mari", email="m@test.example", role=Role.OFFICER, reason="new", by=first)
         approvals.decide(asked.id, approve=True, reason=None, by=second)
-        _, secret = inviting.make_link(asked.object_id, by=first)
+        _, secret = inviting.make_link(asked.object_id, mailed=False, by=first)
+        _, code = inviting.make_joining_code(asked.object_id, by=second)
 
     def accept() -> object:
-        return inviting.accept(secret, password="another-long-password", address=None, request_id=None)
+        return inviting.accept(secret, code=code, password="another-long-password", address=None, request_id=None)
 
     results = at_once(committed, accept, accept, accept)
     assert [isinstance(result, NotFound) for result in results].count(True) == 2

@@ -43,8 +43,8 @@ def request_now(object_id: UUID, kind: str) -> ApprovalRequest:
     ).one()  # fmt: skip
 
 
-def code_on(page: str) -> str:
-    found = re.search(r'class="secret mono">([a-z2-7-]{19})<', page)
+def code_on(page: str, length: int = 19) -> str:
+    found = re.search(rf'class="secret mono">([a-z2-7-]{{{length}}})<', page)
     assert found is not None
     return found.group(1)
 
@@ -134,29 +134,40 @@ def test_a_password_is_reset_by_two_people_and_chosen_anew_by_a_code(
     session().refresh(member)
     assert desk.get("/").status_code == 303
     assert not services._matches(member.password_hash, PASSWORD)
-    # the code is for who asked; who decided does not get it, nor another administrator
-    assert deciding.get(hand_over).status_code == 403
+    # a code each for who asked and for who decided, and none for another administrator
     assert signed_in(Role.ADMIN, "Rein Kask").post(hand_over).status_code == 404
-    assert hand_over in asking.get(f"/approvals/{request.id}").text
+    assert signed_in(Role.OFFICER).get(hand_over).status_code == 403
+    for browser in (asking, deciding):
+        assert hand_over in browser.get(f"/approvals/{request.id}").text
     hands.pass_by(minutes=15)
     assert asking.post(hand_over).location.startswith("/sign-in/again")
     asking.post("/sign-in/again", data={"password": PASSWORD})
-    first, second = code_on(asking.post(hand_over).text), code_on(asking.post(hand_over).text)
-    assert second not in asking.get(hand_over).text
+    deciding.post("/sign-in/again", data={"password": PASSWORD})
+    before, first = code_on(asking.post(hand_over).text), code_on(asking.post(hand_over).text)
+    page = deciding.post(hand_over).text
+    second = code_on(page, 11)
+    assert "the first code from Admin" in page and first not in page + asking.get(hand_over).text
     stored = session().scalars(sa.select(PasswordReset).execution_options(populate_existing=True)).one()
-    assert stored.secret_hash is not None and second not in stored.secret_hash
+    assert stored.secret_hash is not None and first not in stored.secret_hash
+    assert stored.countersign_hash is not None and stored.countersign_hash.startswith("$argon2id$")
     http = app.test_client()
 
-    def choose(code: str, new: str = FRESH, again: str | None = None) -> int:
-        data = {"code": code, "new": new, "again": new if again is None else again}
+    def choose(code: str, new: str = FRESH, again: str | None = None, other: str = second) -> int:
+        data = {"code": code, "second": other, "new": new, "again": new if again is None else again}
         return http.post("/sign-in/new-password", data=data).status_code
 
-    # replaced, unknown, empty; too short; not agreeing: none of these spends the code
-    for wrong in (first, "aaaa-bbbb-cccc-dddd", "", "\0"):
+    # replaced, unknown, empty; too short; not agreeing: none of these spends the codes or a try
+    for wrong in (before, "aaaa-bbbb-cccc-dddd", "", "\0"):
         assert choose(wrong) == 422
-    assert (choose(second, "short"), choose(second, FRESH, "other")) == (422, 422)
-    assert choose(second.upper().replace("-", " ")) == 303
-    assert choose(second, "a-third-long-password") == 422
+    assert (choose(first, "short"), choose(first, FRESH, "other")) == (422, 422)
+    # neither of the two gets anywhere with what they handed over
+    for guess in (first, "", "aaaaa-aaaaa", "\0"):
+        assert choose(first, other=guess) == 422
+    assert choose(second, other=second) == 422
+    session().refresh(stored)
+    assert stored.countersign_failures == 3
+    assert choose(first.upper().replace("-", " "), other=second.upper().replace("-", " ")) == 303
+    assert choose(first, "a-third-long-password") == 422
     session().refresh(member)
     assert services._matches(member.password_hash, FRESH)
     # the second factor is asked for as ever
@@ -167,25 +178,53 @@ def test_a_password_is_reset_by_two_people_and_chosen_anew_by_a_code(
     spent = "UPDATE password_reset SET used_at = NULL"
     assert refused_by(spent) == "password_reset_counts_once"
     told = session().scalars(sa.select(AuditEvent.action).where(AuditEvent.object_id == member.id)).all()
-    assert {"staff.password_reset", "staff.password_code_made", "staff.password_changed"} <= set(told)
+    assert {"staff.password_reset", "staff.password_code_made", "staff.password_countersign_made",
+            "staff.password_code_refused", "staff.password_changed"} <= set(told)  # fmt: skip
 
 
 def test_a_code_ends_after_a_day_and_with_any_other_new_password(
     app: Flask, people: People, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "_hash", lambda password: f"hash of {password}")
-    member, admin = people.member(Role.OFFICER), people.actor(Role.ADMIN)
+    # whoever may be the second person too, and with no second factor: one of the two codes opens nothing
+    member, admin, other = (
+        people.member(Role.SENIOR_OFFICER),
+        people.actor(Role.ADMIN),
+        people.actor(Role.ADMIN, "Rein"),
+    )
     with transaction():
         request = staff_resets.ask_reset_password(member.id, "forgotten", admin)
     with transaction():
-        approvals.decide(request.id, approve=True, reason=None, by=people.actor(Role.ADMIN, "Rein Kask"))
-    with transaction():
-        code = staff_resets.make_code(request.id, admin)
-    data = {"code": code, "new": FRESH, "again": FRESH}
+        approvals.decide(request.id, approve=True, reason=None, by=other)
+
+    def both() -> dict[str, str]:
+        with transaction():
+            return {
+                "code": staff_resets.make_code(request.id, admin), "second": staff_resets.make_code(request.id, other),
+                "new": FRESH, "again": FRESH,
+            }  # fmt: skip
+
+    data = both()
     hands.pass_by(hours=24)
     assert app.test_client().post("/sign-in/new-password", data=data).status_code == 422
+    # a fresh first code does not make the second one younger
     with transaction():
         data["code"] = staff_resets.make_code(request.id, admin)
+    late = app.test_client().post("/sign-in/new-password", data=data)
+    assert late.status_code == 422 and 'id="second-error"' in late.text
+    data = both()
+    # wrong ones bring a pause, in which the right one is not looked at; a new first code ends it not, a new second does
+    for number in range(5):
+        refused = app.test_client().post("/sign-in/new-password", data=data | {"second": "aaaaaaaaaa"})
+        assert ("Too many wrong codes." in refused.text) == (number == 4)
+    with transaction():
+        data["code"] = staff_resets.make_code(request.id, admin)
+    paused = app.test_client().post("/sign-in/new-password", data=data)
+    assert paused.status_code == 422 and "Too many wrong codes." in paused.text
+    forgotten = "UPDATE password_reset SET countersign_failures = 0"
+    for statement in (forgotten, f"{forgotten}, countersign_locked_until = NULL"):
+        assert refused_by(statement) == "password_reset_tries_are_kept"
+    data = both()
     hands.pass_by(minutes=1)
     with transaction():
         services.set_password(member.email, new="set-by-the-operator", by=admin)
@@ -211,6 +250,27 @@ def test_the_database_lets_nothing_be_reset_without_the_approved_request(people:
         approvals.decide(waiting.id, approve=True, reason=None, by=people.actor(Role.ADMIN, "Rein Kask"))
     # approved, but of somebody else; and a reset of a factor is none of a password
     assert refused_by(reset, approval=waiting.id, staff=other.id) == rule
+    with transaction():
+        asked = staff_resets.ask_reset_password(member.id, "lost", people.actor(Role.ADMIN))
+    maker, decider = people.member(Role.ADMIN).id, people.member(Role.ADMIN, "Rein Kask").id
+    with transaction():
+        approvals.decide(asked.id, approve=True, reason=None, by=people.actor(Role.ADMIN, "Rein Kask"))
+    # each of the two makes their own code, and a password is chosen by both
+    first = "UPDATE password_reset SET secret_hash = 'a', expires_at = now() + interval '1 day', secret_by = :by"
+    second = (
+        "UPDATE password_reset SET countersign_hash = 'a', countersign_until = now() + interval '1 day',"
+        " countersign_by = :by"
+    )
+    assert refused_by(first, by=decider) == "password_reset_code_by_who_asked"
+    assert refused_by(second, by=maker) == "password_reset_code_by_who_approved"
+    assert refused_by(f"{first}, used_at = now()", by=maker) == "password_reset_used_by_both"
+    assert refused_by(first, by=maker) is None
+    used = "UPDATE password_reset SET used_at = now()"
+    assert refused_by(used) == "password_reset_used_by_both"
+    assert refused_by("UPDATE password_reset SET secret_by = :by", by=decider) == "password_reset_code_by_who_asked"
+    assert refused_by(second, by=decider) is None
+    assert refused_by("UPDATE password_reset SET countersign_by = :by", by=maker) == "password_reset_tries_are_kept"
+    assert refused_by(used) is None
     taken = (
         "INSERT INTO password_reset (id, staff_id, approval_id, approved_at)"
         " VALUES (gen_random_uuid(), :staff, :approval, now())"

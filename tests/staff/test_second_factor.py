@@ -21,7 +21,7 @@ from dashboard.access.permissions import Role
 from dashboard.audit.models import AuditEvent
 from dashboard.database import constraint_of, db, new_id, savepoint, session, transaction
 from dashboard.settings import SettingsError
-from dashboard.staff import codes, half_sign_ins, queries, required, sealing, second_factor, services
+from dashboard.staff import codes, half_sign_ins, pauses, queries, required, sealing, second_factor, services
 from dashboard.staff.models import (
     HalfSignIn,
     RecoveryCode,
@@ -276,7 +276,7 @@ def test_guessing_codes_ends_after_five_and_the_count_survives_every_refusal(
     secret, recovery = enrolled(member, hands)
     wrong = hands.wrong(secret)
     pages = []
-    for number in range(second_factor.FAILURES_BEFORE_PAUSE):
+    for number in range(pauses.FAILURES_BEFORE_PAUSE):
         # signing in anew between the tries forgets nothing of them
         browser = app.test_client()
         assert by_password(browser, member).location == "/sign-in/code"
@@ -286,36 +286,53 @@ def test_guessing_codes_ends_after_five_and_the_count_survives_every_refusal(
         db.session.rollback()
         assert session().scalars(sa.select(SecondFactorFailure.failures)).one() == number + 1
     by_password(http, member)
-    right_but_locked, recovery_but_locked = by_code(http, hands.code(secret)), by_code(http, recovery[0])
+    right_but_locked = by_code(http, hands.code(secret))
     # the same words for wrong and for locked: nobody learns that a guess was right
     bare = {re.sub(r'name="csrf_token"[^>]*', "", page) for page in [*pages, right_but_locked.text]}
     assert len(bare) == 1 and second_factor.NOT_TAKEN in pages[0]
-    assert (right_but_locked.status_code, recovery_but_locked.status_code) == (422, 422)
+    assert right_but_locked.status_code == 422
     # nor does the step-up help
     assert http.get("/").status_code == 303
     refusals = session().scalars(sa.select(AuditEvent).where(AuditEvent.action == "staff.code_refused")).all()
-    assert len(refusals) == 7 and {event.object_id for event in refusals} == {member.id}
+    assert len(refusals) == 6 and {event.object_id for event in refusals} == {member.id}
     hands.pass_by(minutes=15, seconds=1)
     by_password(http, member)
     assert by_code(http, hands.code(secret)).status_code == 303
     assert session().scalar(sa.select(sa.func.count()).select_from(SecondFactorFailure)) == 0
+    # printed codes are for the day on which the app is no help: its pause does not stop them, and they have their own
+    for _ in range(pauses.FAILURES_BEFORE_PAUSE):
+        by_password(http, member)
+        assert by_code(http, wrong).status_code == 422
+    assert by_code(http, recovery[0]).status_code == 303
+    # a used one is none, and counts as a wrong one of its kind
+    for number in range(pauses.FAILURES_BEFORE_PAUSE):
+        by_password(http, member)
+        assert by_code(http, recovery[0] if number else "aaaa-bbbb-cccc-dddd").status_code == 422
+    assert by_code(http, recovery[1]).status_code == 422
+    kinds = session().execute(sa.select(SecondFactorFailure.kind, SecondFactorFailure.failures)).all()
+    assert [tuple(row) for row in kinds] == [("recovery", 5)]
+    hands.pass_by(seconds=30)
+    assert by_code(http, hands.code(secret)).status_code == 303
+    assert refused_by("INSERT INTO second_factor_failure VALUES (:id, 0, now(), NULL, 'none')", id=member.id) == (
+        "ck_second_factor_failure_kind_known"
+    )
 
 
 def test_the_pause_doubles_up_to_four_hours_and_time_alone_forgets_nothing(member: StaffMember, hands: Hands) -> None:
     waits = []
     for _ in range(10):
         with transaction():
-            until = second_factor.begin_attempt(member.id)
+            until = second_factor.begin_attempt(member.id, WRONG)
         if until is not None:
             waits.append(round((until - clock.now()).total_seconds() / 60))
             with pytest.raises(services.LockedOut):
-                second_factor.begin_attempt(member.id)
+                second_factor.begin_attempt(member.id, WRONG)
             hands.moment = until
     assert waits == [15, 30, 60, 120, 240, 240]
     hands.pass_by(days=2)
     with transaction():
         services.sweep(idle=timedelta(minutes=30), longest=timedelta(hours=12))
-        assert second_factor.begin_attempt(member.id) is not None
+        assert second_factor.begin_attempt(member.id, WRONG) is not None
 
 
 def test_of_many_guesses_at_once_only_the_first_few_are_looked_at(
@@ -325,19 +342,29 @@ def test_of_many_guesses_at_once_only_the_first_few_are_looked_at(
     monkeypatch.setattr(services, "_matches", lambda _hash, password: password == PASSWORD)
     with transaction():
         member = services.create_member(email="saar@test.example", role=Role.OFFICER, password=PASSWORD, by=system())
-    secret, _ = enrolled(member, hands)
+    secret, recovery = enrolled(member, hands)
     looked: list[str] = []
     take = second_factor.take
     monkeypatch.setattr(second_factor, "take", lambda typed, *, by: (looked.append(typed), take(typed, by=by))[1])
-    browsers = [committed.test_client() for _ in range(8)]
-    for browser in browsers:
+    # many half sign-ins, each from an address of its own
+    browsers = [committed.test_client() for _ in range(16)]
+    for number, browser in enumerate(browsers):
+        browser.environ_base["REMOTE_ADDR"] = f"198.51.100.{number + 1}"
         by_password(browser, member)
-    threads = [threading.Thread(target=by_code, args=(browser, hands.wrong(secret))) for browser in browsers]
+    guesses = [hands.wrong(secret) if number % 2 else f"aaaa-bbbb-cccc-ddd{chr(97 + number)}"
+               for number in range(len(browsers))]  # fmt: skip
+    threads = [threading.Thread(target=by_code, args=pair) for pair in zip(browsers, guesses, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert len(looked) == second_factor.FAILURES_BEFORE_PAUSE
+    assert len(looked) == 2 * pauses.FAILURES_BEFORE_PAUSE
+    assert {len(typed) for typed in looked} == {6, 19}
+    counts = session().execute(sa.select(SecondFactorFailure.kind, SecondFactorFailure.failures)).all()
+    assert sorted(tuple(row) for row in counts) == [("app", 5), ("recovery", 5)]
+    # neither the right code nor a printed one helps whoever comes next, from wherever
+    for code in (hands.code(secret), recovery[0]):
+        assert by_code(browsers[0], code).status_code == 422
 
 
 # half a sign-in
@@ -513,10 +540,10 @@ def test_the_database_refuses_what_the_services_never_do(member: StaffMember, ha
     factor = session().scalars(sa.select(SecondFactor)).one()
     by = services.actor_of(member)
     with transaction():
-        second_factor.begin_attempt(member.id)
+        second_factor.begin_attempt(member.id, _recovery[0])
     with transaction():
         second_factor.take(_recovery[0], by=by)
-        half_sign_ins.begin(member)
+        half_sign_ins.begin(member, address=None, browser=None, request_id=None)
     which = {"id": factor.id, "staff": member.id}
     for statement, rule in {
         "UPDATE second_factor SET last_step = last_step - 1 WHERE id = :id": "second_factor_code_counts_once",

@@ -90,7 +90,8 @@ def test_signing_in_counts_for_15_minutes_and_then_it_is_asked_before_the_dialog
     assert browser.post(path).status_code == 303
     assert state_of(request_id) == "approved"
     told = session().scalars(sa.select(AuditEvent.action).where(AuditEvent.action.startswith("staff."))).all()
-    assert "staff.stepped_up" in told and "staff.sign_in_refused" in told
+    # evidence names what it was: nobody was signing in
+    assert {"staff.stepped_up", "staff.step_up_refused"} <= set(told) and "staff.sign_in_refused" not in told
 
 
 def test_a_code_is_asked_of_who_has_a_second_factor_and_it_counts_for_this_session_alone(
@@ -124,6 +125,10 @@ def test_guessing_here_ends_as_at_sign_in_and_the_counts_stay(
     assert with_code.post("/sign-in/again", data={"code": hands.code(secret)}).status_code == 422
     locked = with_password.post("/sign-in/again", data={"password": PASSWORD})
     assert locked.status_code == 422 and "Too many tries." in locked.text
+    told = ("staff.step_up_refused", "staff.locked_out", "staff.sign_in_refused", "staff.code_refused")
+    refused = session().scalars(sa.select(AuditEvent).where(AuditEvent.action.in_(told))).all()
+    assert {event.action for event in refused} == {"staff.step_up_refused"} and len(refused) == 12
+    assert {event.actor_id for event in refused} == {officer.id, senior.id}
     # one count of codes for both places; passwords of who is signed in have their own, so no stranger spends it
     http = app.test_client()
     assert http.post("/sign-in", data={"email": senior.email, "password": PASSWORD}).location == "/sign-in/code"

@@ -8,11 +8,11 @@ from uuid import UUID
 from flask import current_app, flash, render_template, request, url_for
 
 from dashboard import notifier
-from dashboard.access.guard import current_actor
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.guard import current_actor, requires
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.audit import queries as audit
 from dashboard.database import transaction
-from dashboard.errors import Conflict, DomainError
+from dashboard.errors import Conflict, DomainError, Refused
 from dashboard.people import queries, words
 from dashboard.people.forms import InviteForm, ReasonForm
 from dashboard.people.models import StaffInvitation
@@ -32,6 +32,7 @@ from dashboard.people.pages.blueprint import (
 from dashboard.people.services import inviting
 from dashboard.settings import Settings
 from dashboard.staff import queries as staff
+from dashboard.staff.step_up import needs_step_up
 from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -84,57 +85,87 @@ def invite() -> Any:
     )  # fmt: skip
 
 
-def _shown(invitation: StaffInvitation, **link: Any) -> str:
-    known = staff.names((invitation.invited_by, invitation.link_by))
+def _by_mail() -> Settings | None:
+    """The settings where links go by e-mail: with a mail server, and where the house knows its own address. What a
+    browser says of it is not enough: whoever makes the link could have the invited person led elsewhere."""
+    settings: Settings = current_app.extensions["countinghouse.settings"]
+    return settings if settings.mail_server is not None and settings.public_url is not None else None
+
+
+def _shown(invitation: StaffInvitation, **secret: Any) -> str:
+    decider, decider_name = inviting.who_approved(invitation)
+    me = current_actor().id
     return render_template(
         "people/invitation.html", invitation=invitation, may_manage=may_manage(),
+        # a link that would be shown is not for who hands over the joining code
+        may_link=may_manage() and (_by_mail() is not None or me != decider),
+        hands_over_code=me == decider, approved_by=decider_name, by_mail=_by_mail() is not None,
         state=queries.state_of(invitation), badges=words.INVITATION_BADGES, role=ROLES[Role(invitation.role)],
-        ended=words.ENDED.get(invitation.ended_because or ""), names=known,
-        events=history(audit.of_object("staff_invitation", invitation.id, sees_restricted=False)), **link,
+        ended=words.ENDED.get(invitation.ended_because or ""),
+        names=staff.names((invitation.invited_by, invitation.link_by)),
+        events=history(audit.of_object("staff_invitation", invitation.id, sees_restricted=False)), **secret,
     )  # fmt: skip
 
 
 @people.get("/staff/invitations/<uuid:invitation_id>")
 @reads
 def invitation(invitation_id: UUID) -> str:
-    """One invitation; never its link."""
+    """One invitation; never its link nor its joining code."""
     return _shown(queries.invitation(invitation_id))
 
 
-def _mailed(invitation: StaffInvitation, link: str) -> tuple[bool, str]:
-    """Send the link; whether it was sent, and that in words. The transaction has ended: a mail server is slow."""
-    settings: Settings = current_app.extensions["countinghouse.settings"]
-    if settings.mail_server is None:
-        return False, "No mail server is set up, so nothing was e-mailed: hand it over yourself."
+def _sent(invitation_id: UUID, settings: Settings) -> str | None:
+    """Make a link and e-mail it; gives that in words, or None where it did not go. Raises Conflict, NotFound."""
+    with transaction():
+        made, secret = inviting.make_link(invitation_id, mailed=True, by=current_actor())
+    link = f"{settings.public_url}{url_for('people.join', secret=secret)}"
     text = (
-        f"Hello {invitation.name},\n\n{settings.institution_name} has made a place for you in its back office."
+        f"Hello {made.name},\n\n{settings.institution_name} has made a place for you in its back office."
         f" Choose a password within 72 hours:\n\n{link}\n\nThe link works once. If you did not expect it, tell an"
         " administrator.\n"
     )
     try:
-        notifier.current().send(notifier.Message(invitation.email, "Your invitation to the back office", text))
+        # the transaction has ended: a mail server is slow
+        notifier.current().send(notifier.Message(made.email, "Your invitation to the back office", text))
     except DomainError:
-        return False, f"It could not be e-mailed to {invitation.email}: hand it over yourself."
-    return True, f"The link was e-mailed to {invitation.email}. Nobody else sees it."
+        return None
+    return f"The link was e-mailed to {made.email}. Nobody else sees it."
 
 
 @people.post("/staff/invitations/<uuid:invitation_id>/link")
 @hands_out_power
 def make_link(invitation_id: UUID) -> Any:
-    """Make the link and e-mail it; where that cannot be, show it once. Loading the answer again makes another link, and
-    this one is over. What was e-mailed is not shown: whoever has the link can join in the invited person's name."""
+    """Make the link and e-mail it; where that cannot be, show another one once, which counts with the joining code of
+    who approved. Loading the answer again makes another link, and this one is over."""
+    back, settings = url_for("people.invitation", invitation_id=invitation_id), _by_mail()
+    try:
+        if settings is not None and (told := _sent(invitation_id, settings)) is not None:
+            flash(told, "ok")
+            return go(back)
+        with transaction():
+            # what was to be e-mailed is never shown: it would count alone
+            made, secret = inviting.make_link(invitation_id, mailed=False, by=current_actor())
+    except (Conflict, Refused) as refusal:
+        flash(f"It could not be e-mailed. {refusal.message}" if settings else refusal.message, "wait")
+        return go(back)
+    why = f"It could not be e-mailed to {made.email}." if settings else "Nothing was e-mailed."
+    known: Settings = current_app.extensions["countinghouse.settings"]
+    link = f"{known.public_url or request.host_url.rstrip('/')}{url_for('people.join', secret=secret)}"
+    return _shown(made, link=link, why_shown=why)
+
+
+@people.post("/staff/invitations/<uuid:invitation_id>/code")
+@requires(Permission.STAFF_DECIDE, act="hand over joining codes")
+@needs_step_up
+def make_joining_code(invitation_id: UUID) -> Any:
+    """Show the joining code to who approved, once. Loading the answer again makes another, and this one is over."""
     try:
         with transaction():
-            made, secret = inviting.make_link(invitation_id, by=current_actor())
+            made, code = inviting.make_joining_code(invitation_id, by=current_actor())
     except Conflict as refusal:
         flash(refusal.message, "wait")
         return go(url_for("people.invitation", invitation_id=invitation_id))
-    link = url_for("people.join", secret=secret, _external=True)
-    sent, words_of_it = _mailed(made, link)
-    if sent:
-        flash(words_of_it, "ok")
-        return go(url_for("people.invitation", invitation_id=invitation_id))
-    return _shown(made, link=link, mailed=words_of_it)
+    return _shown(made, joining_code=code)
 
 
 @people.route("/staff/invitations/<uuid:invitation_id>/withdraw", methods=["GET", "POST"])

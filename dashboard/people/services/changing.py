@@ -16,7 +16,7 @@ from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Refused
 from dashboard.people.services import inviting
-from dashboard.people.services.standing import locked, reason_of, require_administrator, state_of
+from dashboard.people.services.standing import reason_of, require_administrator, state_of
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
 
@@ -28,7 +28,7 @@ ASKED = (inviting.INVITE, CHANGE_ROLE, ENABLE, "tokens.create")
 def _another(member_id: UUID, by: Actor) -> StaffMember:
     if require_administrator(by) == member_id:
         raise Refused("This is about you: another administrator does it.", code="aboutYourself")
-    return locked(member_id)
+    return staff.locked(member_id)
 
 
 def ask_to_change_role(member_id: UUID, *, role: Role, reason: str, by: Actor) -> ApprovalRequest:
@@ -60,12 +60,12 @@ def ask_to_change_role(member_id: UUID, *, role: Role, reason: str, by: Actor) -
 
 def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
     """Locks the member: any change of role or state makes the request stale."""
-    return state_of(locked(request.object_id))
+    return state_of(staff.locked(request.object_id))
 
 
 def execute_role(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved role. All sessions of the member end. Raises Refused `lastAdministrator`."""
-    member = locked(request.object_id)
+    member = staff.locked(request.object_id)
     before = member.role
     with staff.keeping_an_administrator(member):
         member.role = request.payload["role"]
@@ -128,7 +128,7 @@ def ask_to_enable(member_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
 
 def execute_enable(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved return. Sessions and tokens of before stay ended."""
-    member = locked(request.object_id)
+    member = staff.locked(request.object_id)
     member.disabled_at = None
     session().flush()
     audit.record(

@@ -1,4 +1,8 @@
-"""Inviting: asked by an administrator, approved by a second person, accepted once by a link that lives for 72 hours."""
+"""Inviting: asked by an administrator, approved by a second person, accepted once by a link that lives for 72 hours.
+
+A link that is e-mailed to the invited address is seen by nobody here. One that is shown could be used by whoever made
+it, so it counts only together with the joining code, which who approved makes and hands over.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,25 @@ import hashlib
 import secrets
 import unicodedata
 import zlib
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from dashboard import clock
-from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.actor import Actor, system
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.database import new_id, session
-from dashboard.errors import Conflict, FieldError, Invalid, NotFound
+from dashboard.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused
 from dashboard.people.models import StaffInvitation
 from dashboard.people.services.standing import held, may_give, reason_of, require_administrator, state_of
+from dashboard.staff import countersigns
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
 
@@ -165,26 +171,64 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def make_link(invitation_id: UUID, *, by: Actor) -> tuple[StaffInvitation, str]:
-    """A fresh secret for the link, which is not stored; the link before is over.
+def who_approved(invitation: StaffInvitation) -> tuple[UUID, str]:
+    """Id and name of the second person of the invitation: they alone make its joining code."""
+    request = session().get_one(ApprovalRequest, invitation.approval_id)
+    assert request.decided_by is not None and request.decider_name is not None  # it was approved
+    return request.decided_by, request.decider_name
 
-    Raises Forbidden, NotFound, Conflict `invitationOver`, `inviterGone`.
+
+def make_link(invitation_id: UUID, *, mailed: bool, by: Actor) -> tuple[StaffInvitation, str]:
+    """A fresh secret for the link, which is not stored; the link before is over. `mailed`: it goes to the invited
+    address and is shown to nobody, so that it counts alone.
+
+    Raises Forbidden, NotFound, Conflict `invitationOver`, `inviterGone`, Refused `linkByAnother` (a link that is shown,
+    to who makes the joining code).
     """
     maker = require_administrator(by)
     invitation = _locked(invitation_id)
     if not all(may_give(member) for member in held({invitation.invited_by})):
         raise Conflict("Who asked for this invitation may no longer invite. Ask for a new one.", code="inviterGone")
+    if not mailed and maker == who_approved(invitation)[0]:
+        raise Refused(
+            "You approved this invitation and hand over its joining code, so another administrator makes the link.",
+            code="linkByAnother",
+        )
     secret = secrets.token_urlsafe(32)
     again = invitation.secret_hash is not None
     invitation.secret_hash = _digest(secret)
     invitation.link_by = maker
+    invitation.link_mailed = mailed
     invitation.link_expires_at = clock.now() + LINK_LIVES
     session().flush()
     audit.record(
         "staff.invitation_link", by=by, object_type="staff_invitation", object_id=invitation.id,
-        after={"until": invitation.link_expires_at.isoformat(), **({"replaces": "the link before"} if again else {})},
+        after={
+            "until": invitation.link_expires_at.isoformat(),
+            "goes": "by e-mail alone" if mailed else "to who made it",
+            **({"replaces": "the link before"} if again else {}),
+        },
     )  # fmt: skip
     return invitation, secret
+
+
+def make_joining_code(invitation_id: UUID, *, by: Actor) -> tuple[StaffInvitation, str]:
+    """A fresh code that who approved hands over, in place of one made before; stored nowhere.
+
+    Raises Forbidden (anybody else, also who made the link), NotFound, Conflict `invitationOver`.
+    """
+    by.require(Permission.STAFF_DECIDE)
+    invitation = _locked(invitation_id)
+    decider, name = who_approved(invitation)
+    if by.staff_id != decider:
+        raise Forbidden(f"Only {name}, who approved this invitation, sees its joining code.", code="notWhoApproved")
+    code = countersigns.make(invitation, by=decider, until=clock.now() + LINK_LIVES)
+    session().flush()
+    audit.record(
+        "staff.joining_code", by=by, object_type="staff_invitation", object_id=invitation.id,
+        after={"until": (clock.now() + LINK_LIVES).isoformat()},
+    )  # fmt: skip
+    return invitation, code
 
 
 def withdraw(invitation_id: UUID, *, reason: str, by: Actor) -> StaffInvitation:
@@ -238,9 +282,37 @@ def by_secret(secret: str, *, lock: bool = False) -> StaffInvitation:
     return invitation
 
 
-def accept(secret: str, *, password: str, address: str | None, request_id: str | None) -> StaffMember:
-    """The invited person makes their account; the link is used up. Raises NotFound, Invalid (password), Conflict."""
+def begin_attempt(secret: str, *, password: str) -> datetime | None:
+    """Count one try at the joining code before it is looked at; the caller commits. An e-mailed link needs no code.
+
+    Gives the end of the pause that it brings should it fail. Raises NotFound, Invalid (the password; nothing is
+    counted), countersigns.Paused.
+    """
     invitation = by_secret(secret, lock=True)
+    staff.check_password(password, email=invitation.email, field="new")
+    return None if invitation.link_mailed else countersigns.begin_try(invitation)
+
+
+def tell_refusal(secret: str, *, locked: datetime | None, address: str | None, request_id: str | None) -> None:
+    """Evidence of a joining code that was wrong or tried during a pause, by somebody who has the link."""
+    invitation_id = session().scalar(
+        sa.select(StaffInvitation.id).where(StaffInvitation.secret_hash == _digest(secret))
+    )
+    audit.record(
+        "staff.joining_code_refused", by=replace(system("invitation"), address=address, request_id=request_id),
+        object_type="staff_invitation", object_id=invitation_id,
+        after={"locked_until": locked.isoformat()} if locked else None,
+    )  # fmt: skip
+
+
+def accept(secret: str, *, code: str, password: str, address: str | None, request_id: str | None) -> StaffMember:
+    """The invited person makes their account; the link is used up. The caller has committed `begin_attempt`.
+
+    Raises NotFound, Invalid (password), countersigns.Wrong naming `code` (unless the link was e-mailed), Conflict.
+    """
+    invitation = by_secret(secret, lock=True)
+    if not invitation.link_mailed:
+        countersigns.check(invitation, code, field="code")
     member = staff.join(
         email=invitation.email, role=Role(invitation.role), password=password, name=invitation.name,
         address=address, request_id=request_id,

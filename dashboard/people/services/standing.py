@@ -11,7 +11,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.approvals.services import LONGEST_REASON
 from dashboard.database import session
-from dashboard.errors import Forbidden, Invalid, NotFound
+from dashboard.errors import Forbidden, Invalid
 from dashboard.staff.models import StaffMember
 
 
@@ -31,14 +31,6 @@ def require_administrator(by: Actor) -> UUID:
     if by.staff_id is None:
         raise Forbidden("Only a person does this.", code="humanDecisionRequired")
     return by.staff_id
-
-
-def locked(member_id: UUID) -> StaffMember:
-    """The member, locked and as stored now. Raises NotFound."""
-    member = session().get(StaffMember, member_id, with_for_update=True, populate_existing=True)
-    if member is None:
-        raise NotFound("There is no such staff member.")
-    return member
 
 
 def held(ids: set[UUID]) -> list[StaffMember]:
