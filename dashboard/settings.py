@@ -51,6 +51,7 @@
 | CHECK_AGE_BUSINESS_DAYS | 1 | business days after which a submitted transfer or a request for approval is too old |
 | CHECK_EVENT_MINUTES | 15 | minutes after which a notification that was not processed is too old |
 | METRICS_TOKEN | (none) | opens `/metrics` for Prometheus, at least 16 characters; without it there is no such page |
+| TOKEN_REQUESTS_A_MINUTE | 60000 | most requests of one token in a minute, of each web process |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX that is made at once; CSV has no limit |
 """
 
@@ -130,6 +131,7 @@ class Settings:
     institution_country: str
     institution_zone: str
     session_idle_minutes: int
+    token_requests_a_minute: int
     session_hours: int
     approval_business_hours: int
     resolve_business_days: int
@@ -423,6 +425,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         institution_country=country,
         institution_zone=zone,
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
+        token_requests_a_minute=_number(env, "TOKEN_REQUESTS_A_MINUTE", 60_000, 60, 10_000_000),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
         resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),
