@@ -15,7 +15,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
-from dashboard.audit.models import AuditEvent
+from dashboard.audit.models import AuditEvent, AuditPayload
 from dashboard.database import session, transaction
 from tests.conftest import People
 from tests.treasury.matching.conftest import Desk, Told
@@ -200,7 +200,11 @@ def test_rules_are_read_by_all_and_changed_by_two(desk: Desk, treasury: FlaskCli
     with transaction():
         approvals.decide(asked.id, approve=True, reason=None, by=senior)
     assert "version 2 is in force" in words(treasury.get("/treasury/reconciliation/rules"))
-    told = session().scalars(sa.select(AuditEvent.reason).where(AuditEvent.action == "match_rules.changed"))
+    told = session().scalars(
+        sa.select(AuditPayload.reason)
+        .join(AuditEvent, AuditEvent.id == AuditPayload.event_id)
+        .where(AuditEvent.action == "match_rules.changed")
+    )
     assert list(told) == ["fewer passes"]
 
 
