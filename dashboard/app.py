@@ -283,7 +283,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     guard.install(app, sessions.staff_actor)
     required.install(app, chosen)
     api.install(app, largest_file=chosen.largest_document)
-    limits.install(app)
+    limits.install(app, token_requests_a_minute=chosen.token_requests_a_minute)
     csrf = CSRFProtect(app)
 
     for blueprint in PAGES:

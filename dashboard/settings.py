@@ -53,6 +53,7 @@
 | CHECK_EVENT_MINUTES | 15 | minutes after which a notification that was not processed is too old |
 | AUDIT_SEAL_MINUTES | 15 | minutes that an event of the audit may wait for its seal before home and the checks say so |
 | METRICS_TOKEN | (none) | opens `/metrics` for Prometheus, at least 16 characters; without it there is no such page |
+| TOKEN_REQUESTS_A_MINUTE | 60000 | most requests of one token in a minute, of each web process |
 | EXPORT_XLSX_AT_ONCE | 5000 | rows of the largest XLSX that a person gets at once; others are made in the background |
 | EXPORT_XLSX_ROWS | 100000 | rows of the largest XLSX for a machine, which gets it at once; CSV has no limit |
 """
@@ -133,6 +134,7 @@ class Settings:
     institution_country: str
     institution_zone: str
     session_idle_minutes: int
+    token_requests_a_minute: int
     session_hours: int
     approval_business_hours: int
     resolve_business_days: int
@@ -441,6 +443,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         institution_country=country,
         institution_zone=zone,
         session_idle_minutes=_number(env, "SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
+        token_requests_a_minute=_number(env, "TOKEN_REQUESTS_A_MINUTE", 60_000, 60, 10_000_000),
         session_hours=_number(env, "SESSION_HOURS", 12, 1, 24 * 7),
         approval_business_hours=_number(env, "APPROVAL_BUSINESS_HOURS", 12, 1, 500),
         resolve_business_days=_number(env, "RESOLVE_BUSINESS_DAYS", 10, 1, 250),

@@ -120,6 +120,7 @@ def install(app: Flask, staff_actor: Callable[[], Any]) -> None:
             if g.actor is None:
                 limits.count_refusal("wrong-token")
                 raise Unauthenticated("Send a valid token: Authorization: Bearer …")
+            limits.count_good(g.actor.id)
             g.actor = replace(g.actor, address=request.remote_addr, request_id=g.get("request_id"))
             if g.actor.role != access.audience.value:
                 raise Forbidden(

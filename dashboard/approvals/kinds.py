@@ -99,6 +99,17 @@ class Kind:
         return what[:1].upper() + what[1:]
 
 
+def stale_because(what: str) -> Callable[[ApprovalRequest], str | None]:
+    """For `Kind.closed`, where approving and the others need no words of their own: what made a request stale."""
+
+    def closed(request: ApprovalRequest) -> str | None:
+        if request.state != "stale":
+            return None
+        return f"This request has gone stale: {what} meanwhile. Nothing was changed by it."
+
+    return closed
+
+
 _kinds: dict[str, Kind] = {}
 
 

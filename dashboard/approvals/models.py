@@ -13,6 +13,9 @@ from dashboard.database import Base, new_id
 
 STATES = ("requested", "approved", "rejected", "withdrawn", "expired", "stale")
 
+#: in which an item stands for each request that somebody has taken (`taking`)
+QUEUE = "approvals"
+
 
 class ApprovalRequest(Base):
     __tablename__ = "approval_request"

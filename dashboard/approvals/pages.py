@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, flash, make_response, render_template, request, url_for
 from flask import session as cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import ROLES, Permission, Role
-from dashboard.approvals import deadline, queries, rulebook, services
+from dashboard.approvals import deadline, queries, rulebook, services, taking
 from dashboard.approvals.forms import BulkForm, ConfirmForm, RejectForm
 from dashboard.approvals.kinds import hidden_from, kind_of
 from dashboard.approvals.models import ApprovalRequest
@@ -23,11 +24,13 @@ from dashboard.clock import BusinessCalendar
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Forbidden, Refused
 from dashboard.settings import Settings
+from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 from dashboard.staff.step_up import needs_step_up
 from dashboard.views.lists import choices, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
+from dashboard.web.failures import WAITED_TOO_LONG
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -49,8 +52,11 @@ RESULTS = {
     "notYours": ("stop", "Not yours to decide"),
     "oneAtATime": ("wait", "Is decided one at a time"),
     "refused": ("stop", "Refused by a rule; nothing was changed"),
+    "busy": ("wait", "Somebody works on it at this moment; try it again"),
 }
 
+#: of what waits for a person: who has taken it
+WHOSE = {"any": "All", "me": "Mine", "none": "Not taken"}
 VIEWS = {"me": "For me", "mine": "Asked by me", "open": "All open", "closed": "Closed"}
 
 
@@ -80,9 +86,11 @@ def _narrowed() -> queries.Narrowed:
 
 @approvals.get("")
 @listed(
-    "approvals", "Approvals", keeps=("view", "due", "kind", "age"), leaves=("maker",), usual={"view": "me"},
+    "approvals", "Approvals", keeps=("view", "due", "who", "kind", "age"), leaves=("maker",),
+    usual={"view": "me", "who": "any"},
     reads=choices(
-        view=VIEWS, due={"today": "Today"}, kind=lambda actor: dict(rulebook.choices(actor)), age=queries.AGES
+        view=VIEWS, due={"today": "Today"}, who=WHOSE, kind=lambda actor: dict(rulebook.choices(actor)),
+        age=queries.AGES,
     ),
 )  # fmt: skip
 @requires(Permission.APPROVALS_READ)
@@ -95,8 +103,11 @@ def index() -> str:
     if view not in views:
         view = next(iter(views))
     due_today = view == "me" and request.args.get("due") == "today"
+    who = request.args.get("who", "any") if view == "me" else "any"
+    if who not in WHOSE:
+        who = "any"
     narrowed = _narrowed()
-    bound = ["approvals", view, due_today, narrowed.kind, narrowed.maker, narrowed.age]
+    bound = ["approvals", view, due_today, who, narrowed.kind, narrowed.maker, narrowed.age]
     position = unseal(request.args.get("cursor"), bound=bound)
     edge: Place | None = None
     if position is not None:
@@ -107,6 +118,7 @@ def index() -> str:
         view=view,
         calendar=_calendar(),
         due_today=due_today,
+        who=who,
         narrowed=narrowed,
         after=None if backwards else edge,
         before=edge if backwards else None,
@@ -115,11 +127,15 @@ def index() -> str:
     shown, before, after = neighbours(
         found, position, size=DEFAULT_PAGE_SIZE, key=lambda r: [r.expires_at.isoformat(), str(r.id)], bound=bound
     )
-    due = "today" if due_today else None
-    filters = {name: value for name, value in vars(narrowed).items() if value}
+    filters: dict[str, Any] = {name: value for name, value in vars(narrowed).items() if value}
+    here = {"view": view, "due": "today" if due_today else None, "who": None if who == "any" else who, **filters}
 
     def at(cursor: str | None) -> str | None:
-        return url_for(".index", view=view, due=due, cursor=cursor, **filters) if cursor else None
+        return url_for(".index", **here, cursor=cursor) if cursor else None
+
+    def link(label: str, current: bool, **change: Any) -> dict[str, Any]:
+        """This list with another filter; the page of the cursor is not kept."""
+        return {"label": label, "current": current, "url": url_for(".index", **{**here, **change})}
 
     listed = _rows(shown)
 
@@ -130,6 +146,9 @@ def index() -> str:
             {"key": key, "label": label, "url": url_for(".index", view=key, **filters)} for key, label in views.items()
         ],
         due_today=due_today,
+        who=who,
+        whose=[link(label, key == who, who=None if key == "any" else key) for key, label in WHOSE.items()],
+        when=[link("Any time", not due_today, due=None), link("Due today", due_today, due="today")],
         rows=listed,
         bulk=any(row.bulk_safe and row.is_open and not row.why_not for row in listed) and view in {"me", "open"},
         narrowed=narrowed,
@@ -138,7 +157,7 @@ def index() -> str:
         here=request.full_path.rstrip("?"),
         decides=decides,
         role_label=ROLES[Role(actor.role)].label,
-        waiting=queries.count_for(actor, _calendar()).mine if decides else 0,
+        waiting=queries.waiting_for(actor) if decides else 0,
         prev_url=at(before),
         next_url=at(after),
     )
@@ -202,9 +221,22 @@ def _tell(closed: ApprovalRequest) -> None:
     elif closed.state == "expired":
         flash(f"This request expired on {_in_zone(closed.expires_at)}. Nothing was changed. Ask again.", "wait")
     else:
-        change = queries.changed_since(closed, actor=current_actor())
-        what = f"{change.who} {change.did} on {_in_zone(change.at)}" if change else "the client changed meanwhile"
-        flash(f"This request has gone stale: {what}. Nothing was changed by you. Ask again.", "wait")
+        flash(f"{_why_stale(closed)} Nothing was changed by you. Ask again.", "wait")
+
+
+def _why_stale(closed: ApprovalRequest) -> str:
+    """What made a request stale, and who, as far as that is known."""
+    change = queries.changed_since(closed, actor=current_actor())
+    kind = kind_of(closed.kind)
+    told = kind.closed(closed) if kind.closed is not None else None
+    if told and change and closed.client_id is None:
+        return f"{told} {change.who} {change.did} on {_in_zone(change.at)}."
+    if told:
+        return told
+    if change:
+        return f"This request has gone stale: {change.who} {change.did} on {_in_zone(change.at)}."
+    what = "the client" if closed.client_id is not None else "what it was about"
+    return f"This request has gone stale: {what} changed meanwhile."
 
 
 def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
@@ -217,7 +249,8 @@ def _close(act: str, request_id: UUID, form: ConfirmForm) -> Any:
             return go(url_for(".show", request_id=request_id))
         refusal = services.why_not(asked, actor)
         if act == "withdraw":
-            refusal = None if asked.maker_id == actor.id else "Only the person who asked can withdraw it."
+            asker = actor.id in {asked.maker_id, asked.maker_owner_id}
+            refusal = None if asker else "Only the person who asked can withdraw it."
         if refusal:
             return _not_yours(asked, refusal)
         return _dialog(act, asked, form)
@@ -264,6 +297,59 @@ def reject(request_id: UUID) -> AnyResponse | Any:
 def withdraw(request_id: UUID) -> AnyResponse | Any:
     """The person who asked takes it back."""
     return _close("withdraw", request_id, ConfirmForm())
+
+
+def _back(otherwise: str) -> AnyResponse:
+    wanted = request.form.get("next")
+    return go(safe_next(wanted) if wanted else otherwise)
+
+
+@approvals.post("/<uuid:request_id>/take")
+@requires(Permission.APPROVALS_READ)
+def take(request_id: UUID) -> AnyResponse:
+    """Make a request one's own, so that no colleague reads it at the same time."""
+    actor = current_actor()
+    here = url_for(".show", request_id=request_id)
+    queries.get(request_id, actor=actor)
+    try:
+        with transaction():
+            taking.take(request_id, by=actor)
+    except Conflict as refusal:
+        holder = taking.holders([request_id]).get(request_id)
+        name = staff.names([holder]).get(holder) if holder else None
+        flash(f"{name} has taken this request meanwhile." if name else refusal.message, "wait")
+        return _back(here)
+    flash("Taken. It is yours.", "ok")
+    return _back(here)
+
+
+@approvals.post("/<uuid:request_id>/release")
+@requires(Permission.APPROVALS_READ)
+def release(request_id: UUID) -> AnyResponse:
+    """Give a request back."""
+    actor = current_actor()
+    queries.get(request_id, actor=actor)
+    try:
+        with transaction():
+            taking.release(request_id, by=actor)
+    except Conflict as refusal:
+        flash(refusal.message, "wait")
+    else:
+        flash("Put back. Any colleague who may decide can take it.", "ok")
+    return _back(url_for(".show", request_id=request_id))
+
+
+@approvals.post("/next")
+@requires(Permission.APPROVALS_READ)
+def take_next() -> AnyResponse:
+    """Open the request that expires first among one's own and those that nobody has taken; it is one's own then."""
+    actor = current_actor()
+    with transaction():
+        taken = taking.take_next(by=actor)
+    if taken is None:
+        flash("Nothing waits for your decision but what colleagues have taken.", "info")
+        return go(url_for(".index"))
+    return go(url_for(".show", request_id=taken.id))
 
 
 def _chosen(values: list[str]) -> list[UUID]:
@@ -326,6 +412,13 @@ def _decide_one(request_id: UUID, *, approve: bool, reason: str | None) -> str:
         return "closed" if refusal.code == "alreadyDecided" else "refused"
     except DomainError:
         return "refused"
+    except sa.exc.IntegrityError:
+        # a rule of the database alone: what it guards is as it was
+        return "refused"
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) not in WAITED_TOO_LONG:
+            raise
+        return "busy"
 
 
 @approvals.post("/bulk")
@@ -345,9 +438,12 @@ def decide_bulk() -> Response | Any:
     if not whole:
         return _bulk_page(act, ids, form, 422)
     known = {one.id for one in _known(ids)}
-    cookie[BULK_RESULTS] = [
-        [str(one), _decide_one(one, approve=act == "approve", reason=form.reason.data)] for one in ids if one in known
-    ]
+    results: list[list[str]] = []
+    for one in ids:
+        if one in known:
+            results.append([str(one), _decide_one(one, approve=act == "approve", reason=form.reason.data)])
+            # kept after each: what was decided is told even where a later one ends all of it
+            cookie[BULK_RESULTS] = list(results)
     return go(url_for(".bulk_results"))
 
 
@@ -356,12 +452,14 @@ def decide_bulk() -> Response | Any:
 def bulk_results() -> str | Any:
     """What became of each request that this person decided at once last."""
     told = {UUID(one): result for one, result in cookie.get(BULK_RESULTS, [])}
-    listed = _rows(_known(list(told)))
+    known = _known(list(told))
+    listed = _rows(known)
     if not listed:
         return go(url_for(".index"))
+    stale = {one.id: _why_stale(one) for one in known if told[one.id] == "stale" and one.state == "stale"}
     return render_template(
         "approvals/bulk_results.html",
-        rows=[(row, *RESULTS[told[row.id]]) for row in listed],
+        rows=[(row, *RESULTS[told[row.id]], stale.get(row.id, "")) for row in listed],
         done=sum(told[row.id] in {"approved", "rejected"} for row in listed),
     )
 
@@ -411,15 +509,19 @@ def export(form: str) -> Response:
     if view not in VIEWS or (not decides and view in {"me", "mine"}):
         view = "me" if decides else "open"
     due_today = view == "me" and request.args.get("due") == "today"
+    who = request.args.get("who", "any") if view == "me" else "any"
+    if who not in WHOSE:
+        who = "any"
     filters = [("View", VIEWS[view])]
     filters += [("Due", "today")] if due_today else []
+    filters += [("Taken by", WHOSE[who])] if who != "any" else []
     filters += [("Kind", dict(rulebook.choices(actor))[narrowed.kind])] if narrowed.kind else []
     filters += [("Asked by", narrowed.maker)] if narrowed.maker else []
     filters += [("Age", queries.AGES[narrowed.age])] if narrowed.age else []
 
     def after(last: ApprovalRequest | None) -> list[ApprovalRequest]:
         return queries.page(
-            actor=actor, view=view, calendar=calendar, due_today=due_today, narrowed=narrowed, limit=PART,
+            actor=actor, view=view, calendar=calendar, due_today=due_today, who=who, narrowed=narrowed, limit=PART,
             after=(last.expires_at, last.id) if last else None,
         )  # fmt: skip
 

@@ -14,12 +14,13 @@ from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.kinds import hidden_from, kind_of, registered
-from dashboard.approvals.models import ApprovalRequest
+from dashboard.approvals.models import QUEUE, ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.audit.queries import LOOKS
 from dashboard.clock import BusinessCalendar
 from dashboard.database import session
 from dashboard.errors import NotFound
+from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import QueueCount
 from dashboard.staff import queries as staff
 from dashboard.staff.queries import Person
@@ -77,19 +78,49 @@ def _for(actor: Actor) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
+#: the item of a request that somebody has taken
+_TAKEN = sa.and_(
+    QueueItem.queue == QUEUE,
+    QueueItem.object_id == ApprovalRequest.id,
+    QueueItem.closed_at.is_(None),
+    QueueItem.assignee_id.is_not(None),
+)
+
+
+def _held_by(actor: Actor, who: str) -> list[sa.ColumnElement[bool]]:
+    """`who`: me (taken by this person), none (by nobody), own (by no colleague), any."""
+    taken = sa.select(QueueItem.id).where(_TAKEN)
+    if who == "me":
+        return [taken.where(QueueItem.assignee_id == actor.id).exists()]
+    if who == "none":
+        return [~taken.exists()]
+    return [~taken.where(QueueItem.assignee_id != actor.id).exists()] if who == "own" else []
+
+
 def count_for(actor: Actor, calendar: BusinessCalendar) -> QueueCount:
-    """The figures of the queue "Approvals for me"; due is when the request expires."""
+    """The figures of the queue "Approvals for me"; due is when the request expires. As in every queue, what a colleague
+    has taken counts for everybody alone."""
     moment = clock.now()
     closing = calendar.closing(calendar.today(moment))
-    total, today, oldest, next_due = session().execute(
+    mine, free = QueueItem.assignee_id == actor.id, QueueItem.id.is_(None)
+    own = sa.or_(mine, free)
+    total, taken, untaken, today, oldest, next_due = session().execute(
         sa.select(
             sa.func.count(),
-            sa.func.count().filter(ApprovalRequest.expires_at <= closing),
-            sa.func.min(ApprovalRequest.requested_at),
-            sa.func.min(ApprovalRequest.expires_at),
-        ).where(*_for(actor))
+            sa.func.count().filter(mine),
+            sa.func.count().filter(free),
+            sa.func.count().filter(own, ApprovalRequest.expires_at <= closing),
+            sa.func.min(ApprovalRequest.requested_at).filter(own),
+            sa.func.min(ApprovalRequest.expires_at).filter(own),
+        )
+        .select_from(ApprovalRequest)
+        .outerjoin(QueueItem, _TAKEN)
+        .where(*_for(actor))
     ).one()  # fmt: skip
-    return QueueCount("approvals", total, None, 0, today, oldest, next_due, next_due)
+    return QueueCount(
+        QUEUE, mine=taken, unassigned=untaken, late=0, due_today=today, oldest_at=oldest, next_due_at=next_due,
+        upcoming_at=next_due, everybody=total,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
@@ -108,7 +139,7 @@ def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[int]:
 
 
 def waiting_for(actor: Actor) -> int:
-    """The total of `count_for`, cheap enough for every page."""
+    """`count_for` for everybody, cheap enough for every page."""
     found = session().scalar(_waiting(_kinds_for(actor), actor.senior), {"me": actor.id, "moment": clock.now()})
     return found or 0
 
@@ -133,18 +164,25 @@ class Narrowed:
         return found
 
 
+def asked_for(actor: Actor) -> sa.ColumnElement[bool]:
+    """What this person asked, or a token that they answer for."""
+    return sa.or_(ApprovalRequest.maker_id == actor.id, ApprovalRequest.maker_owner_id == actor.id)
+
+
 def page(
     *,
     actor: Actor,
     view: str,
     calendar: BusinessCalendar,
     due_today: bool = False,
+    who: str = "any",
     narrowed: Narrowed | None = None,
     after: Place | None = None,
     before: Place | None = None,
     limit: int = 50,
 ) -> list[ApprovalRequest]:
-    """`view`: me (may decide, soonest to expire first), or mine (asked by me), open, closed: the newest first.
+    """`view`: me (may decide, soonest to expire first), or mine (asked by me or a token of mine), open, closed: the
+    newest first. `who` has taken it, of what waits for me: me, none, own (no colleague), any.
 
     `after` and `before` are the place (`expires_at`, `id`) of the row at the edge of the next page.
     """
@@ -152,11 +190,11 @@ def page(
     query = sa.select(ApprovalRequest).where(*_known_to(actor), *narrow).limit(limit)
     forward = view == "me"
     if view == "me":
-        query = query.where(*_for(actor))
+        query = query.where(*_for(actor), *_held_by(actor, who))
         if due_today:
             query = query.where(ApprovalRequest.expires_at <= calendar.closing(calendar.today()))
     elif view == "mine":
-        query = query.where(ApprovalRequest.maker_id == actor.id)
+        query = query.where(asked_for(actor))
     elif view == "open":
         query = query.where(*_open())
     else:
@@ -170,6 +208,18 @@ def page(
     columns = (ApprovalRequest.expires_at, ApprovalRequest.id) if forward else (ApprovalRequest.id,)
     found = list(session().scalars(query.order_by(*(c.asc() if ascending else c.desc() for c in columns))))
     return found[::-1] if before is not None else found
+
+
+def first_to_take(actor: Actor) -> ApprovalRequest | None:
+    """What expires first of what this person may decide and no colleague has taken; locked, and what others have locked
+    at this moment is left out."""
+    return session().scalar(
+        sa.select(ApprovalRequest)
+        .where(*_for(actor), *_held_by(actor, "own"))
+        .order_by(ApprovalRequest.expires_at, ApprovalRequest.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
 
 
 def may_decide_anything(actor: Actor) -> bool:
@@ -214,9 +264,10 @@ class Change:
 
 
 def changed_since(request: ApprovalRequest, *, actor: Actor) -> Change | None:
-    """Who changed what the request was about after it was made, for those who may decide it; as its kind tells."""
-    if request.client_id is None:
-        return None
+    """Who changed what the request was about after it was made, for those who may decide it; as its kind tells.
+
+    Of what is no client's, its own events tell.
+    """
     kind = kind_of(request.kind)
     named = {**kind.touched_by, **(kind.touched_unseen if actor.sees_restricted else {})}
     touching = (
@@ -226,10 +277,15 @@ def changed_since(request: ApprovalRequest, *, actor: Actor) -> Change | None:
             ("approval_request", "queue_item", "client_note", "client_mark", "client_review")
         )
     )
+    about = (
+        [AuditEvent.client_id == request.client_id]
+        if request.client_id is not None
+        else [AuditEvent.object_type == request.object_type, AuditEvent.object_id == request.object_id]
+    )
     row = session().execute(
         sa.select(AuditEvent.occurred_at, AuditEvent.actor_kind, AuditEvent.actor_name, AuditEvent.action)
         .where(
-            AuditEvent.client_id == request.client_id,
+            *about,
             AuditEvent.occurred_at > request.requested_at,
             AuditEvent.action.not_in(LOOKS),
             touching,
@@ -240,16 +296,17 @@ def changed_since(request: ApprovalRequest, *, actor: Actor) -> Change | None:
     if row is None:
         return None
     # which rule of the house it was would tell why a block stands
+    did = ANY_CHANGE if request.client_id is not None else "changed it"
     masked = row.actor_kind == "system" and not actor.sees_restricted
-    return Change(row.occurred_at, "The system" if masked else row.actor_name, named.get(row.action, ANY_CHANGE))
+    return Change(row.occurred_at, "The system" if masked else row.actor_name, named.get(row.action, did))
 
 
 def asked_by(actor: Actor, limit: int = 10) -> Sequence[ApprovalRequest]:
-    """Open requests of this maker, the soonest to expire first."""
+    """Open requests of this maker and of their tokens, the soonest to expire first."""
     return list(
         session().scalars(
             sa.select(ApprovalRequest)
-            .where(*_open(), *_known_to(actor), ApprovalRequest.maker_id == actor.id)
+            .where(*_open(), *_known_to(actor), asked_for(actor))
             .order_by(ApprovalRequest.expires_at)
             .limit(limit)
         )

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.approvals import queries, services
+from dashboard.approvals import queries, services, taking
 from dashboard.approvals.kinds import Detail, Kind, Line, Link, Outcome, kind_of
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.names import named, people_in_words
+from dashboard.staff import queries as staff
 
 MASKED_REASON = "Internal reason"
 
@@ -51,6 +52,7 @@ class RequestRow:
     client_id: UUID | None
     turns: list[Turn]
     asked_by: str
+    #: also by a token that they answer for: withdrawing is theirs
     asked_by_me: bool
     requested_at: datetime
     who_can: str
@@ -68,6 +70,9 @@ class RequestRow:
     bulk_safe: bool
     #: its time ends within two business hours, and its maker is told
     ends_soon: bool
+    #: who has taken it to decide it: "you", a name, or nobody
+    taken_by: str | None
+    taken_by_me: bool
 
 
 def turns_of(before: dict[str, Any], after: dict[str, Any]) -> list[Turn]:
@@ -122,6 +127,8 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
     who = queries.deciders((r for r in wanted if r.id in live), idle=idle)
     outcomes = _outcomes([r for r in wanted if r.id in live or r.state == "approved"])
     details = details_of(wanted, actor)
+    holders = taking.holders(live)
+    people = staff.names(holder for holder in holders.values() if holder != actor.id)
     found = []
     for request in wanted:
         # over by time, and the scheduler has not closed it yet
@@ -129,6 +136,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
         role, word = STATES[state]
         kind, detail = kind_of(request.kind), details.get(request.id)
         mine = actor.id is not None and request.maker_id == actor.id
+        holder = holders.get(request.id)
         decided_by_reader = actor.id is not None and request.decided_by == actor.id
         found.append(
             RequestRow(
@@ -141,7 +149,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 client_id=request.client_id,
                 turns=turns_of(*outcomes.get(request.id, (request.before, request.after))),
                 asked_by="you" if mine else named(request.maker_kind, request.maker_name),
-                asked_by_me=mine,
+                asked_by_me=mine or (actor.id is not None and request.maker_owner_id == actor.id),
                 requested_at=request.requested_at,
                 who_can=people_in_words(who[request.id], actor.id) if request.id in live else "",
                 expires_at=request.expires_at,
@@ -160,6 +168,8 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 why_not=services.why_not(request, actor),
                 bulk_safe=kind.bulk_safe,
                 ends_soon=request.id in live and request.expires_at <= near,
+                taken_by="you" if holder is not None and holder == actor.id else people.get(holder) if holder else None,
+                taken_by_me=holder is not None and holder == actor.id,
             )
         )
     return found

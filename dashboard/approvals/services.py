@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.approvals.kinds import kind_of, registered
-from dashboard.approvals.models import ApprovalRequest
+from dashboard.approvals.models import QUEUE, ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.database import constraint_of, savepoint, session
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.notifier import Message
+from dashboard.queues import services as queues
 from dashboard.staff import queries as staff
 
 LONGEST_REASON = 2000
@@ -157,6 +158,7 @@ def _close(
         request.decider_name = by.name
         request.decider_senior = by.senior
     session().flush()
+    queues.close_items(QUEUE, object_id=request.id, by=by)
     after = {"request": state, "inBulk": True} if in_bulk else {"request": state}
     _tell(f"approval.{state}", request, by=by, reason=reason, before={"request": "requested"}, after=after)
     reserved = kind_of(request.kind).closed_without

@@ -54,7 +54,9 @@ def queue_items() -> Gauges:
     rows = session().execute(
         sa.text(
             "SELECT queue, count(*) AS items, count(*) FILTER (WHERE due_at < now()) AS late,"
-            " extract(epoch FROM now() - min(opened_at)) AS age FROM queue_item WHERE closed_at IS NULL GROUP BY queue"
+            " extract(epoch FROM now() - min(opened_at)) AS age FROM queue_item"
+            # requests that somebody has taken are told among the approvals
+            " WHERE closed_at IS NULL AND queue <> 'approvals' GROUP BY queue"
         )
     )
     found = {row.queue: row for row in rows}

@@ -13,7 +13,7 @@ from flask import g
 
 from dashboard.access.actor import Actor
 from dashboard.approvals import queries as approvals
-from dashboard.approvals.models import ApprovalRequest
+from dashboard.approvals.models import QUEUE, ApprovalRequest
 from dashboard.clients.calendar import calendar
 from dashboard.database import session
 from dashboard.home import treasury
@@ -28,7 +28,7 @@ from dashboard.web.logs import log
 Answer = TypeVar("Answer")
 
 FIRST_ITEMS = 5
-APPROVALS = "approvals"
+APPROVALS = QUEUE
 #: counted beside the queues on the pages of onboarding
 DIFFERENCES = "differences"
 #: the queues that the rail counts
@@ -90,7 +90,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Due:
-    """One thing of mine with a due time: a queue item, or a request that I may decide."""
+    """One thing of mine with a due time: a queue item, or a request that I may decide and no colleague has taken."""
 
     at: datetime
     item: QueueItem | None
@@ -148,7 +148,7 @@ def rail_counts(actor: Actor) -> dict[str, int | None]:
         counted: dict[str, int | None] = {}
         for line in kept.lines if kept else []:
             if line.count:
-                counted[line.key] = line.count.total if line.key == APPROVALS else line.count.everybody
+                counted[line.key] = line.count.everybody
         if kept is None:
             shown = [queue for queue in queues_of(actor) if queue in RAIL_QUEUES]
             counted |= or_unknown(lambda: queries.waiting_in(shown, actor=actor, at_most=RAIL_LIMIT)) or {}
@@ -180,7 +180,7 @@ def first_due(actor: Actor, limit: int = FIRST_ITEMS) -> list[Due]:
         )
     ]
     if approvals.may_decide_anything(actor):
-        waiting = approvals.page(actor=actor, view="me", calendar=calendar(), limit=limit)
+        waiting = approvals.page(actor=actor, view="me", who="own", calendar=calendar(), limit=limit)
         found += [Due(request.expires_at, None, request) for request in waiting]
     return sorted(found, key=lambda due: due.at)[:limit]
 
@@ -189,7 +189,7 @@ def next_request(actor: Actor) -> UUID | None:
     """The request for me, when it is due before anything in the queues; None when the queues come first."""
     if not approvals.may_decide_anything(actor):
         return None
-    waiting = approvals.page(actor=actor, view="me", calendar=calendar(), limit=1)
+    waiting = approvals.page(actor=actor, view="me", who="own", calendar=calendar(), limit=1)
     if not waiting:
         return None
     items = queries.items(

@@ -64,7 +64,12 @@ def queue_url(key: str, **filters: Any) -> str:
 
 def _links(line: Line) -> dict[str, str]:
     if line.key == APPROVALS:
-        return {"all": queue_url(APPROVALS), "mine": queue_url(APPROVALS), "due": queue_url(APPROVALS, due="today")}
+        return {
+            "all": queue_url(APPROVALS),
+            "mine": queue_url(APPROVALS, who="me"),
+            "unassigned": queue_url(APPROVALS, who="none"),
+            "due": queue_url(APPROVALS, due="today"),
+        }
     return {
         "all": queue_url(line.key),
         "mine": queue_url(line.key, who="me"),

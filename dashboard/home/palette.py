@@ -15,7 +15,7 @@ from dashboard.access.permissions import Permission
 from dashboard.clients import search
 from dashboard.clients.folding import words
 from dashboard.home import finding
-from dashboard.home.navigation import ENTRIES, PLACES, TREASURY
+from dashboard.home.navigation import ENTRIES, PLACES, STAFF, TREASURY
 from dashboard.home.worklist import QUEUES
 from dashboard.ledger import owners
 from dashboard.ledger.queries import account_list
@@ -64,9 +64,15 @@ MORE = (
     Place("Log of jobs", "/jobs/log", P.JOBS_READ, "runs"),
     Place("Running work", "/jobs/work", P.JOBS_READ, "background"),
     Place("Saved views", "/views", P.OWN_WORK, "filters lists"),
-    Place("Roles", "/staff/roles", P.STAFF_READ, "permissions"),
+    Place("Rules of approval", "/approvals/rules", P.APPROVALS_READ, "four eyes limits fees countries"),
     Place("Settings", "/staff/me", P.OWN_WORK, "password sessions theme keys"),
 )
+#: other words for pages of staff
+STAFF_WORDS = {
+    "/staff/roles": "staff permissions",
+    "/staff/tokens": "staff machines",
+    "/staff": "people colleagues",
+}
 ACTS = (
     Place("New person", "/clients/new/individual", P.CLIENTS_WRITE, "client individual create"),
     Place("New company", "/clients/new/company", P.CLIENTS_WRITE, "client create"),
@@ -78,6 +84,8 @@ ACTS = (
     Place("New movement between own accounts", "/treasury/movements/new", P.TREASURY_WRITE, "top up sweep"),
     Place("Import statements", "/treasury/statements", P.TREASURY_WRITE, "upload camt mt940 csv"),
     Place("Process verification events again", "/onboarding/events/replay/new", P.EVENTS_REPLAY, "replay"),
+    Place("Invite somebody", "/staff/invitations/new", P.STAFF_WRITE, "staff new colleague member"),
+    Place("New token", "/staff/tokens/new", P.STAFF_WRITE, "api machine create"),
     Place("Change the password", "/staff/me", P.OWN_WORK),
 )
 
@@ -104,6 +112,7 @@ def _pages(actor: Actor) -> list[Place]:
         *(Place(label, path, permission) for label, path, permission, _ in ENTRIES),
         *(Place(label, path, permission, "onboarding") for label, path, permission, _ in PLACES),
         *(Place(label, path, permission, "treasury") for label, path, permission, _ in TREASURY),
+        *(Place(label, path, permission, STAFF_WORDS.get(path, "staff")) for label, path, permission, _ in STAFF),
         *(
             Place(f"Queue: {queue.label}", queue.page or f"/queues/{key}", queue.permission)
             for key, queue in QUEUES.items()

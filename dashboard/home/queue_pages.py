@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import EXPLAINED, ROLES, Permission, Role
+from dashboard.approvals import taking
 from dashboard.clients.calendar import calendar
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Forbidden, NotFound
@@ -51,7 +52,11 @@ def _own_item(item_id: UUID) -> None:
     actor = current_actor()
     if not overview.queues_of(actor):
         raise Forbidden(f"No queue belongs to your role ({ROLES[Role(actor.role)].label}).")
-    _require(actor, worklist.QUEUES[queries.get(item_id, actor=actor).queue])
+    item = queries.get(item_id, actor=actor)
+    if item.queue not in worklist.QUEUES:
+        # a request for approval: it is taken where it is decided
+        raise NotFound("There is no such item.")
+    _require(actor, worklist.QUEUES[item.queue])
 
 
 def _listed(key: str, queue: Queue) -> Listed:
@@ -188,13 +193,15 @@ def release(item_id: UUID) -> AnyResponse:
 @queues.post("/next")
 @requires(Permission.OWN_WORK)
 def take_next() -> AnyResponse:
-    """Open what is due first: a request for me, my own item, or the first unassigned one, which is mine then."""
+    """Open what is due first: a request that I may decide, or an item, my own or unassigned. It is mine then."""
     actor = current_actor()
     if not overview.queues_of(actor):
         raise Forbidden(f"No queue belongs to your role ({ROLES[Role(actor.role)].label}).")
-    request_id = overview.next_request(actor)
-    if request_id is not None:
-        return go(url_for("approvals.show", request_id=request_id))
+    if overview.next_request(actor) is not None:
+        with transaction():
+            asked = taking.take_next(by=actor)
+        if asked is not None:
+            return go(url_for("approvals.show", request_id=asked.id))
     with transaction():
         item = services.take_next(overview.queues_of(actor), by=actor, held=handed_over.held())
     if item is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.access.permissions import Permission
-from dashboard.approvals.kinds import Kind
+from dashboard.approvals.kinds import Kind, stale_because
 from dashboard.ledger import asking
 from dashboard.ledger.services import adjusting, checking, opening
 
@@ -41,6 +41,7 @@ KINDS = (
         done="The rebuilt balance stands:",
         noun="Rebuilt balance",
         details=checking.details,
+        closed=stale_because("the difference, or what became of it, changed"),
     ),
     Kind(
         key=opening.KIND,
@@ -51,5 +52,6 @@ KINDS = (
         done="Posted the opening balances of",
         noun="Opening balances",
         details=opening.details,
+        closed=stale_because("the file was posted or dropped"),
     ),
 )

@@ -12,13 +12,13 @@ from dashboard.access.permissions import Permission
 from dashboard.database import transaction
 from dashboard.errors import Conflict, DomainError, Invalid
 from dashboard.settings import Settings
-from dashboard.staff import codes, half_sign_ins, second_factor, services, sessions, step_up
+from dashboard.staff import codes, half_sign_ins, limited, second_factor, services, sessions, step_up
 from dashboard.staff.forms import AgainByCodeForm, FirstCodeForm, SignInCodeForm
 from dashboard.staff.required import is_required
 from dashboard.staff.step_up import needs_step_up
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
-from dashboard.web.limits import limiter
+from dashboard.web.limits import limiter, was_refused
 
 factor_pages = Blueprint("second_factor", __name__)
 
@@ -80,7 +80,7 @@ def _recovery_codes(made: list[str], *, headline: str) -> str:
 
 @factor_pages.post("/staff/me/second-factor/confirm")
 @requires(Permission.OWN_WORK)
-@limiter.limit("20 per minute")
+@limiter.limit("20 per minute", key_func=limited.member)
 @needs_step_up
 def confirm() -> Any:
     """The first code: from now on it counts."""
@@ -125,7 +125,7 @@ def turn_off() -> AnyResponse:
 
 @factor_pages.route("/sign-in/code", methods=["GET", "POST"])
 @public("the second step of signing in")
-@limiter.limit("60 per minute", methods=["POST"])
+@limiter.limit("60 per minute", methods=["POST"], key_func=limited.half_signed_in, deduct_when=was_refused)
 def code() -> Any:
     """The code, after the password."""
     target = sessions.safe_next(request.args.get("next"))
@@ -206,7 +206,7 @@ def _prove(form: step_up.AgainForm, member: sessions.SignedInMember) -> str:
 
 @factor_pages.route("/sign-in/again", methods=["GET", "POST"])
 @requires(Permission.OWN_WORK)
-@limiter.limit("60 per minute", methods=["POST"])
+@limiter.limit("60 per minute", methods=["POST"], key_func=limited.member, deduct_when=was_refused)
 def again() -> Any:
     """Show that it is you; leads back to what asked for it."""
     target = sessions.safe_next(request.args.get("next"))

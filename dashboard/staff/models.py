@@ -66,11 +66,11 @@ class StaffSession(Base):
 
 
 class SignInFailure(Base):
-    """Failed attempts per e-mail address, known or not: lock-out tells nobody which addresses exist."""
+    """Failed attempts per e-mail address, known or not: lock-out tells nobody which addresses exist (`tries`)."""
 
     __tablename__ = "sign_in_failure"
 
-    #: SHA-256 of the address in lower case
+    #: SHA-256 of the address in lower case; with that of address and network behind it, tries from there alone
     email_hash: Mapped[str] = mapped_column(primary_key=True)
     failures: Mapped[int]
     last_failure_at: Mapped[datetime]

@@ -15,12 +15,23 @@ from dashboard.access.permissions import EXPLAINED, ROLES, Permission
 from dashboard.database import transaction
 from dashboard.errors import Invalid
 from dashboard.settings import Settings
-from dashboard.staff import browsers, half_sign_ins, history, queries, second_factor, services, sessions, step_up
+from dashboard.staff import (
+    browsers,
+    half_sign_ins,
+    history,
+    limited,
+    queries,
+    second_factor,
+    services,
+    sessions,
+    step_up,
+    tries,
+)
 from dashboard.staff.forms import ChangePasswordForm, SignInForm
 from dashboard.staff.required import is_required
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
-from dashboard.web.limits import limiter
+from dashboard.web.limits import caller, limiter, was_refused
 
 staff = Blueprint("staff", __name__)
 
@@ -32,7 +43,7 @@ def _settings() -> Settings:
 
 @staff.route("/sign-in", methods=["GET", "POST"])
 @public("signing in")
-@limiter.limit("60 per minute", methods=["POST"])
+@limiter.limit("60 per minute", methods=["POST"], deduct_when=was_refused)
 def sign_in() -> Any:
     """The sign-in page."""
     target = sessions.safe_next(request.args.get("next"))
@@ -46,9 +57,10 @@ def sign_in() -> Any:
     try:
         # committed before the password is looked at: what a refusal rolls back must not be the count
         with transaction():
-            locked = services.begin_attempt(email)
+            locked = tries.begin(email, network=caller())
         with transaction():
             member = services.recognize(email=email, password=form.password.data or "")
+            tries.forget(email, network=caller())
             if (before := sessions.current_member()) is not None:
                 services.sign_out(before.session.id, by=services.actor_of(before.member, **where))
             # with a second factor this is half of it: nothing opens before the code
@@ -130,7 +142,7 @@ def me() -> Any:
 
 @staff.post("/staff/me/password")
 @requires(Permission.OWN_WORK)
-@limiter.limit("10 per minute")
+@limiter.limit("10 per minute", key_func=limited.member)
 def change_password() -> Any:
     """Change one's own password. Who has a second factor shows it first: a thief with the password and an open desk
     would otherwise lock the owner out."""

@@ -13,14 +13,14 @@ from dashboard.staff import countersigns, password_resets
 from dashboard.staff.forms import NewPasswordForm
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
-from dashboard.web.limits import limiter
+from dashboard.web.limits import limiter, was_refused
 
 new_password = Blueprint("new_password", __name__)
 
 
 @new_password.route("/sign-in/new-password", methods=["GET", "POST"])
 @public("choosing a password by the codes of a reset")
-@limiter.limit("20 per minute", methods=["POST"])
+@limiter.limit("20 per minute", methods=["POST"], deduct_when=was_refused)
 def choose() -> Any:
     """Both codes and a new password. Codes are typed, never part of an address: addresses are logged and remembered."""
     form = NewPasswordForm()

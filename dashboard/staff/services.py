@@ -32,6 +32,8 @@ FAILURES_BEFORE_LOCK = 5
 FIRST_LOCK = timedelta(minutes=1)
 LONGEST_LOCK = timedelta(minutes=15)
 FORGET_FAILURES_AFTER = timedelta(hours=1)
+#: of the failures of an address from all networks together (`tries`), the time in which one is forgotten
+ONE_FORGOTTEN_IN = timedelta(minutes=6)
 
 #: checked when the address is unknown, so that both answers take as long
 _NOBODY = _hash(secrets.token_urlsafe(16))
@@ -91,7 +93,7 @@ def checked_address(email: str) -> str:
 
 def address_taken(email: str) -> bool:
     """Whether somebody signs in, or has signed in, with this address."""
-    return session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == _address(email))) is not None
+    return session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == address_key(email))) is not None
 
 
 def _added(*, email: str, role: Role, password: str, name: str | None) -> StaffMember:
@@ -165,7 +167,7 @@ def actor_of(member: StaffMember, *, address: str | None = None, request_id: str
 def actor_named(email: str) -> Actor:
     """The member whom a command names as the person who asks. Raises NotFound, also for one who was disabled."""
     member = session().scalar(
-        sa.select(StaffMember).where(StaffMember.email_key == _address(email), StaffMember.disabled_at.is_(None))
+        sa.select(StaffMember).where(StaffMember.email_key == address_key(email), StaffMember.disabled_at.is_(None))
     )
     if member is None:
         raise NotFound("There is no staff member with this address.")
@@ -180,21 +182,21 @@ def _lock_for(failures: int) -> timedelta | None:
     return min(FIRST_LOCK * doublings, LONGEST_LOCK)
 
 
-def begin_attempt(email: str) -> datetime | None:
-    """Count one try before anything is checked, known address or not. Raises LockedOut.
-
-    Gives the end of the lock-out that this try brings should it fail; success forgets the count. The caller commits
-    before the password is checked: of many tries at once only the first few are.
-    """
-    moment = clock.now()
-    key = digest(_address(email))
+def failures_of(key: str) -> SignInFailure:
+    """The count under this key, locked; begun where there is none."""
     session().execute(
         postgresql.insert(SignInFailure)
-        .values(email_hash=key, failures=0, last_failure_at=moment, locked_until=None)
+        .values(email_hash=key, failures=0, last_failure_at=clock.now(), locked_until=None)
         # locks a row that is there: a right code of this moment may be about to delete it
         .on_conflict_do_update(index_elements=["email_hash"], set_={"failures": SignInFailure.failures})
     )
-    row = session().get_one(SignInFailure, key, with_for_update=True, populate_existing=True)
+    return session().get_one(SignInFailure, key, with_for_update=True, populate_existing=True)
+
+
+def count_try(key: str) -> datetime | None:
+    """Count one try under this key. Raises LockedOut; gives the end of the pause that it brings should it fail."""
+    moment = clock.now()
+    row = failures_of(key)
     if row.locked_until is not None and row.locked_until > moment:
         raise LockedOut(row.locked_until)
     if row.last_failure_at < moment - FORGET_FAILURES_AFTER:
@@ -206,6 +208,15 @@ def begin_attempt(email: str) -> datetime | None:
     return row.locked_until
 
 
+def begin_attempt(key: str) -> datetime | None:
+    """Count one try of somebody who is signed in (`of_signed_in`) before anything is checked. Raises LockedOut.
+
+    Gives the end of the lock-out that this try brings should it fail; success forgets the count. The caller commits
+    before the password is checked: of many tries at once only the first few are.
+    """
+    return count_try(digest(key))
+
+
 def of_signed_in(staff_id: UUID) -> str:
     """What tries of somebody who is signed in are counted by: a stranger who knows the address must not end them."""
     return f"signed in {staff_id}"
@@ -213,17 +224,17 @@ def of_signed_in(staff_id: UUID) -> str:
 
 def forget_attempts(key: str) -> None:
     """What was counted by `begin_attempt` is over: it was right."""
-    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(_address(key))))
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(key)))
 
 
-def _address(email: str) -> str:
+def address_key(email: str) -> str:
     """As addresses are compared; PostgreSQL text cannot hold NUL, and no address has one."""
     return email.replace("\0", "").strip().lower()
 
 
 def tell_refusal(email: str, *, locked: datetime | None, address: str | None, request_id: str | None) -> None:
     """Evidence of a refused sign-in; the address that was typed is not kept."""
-    member_id = session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == _address(email)))
+    member_id = session().scalar(sa.select(StaffMember.id).where(StaffMember.email_key == address_key(email)))
     audit.record(
         "staff.locked_out" if locked else "staff.sign_in_refused",
         by=Actor(kind="system", id=None, name="sign-in", role="system", address=address, request_id=request_id),
@@ -250,8 +261,9 @@ def hold(staff_id: UUID) -> StaffMember:
 
 
 def recognize(*, email: str, password: str) -> StaffMember:
-    """Whose address and password these are. The caller has committed `begin_attempt`. Raises SignInRefused."""
-    member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == _address(email)))
+    """Whose address and password these are. The caller has committed the count of this try, and forgets it where this
+    does not refuse. Raises SignInRefused."""
+    member = session().scalar(sa.select(StaffMember).where(StaffMember.email_key == address_key(email)))
     right = _matches(member.password_hash if member else _NOBODY, password[:LONGEST_PASSWORD])
     looked_at = member.password_hash if member else None
     if member is not None and right:
@@ -261,7 +273,6 @@ def recognize(*, email: str, password: str) -> StaffMember:
         raise SignInRefused("E-mail address or password is wrong.")
     if is_outdated(member.password_hash):
         member.password_hash = _hash(password)
-    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(member.email_key)))
     return member
 
 
@@ -420,10 +431,10 @@ def end_sessions(member: StaffMember) -> int:
 
 
 def give_password(member: StaffMember, password: str) -> None:
-    """Store a password that has been checked, and forget the failures before it."""
+    """Store a password that has been checked, and forget the failures before it, wherever they came from."""
     member.password_hash = _hash(password)
     member.password_changed_at = clock.now()
-    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash == digest(member.email_key)))
+    session().execute(sa.delete(SignInFailure).where(SignInFailure.email_hash.startswith(digest(member.email_key))))
 
 
 def make_password_unusable(member: StaffMember) -> int:
@@ -517,13 +528,18 @@ def sweep(*, idle: timedelta, longest: timedelta) -> tuple[int, int]:
         .values(ended_at=moment)
         .execution_options(synchronize_session=False)
     )
-    forgotten = session().execute(
-        sa.delete(SignInFailure)
+    # a count that somebody adds to at this moment is left alone, and so is a bucket that is not yet empty
+    over = (
+        sa.select(SignInFailure.email_hash)
         .where(
             SignInFailure.last_failure_at < moment - FORGET_FAILURES_AFTER,
+            SignInFailure.last_failure_at < moment - SignInFailure.failures * ONE_FORGOTTEN_IN,
             sa.or_(SignInFailure.locked_until.is_(None), SignInFailure.locked_until < moment),
         )
-        .execution_options(synchronize_session=False)
+        .with_for_update(skip_locked=True)
+    )
+    forgotten = session().execute(
+        sa.delete(SignInFailure).where(SignInFailure.email_hash.in_(over)).execution_options(synchronize_session=False)
     )
     session().execute(
         sa.delete(HalfSignIn).where(HalfSignIn.expires_at < moment).execution_options(synchronize_session=False)

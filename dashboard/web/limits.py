@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 import sqlalchemy as sa
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask_limiter import Limiter
 from limits import RateLimitItemPerMinute
 from limits.storage import Storage
@@ -15,13 +15,16 @@ from limits.storage import Storage
 from dashboard.database import db
 from dashboard.errors import DomainError
 from dashboard.web.api import is_api_path
+from dashboard.web.networks import network_of
 
 #: refusals of one kind that an address may collect in a minute before it is no longer listened to
 REFUSALS_A_MINUTE = 30
+#: in seconds
+MINUTE = 60
 
 
 class TooMany(DomainError):
-    """The address was refused too often; `retry_after` says when it is listened to again."""
+    """An address was refused too often, or a token asks too much; `retry_after` says when it is listened to again."""
 
     status = 429
     code = "tooManyRequests"
@@ -29,14 +32,12 @@ class TooMany(DomainError):
 
 def caller() -> str:
     """Who calls, as limits know it: an IPv4 address, of IPv6 the network of 64 bits that one subscriber has."""
-    given = request.remote_addr or "unknown"
-    try:
-        address = ipaddress.ip_address(given)
-    except ValueError:
-        return given
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
-    return given
+    return network_of(request.remote_addr or "unknown")
+
+
+def was_refused(response: Response) -> bool:
+    """What a limit on guessing counts: whoever is right uses up nothing, also of the neighbours behind one address."""
+    return response.status_code >= 400
 
 
 class PostgresStorage(Storage):
@@ -121,6 +122,29 @@ def count_refusal(kind: str) -> None:
         raise refusal
 
 
-def install(app: Flask) -> None:
+class _Good:
+    """Requests of good tokens, counted in this process: in the database each would cost a statement."""
+
+    most: ClassVar[int] = 0
+    #: token to the beginning of its minute (seconds of the monotonic clock) and how many came since
+    since: ClassVar[dict[UUID | None, tuple[float, int]]] = {}
+
+
+def count_good(token_id: UUID | None) -> None:
+    """Count one request of a token that is good. Raises TooMany beyond what one token may ask of this process."""
+    moment = time.monotonic()
+    began, count = _Good.since.get(token_id, (moment, 0))
+    if moment - began >= MINUTE:
+        began, count = moment, 0
+    _Good.since[token_id] = began, count + 1
+    if count >= _Good.most:
+        refusal = TooMany("This token asks too often. Wait before you ask again.")
+        refusal.retry_after = max(1, int(began + MINUTE - moment) + 1)
+        raise refusal
+
+
+def install(app: Flask, *, token_requests_a_minute: int) -> None:
     """Bind the limiter to the application."""
     limiter.init_app(app)
+    _Good.most = token_requests_a_minute
+    _Good.since.clear()

@@ -206,8 +206,8 @@ def test_a_request_waits_for_those_who_may_decide_it_and_for_nobody_else(
     }
     assert waiting.pop(senior.name) == [request.id]
     assert all(found == [] for found in waiting.values())
-    assert queries.count_for(senior, days).mine == 1
-    assert queries.count_for(colleague, days).mine == 0
+    assert queries.count_for(senior, days).unassigned == queries.waiting_for(senior) == 1
+    assert queries.count_for(colleague, days).everybody == queries.waiting_for(colleague) == 0
 
 
 def test_the_reason_of_an_unblock_is_masked_for_who_may_not_know_it(officer: Actor, people: People) -> None:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
-from dashboard.approvals import services
+from dashboard.approvals import kinds, services
 from dashboard.approvals.kinds import registered
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
-from dashboard.database import new_id, session, transaction
+from dashboard.database import db, new_id, session, transaction
 from dashboard.errors import Refused
 from dashboard.transfers.services import rules
 from dashboard.transfers.services.desk import limits
 from dashboard.transfers.services.rules import Rule
 from tests.approvals.test_four_eyes import asked as asked_to_activate
-from tests.conftest import People
+from tests.conftest import People, open_session
 
 SignIn = Callable[..., FlaskClient]
 
@@ -93,6 +95,11 @@ def test_each_of_many_has_a_result_of_its_own_and_what_stops_one_stops_no_other(
         "approved", "stale", "requested", "requested",
     )  # fmt: skip
     assert limits.needs_two("eur", 101)
+    # what made it stale, and who
+    assert re.search(
+        r"the rule was changed meanwhile\. Nothing was changed by it\. [^.<]*Officer[^.<]* changed it on ",
+        browser.get("/approvals/bulk/results").text,
+    )
     told = session().scalars(
         sa.select(AuditEvent.action).where(AuditEvent.object_id.in_([good, stale, own])).order_by(AuditEvent.id)
     )
@@ -155,3 +162,48 @@ def test_the_list_is_narrowed_by_kind_maker_and_age_and_decided_from_its_rows(
     done = browser.post(f"/approvals/{client}/approve", data={"next": back})
     assert (done.headers["Location"], state_of(client)) == (back, "approved")
     assert f"/approvals/{rule}/withdraw" in signed_in(Role.OFFICER).get("/approvals?view=mine").text
+
+
+def test_one_that_somebody_works_on_takes_no_result_from_the_others(
+    committed: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = People()
+    officer, senior = people.actor(Role.OFFICER), people.member(Role.SENIOR_OFFICER)
+    before, busy, broken, after = (tightened(officer, currency) for currency in ("eur", "gbp", "usd", "pln"))
+    kind = kinds.kind_of("rules.tighten")
+
+    def execute(request: ApprovalRequest, by: Actor) -> None:
+        if request.id == broken:
+            raise sa.exc.IntegrityError("", {}, Exception("a constraint"))
+        kind.execute(request, by)
+
+    monkeypatch.setitem(kinds._kinds, kind.key, replace(kind, execute=execute))
+
+    @sa.event.listens_for(db.engine, "begin")
+    def impatient(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+
+    browser, ids = open_session(committed, senior), [str(one) for one in (before, busy, broken, after)]
+    with db.engine.connect() as other:
+        other.execute(sa.text("SELECT 1 FROM approval_request WHERE id = :id FOR UPDATE"), {"id": busy})
+        done = browser.post("/approvals/bulk", data={"act": "approve", "id": ids})
+        other.rollback()
+    assert (done.status_code, done.location) == (303, "/approvals/bulk/results")
+    assert results(browser) == {
+        str(before): "Approved",
+        str(busy): "Somebody works on it at this moment; try it again",
+        str(broken): "Refused by a rule; nothing was changed",
+        str(after): "Approved",
+    }
+    assert [state_of(one) for one in (before, busy, broken, after)] == [
+        "approved", "requested", "requested", "approved",
+    ]  # fmt: skip
+
+
+def test_every_kind_says_what_made_it_stale_and_names_no_client_where_there_is_none(app: Flask) -> None:
+    for kind in registered():
+        asked = ApprovalRequest(id=new_id(), kind=kind.key, subject="X", state="stale", payload={}, client_id=None)
+        # kinds about clients tell who changed the client; all others have words of their own
+        if not kind.key.startswith("client."):
+            told = kind.closed(asked) if kind.closed is not None else None
+            assert told is not None and told.startswith("This request has gone stale: "), kind.key

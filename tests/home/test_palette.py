@@ -46,7 +46,7 @@ def test_every_role_can_open_all_that_it_is_offered_and_is_offered_all_of_the_na
             member = session().scalars(sa.select(StaffMember).where(StaffMember.role == role.value).limit(1)).one()
             rights = staff.actor_of(member).permissions
             db.session.remove()
-        lists = (*navigation.ENTRIES, *navigation.PLACES, *navigation.TREASURY)
+        lists = (*navigation.ENTRIES, *navigation.PLACES, *navigation.TREASURY, *navigation.STAFF)
         assert {path for _, path, permission, _ in lists if permission in rights} <= set(offered[role])
         for address in offered[role]:
             # roles that may do the same are answered the same
@@ -54,6 +54,10 @@ def test_every_role_can_open_all_that_it_is_offered_and_is_offered_all_of_the_na
                 opened.add((rights, address))
                 assert browser.get(address, headers=PART).status_code == 200, (role, address)
     assert "/jobs" in offered[Role.ADMIN] and "/clients" not in offered[Role.ADMIN]
+    staff_acts = {"/staff/invitations/new": "Invite somebody", "/staff/tokens/new": "New token"}
+    assert staff_acts.items() <= offered[Role.ADMIN].items()
+    assert not staff_acts.keys() & offered[Role.SENIOR_OFFICER].keys() and "/staff/tokens" in offered[Role.AUDITOR]
+    assert all("/approvals/rules" in found for found in offered.values())
     assert "/clients/new/company" in offered[Role.OFFICER] and "/treasury" not in offered[Role.OFFICER]
     assert not {act.path for act in palette.ACTS if act.path != "/staff/me"} & (
         set(offered[Role.AUDITOR]) - {"/treasury/statements"}

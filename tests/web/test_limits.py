@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +14,16 @@ from flask import Flask
 from limits import RateLimitItemPerHour
 
 from dashboard.access import tokens
-from dashboard.access.permissions import Audience
+from dashboard.access.actor import system
+from dashboard.access.permissions import Audience, Role
 from dashboard.app import create_app
 from dashboard.database import db, transaction
 from dashboard.onboarding.sumsub import signature
 from dashboard.onboarding.sumsub.models import SumsubEvent
-from dashboard.settings import DEMO_WEBHOOK_SECRET, Settings
+from dashboard.settings import DEMO_WEBHOOK_SECRET, Settings, load
+from dashboard.staff import services
 from dashboard.web import limits
+from tests.conftest import PASSWORD, Machine, open_session
 from tests.onboarding.telling import DOOR
 
 STRANGER = {"REMOTE_ADDR": "198.51.100.7"}
@@ -129,3 +135,53 @@ def test_an_ipv6_subscriber_is_one_caller_whatever_address_of_theirs_they_use(
 ) -> None:
     with application.test_request_context(environ_base={"REMOTE_ADDR": address}):
         assert limits.caller() == known
+
+
+def test_colleagues_behind_one_address_use_up_nobody_elses_tries_and_right_ones_use_up_nothing(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "_matches", lambda _hash, password: password == PASSWORD)
+    with transaction():
+        members = [
+            services.create_member(email=f"{name}@test.example", role=Role.OFFICER, password=PASSWORD, by=system())
+            for name in ("kask", "saar")
+        ]
+    first, second = (open_session(limited, member) for member in members)
+    # who is signed in is counted alone: one spends all of theirs, the other steps up
+    before, _page = until_refused(
+        lambda: first.post("/staff/me/password", data={"current": "wrong"}, environ_overrides=STRANGER), 11
+    )
+    assert before == 10
+    assert second.post("/staff/me/password", data={"current": "wrong"}, environ_overrides=STRANGER).status_code == 422
+    before, _page = until_refused(
+        lambda: first.post("/sign-in/again", data={"password": ""}, environ_overrides=STRANGER), 61
+    )
+    assert before == 60
+    for _ in range(3):
+        answer = second.post("/sign-in/again", data={"password": PASSWORD}, environ_overrides=STRANGER)
+        assert answer.status_code == 303
+    # what was right is not counted: a whole office signs in behind one address
+    http = limited.test_client()
+    for _ in range(62):
+        answer = http.post(
+            "/sign-in", data={"email": members[0].email, "password": PASSWORD}, environ_overrides=NEIGHBOUR
+        )
+        assert answer.status_code == 303
+
+
+def test_a_token_that_runs_wild_is_slowed_without_asking_the_database_and_others_are_not(
+    machine: Callable[..., Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild, calm = machine(Audience.SYSTEM), machine(Audience.SYSTEM)
+    moments = [1000.0]
+    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: moments[0], time=time.time))
+    monkeypatch.setattr(limits._Good, "most", 3)
+    monkeypatch.setattr(limits._Good, "since", {})
+    before, refused = until_refused(lambda: wild.call("GET", "/internal/Clients"), 5)
+    assert (before, refused.get_json()["code"], refused.headers["Retry-After"]) == (3, "tooManyRequests", "61")
+    assert calm.call("GET", "/internal/Clients").status_code == 200
+    moments[0] += 59
+    assert wild.call("GET", "/internal/Clients").headers["Retry-After"] == "2"
+    moments[0] += 1
+    assert wild.call("GET", "/internal/Clients").status_code == 200
+    assert load({}).token_requests_a_minute > 30 * 1_000

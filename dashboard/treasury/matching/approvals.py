@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.access.permissions import Permission
-from dashboard.approvals.kinds import Kind
+from dashboard.approvals.kinds import Kind, stale_because
 from dashboard.treasury.matching.services import beginning, breaks, rules
 from dashboard.treasury.matching.vocabulary import ACCEPT, CARRIED_IN, RULES
 
@@ -17,6 +17,7 @@ KINDS = (
         done="Changed the rules of matching",
         noun="Rules of matching",
         details=rules.details,
+        closed=stale_because("the rules of matching were changed"),
     ),
     Kind(
         key=ACCEPT,
@@ -27,6 +28,7 @@ KINDS = (
         done="Accepted the break",
         noun="Acceptance",
         details=breaks.details,
+        closed=stale_because("the break was settled, or is of other amounts"),
         closed_without=breaks.dropped,
         above=rules.alone_amounts,
     ),
@@ -39,5 +41,6 @@ KINDS = (
         done="Accepted what was carried in",
         noun="Acceptance",
         details=beginning.details,
+        closed=stale_because("what was carried in was accepted, or is another amount"),
     ),
 )

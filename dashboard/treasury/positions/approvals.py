@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.access.permissions import Permission
-from dashboard.approvals.kinds import Kind
+from dashboard.approvals.kinds import Kind, stale_because
 from dashboard.treasury.positions.services import thresholds
 
 KINDS = (
@@ -16,5 +16,6 @@ KINDS = (
         done="Changed the threshold",
         noun="Threshold",
         details=thresholds.details,
+        closed=stale_because("the threshold was changed"),
     ),
 )

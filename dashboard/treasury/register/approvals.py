@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals.kinds import Detail, Kind, Line, Link
+from dashboard.approvals.kinds import Detail, Kind, Line, Link, stale_because
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
 from dashboard.ledger.models import Account, BankAccount
@@ -91,5 +91,6 @@ KINDS: tuple[Kind, ...] = (
         done="Changed the pool of",
         noun="Pool",
         details=pool_details,
+        closed=stale_because("the pool or the state of the account changed"),
     ),
 )

@@ -8,9 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from dashboard.access.actor import Actor
 from dashboard.access.permissions import Role
+from dashboard.approvals import services as approvals
+from dashboard.approvals.models import ApprovalRequest
+from dashboard.audit.models import AuditEvent, AuditPayload
+from dashboard.database import session, transaction
 from tests.conftest import People
 from tests.treasury.matching.conftest import Desk, Told
 
@@ -178,7 +184,7 @@ def test_the_list_of_breaks_filters_and_exports_what_it_shows(desk: Desk, treasu
     assert treasury.get("/treasury/breaks/export/doc").status_code == 422
 
 
-def test_rules_are_read_by_all_and_changed_by_two(desk: Desk, treasury: FlaskClient) -> None:
+def test_rules_are_read_by_all_and_changed_by_two(desk: Desk, treasury: FlaskClient, senior: Actor) -> None:
     page = treasury.get("/treasury/reconciliation/rules")
     assert "version 1 is in force" in words(page)
     values = {
@@ -190,6 +196,16 @@ def test_rules_are_read_by_all_and_changed_by_two(desk: Desk, treasury: FlaskCli
     assert "Give each pass a place of its own" in words(wrong)
     assert treasury.post("/treasury/reconciliation/rules", data=values).status_code == 303
     assert "A change waits for approval" in words(treasury.get("/treasury/reconciliation/rules"))
+    [asked] = session().scalars(sa.select(ApprovalRequest))
+    with transaction():
+        approvals.decide(asked.id, approve=True, reason=None, by=senior)
+    assert "version 2 is in force" in words(treasury.get("/treasury/reconciliation/rules"))
+    told = session().scalars(
+        sa.select(AuditPayload.reason)
+        .join(AuditEvent, AuditEvent.id == AuditPayload.event_id)
+        .where(AuditEvent.action == "match_rules.changed")
+    )
+    assert list(told) == ["fewer passes"]
 
 
 def test_who_only_reads_has_no_acts(desk: Desk, signed_in: Callable[..., FlaskClient]) -> None:

@@ -68,7 +68,7 @@ def execute(request: ApprovalRequest, by: Actor) -> None:
     session().add(fresh)
     session().flush()
     audit.record("match_rules.changed", by=by, object_type="match_rule_set", object_id=fresh.id,
-                 before=request.before, after=request.after)  # fmt: skip
+                 before=request.before, after=request.after, reason=request.reason)  # fmt: skip
 
 
 def details(requests: Sequence[ApprovalRequest], _actor: Actor) -> dict[Any, Detail]:
