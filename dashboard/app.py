@@ -13,12 +13,13 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import clock, database, direct, notifier, settings
-from dashboard.access import guard, idempotency
+from dashboard.access import guard, idempotency, tokens
 from dashboard.approvals import deadline, rulebook
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
 from dashboard.approvals.staff_reset_pages import staff_resets
 from dashboard.approvals.staff_resets import KINDS as STAFF_RESET_KINDS
+from dashboard.approvals.staff_resets import role_turned_since
 from dashboard.audit import sealing as audit_sealing
 from dashboard.audit import verifying as audit_verifying
 from dashboard.background import kinds as background_kinds
@@ -29,7 +30,7 @@ from dashboard.clients.approvals import KINDS
 from dashboard.clients.documents.queries import first_expiry
 from dashboard.clients.documents.services.purging import erased_from
 from dashboard.clients.documents.store import Store
-from dashboard.clients.owners import OWNERS
+from dashboard.clients.owners import OWNERS, client_names
 from dashboard.clients.pages import clients
 from dashboard.clients.services import deletion, plan
 from dashboard.exports import store as export_store
@@ -64,9 +65,12 @@ from dashboard.onboarding.sumsub.pages import events
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.people.approvals import KINDS as PEOPLE_KINDS
+from dashboard.people.approvals import learn_clients
 from dashboard.people.pages import people
+from dashboard.people.services import changing
 from dashboard.settings import ROOT, Settings
-from dashboard.staff import required, sealing, sessions
+from dashboard.staff import password_resets, required, sealing, sessions
+from dashboard.staff import services as staff_services
 from dashboard.staff.commands import staff_commands, token_commands
 from dashboard.staff.factor_pages import factor_pages
 from dashboard.staff.pages import staff
@@ -234,6 +238,10 @@ def create_app(configured: Settings | None = None) -> Flask:
     deletion.learn({"documents": erased_from(Store(chosen.instance_path))})
     register(*KINDS, *LEDGER_KINDS, *TRANSFER_KINDS)
     register(*STAFF_RESET_KINDS, *PEOPLE_KINDS)
+    tokens.learn_evidence(staff_services.tell_token)
+    staff_services.learn_going(changing.end_asking)
+    password_resets.learn_role_turns(role_turned_since)
+    learn_clients(client_names)
     rulebook.learn(TRANSFER_RULES, rule_changes)
     register(*REGISTER_KINDS, *MOVEMENT_KINDS)
     register(*POSITION_KINDS, *COVER_KINDS)

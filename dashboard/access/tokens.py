@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache
 from uuid import UUID
@@ -17,11 +17,16 @@ import sqlalchemy as sa
 from dashboard import clock, direct
 from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
-from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, Audience, Permission
+from dashboard.access.permissions import ALL_SCOPES, ALONE, DEFAULT_SCOPES, Audience, Permission
 from dashboard.database import new_id, session, transaction
 from dashboard.errors import Conflict, Invalid, NotFound
 
 LIFETIME = timedelta(days=365)
+#: of tokens that no administrator makes alone
+TAKES_TWO = sa.or_(
+    ApiToken.approval_id.is_not(None),
+    sa.not_(ApiToken.scopes.contained_by(sorted(scope.value for scope in ALONE))),  # type: ignore[attr-defined]
+)
 _LONGEST_HEADER = 256
 
 
@@ -55,13 +60,24 @@ def create(
     owner_id: UUID | None = None,
     lifetime: timedelta = LIFETIME,
 ) -> tuple[ApiToken, str]:
-    """The operator's way: a new token and its secret, which is not stored. Raises Invalid where audience and client
-    do not fit."""
+    """The operator's way: a new token and its secret, which is not stored. The database asks for the evidence of it.
+    Raises Invalid where audience and client do not fit."""
     token = _made(
         id=new_id(), audience=audience, scopes=scopes, name=name, client_id=client_id, partner=partner,
         owner_id=owner_id, lifetime=lifetime, origin="operator", approval_id=None,
     )  # fmt: skip
+    for tell in _tellers:
+        tell(token)
     return token, hand_out(token)
+
+
+#: writes evidence of what the operator made: the audit stands above
+_tellers: list[Callable[[ApiToken], None]] = []
+
+
+def learn_evidence(tell: Callable[[ApiToken], None]) -> None:
+    """Take what records a token of the operator; called once by the application factory."""
+    _tellers[:] = [tell]
 
 
 def prepare(
@@ -97,6 +113,22 @@ def check(*, audience: Audience, client_id: UUID | None, lifetime: timedelta) ->
 def client_exists(client_id: UUID) -> bool:
     """Whether there is such a client; its owner is known here by id only."""
     return session().scalar(sa.text("SELECT 1 FROM client WHERE id = :id"), {"id": client_id}) is not None
+
+
+def usable() -> list[sa.ColumnElement[bool]]:
+    """Neither revoked nor expired."""
+    return [ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now()]
+
+
+def partner_is_known(partner: str) -> bool:
+    """Whether clients of this partner, or tokens of its systems, stand already: another token speaks for them too."""
+    return session().scalar(
+        sa.text(
+            "SELECT EXISTS (SELECT 1 FROM api_token WHERE partner = :partner AND audience = 'integration')"
+            " OR EXISTS (SELECT 1 FROM client WHERE partner = :partner)"
+        ),
+        {"partner": partner},
+    ) is True  # fmt: skip
 
 
 def _made(

@@ -66,6 +66,8 @@ class Kind:
     the client"): only these are named when a request has gone stale. Empty: any action about the client is.
     `touched_unseen`: more of them, told to readers with `clients:read-restricted` alone.
 
+    `asked_with`: what whoever asks needs, where it is another permission than to decide. Who lost it asks no more.
+
     `bulk_safe`: many may be decided at once. Never of what moves or frees money, lifts a block or lowers a risk.
     `above`: the amounts, in words, above which the act needs two people, read anew each time; without it, it always
     does.
@@ -87,6 +89,7 @@ class Kind:
     touched_unseen: Mapping[str, str] = field(default_factory=dict)
     bulk_safe: bool = False
     above: Callable[[], Sequence[str]] | None = None
+    asked_with: Permission | None = None
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""

@@ -1,6 +1,7 @@
 """Asking, deciding, withdrawing, expiring.
 
-Locks are taken in one order everywhere: first the object (by the kind's fingerprint), then the request.
+Locks are taken in one order everywhere: first people who ask and decide, in the order of their ids, then the object (by
+the kind's fingerprint), then the request.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.notifier import Message
 from dashboard.queues import services as queues
 from dashboard.staff import queries as staff
+from dashboard.staff import services as members
+from dashboard.staff.models import StaffMember
 
 LONGEST_REASON = 2000
 #: business hours before the end at which the maker is told
@@ -166,11 +169,22 @@ def _close(
         reserved(request, by)
 
 
-def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:
-    """Lock the object, then the request; gives both the request and the object's fingerprint of now."""
+def _people(request: ApprovalRequest, by: Actor) -> dict[UUID, StaffMember]:
+    """Who decides, who asked and who answers for a token that asked, held as they are now."""
+    about = request.object_id if request.object_type == "staff_member" else None
+    maker = request.maker_id if request.maker_kind == "staff" else None
+    return members.held((by.staff_id, maker, request.maker_owner_id), changing=about)
+
+
+def _locked(
+    request_id: UUID, *, by: Actor | None = None
+) -> tuple[ApprovalRequest, dict[str, Any], dict[UUID, StaffMember]]:
+    """Lock the people (where somebody decides), the object, then the request; gives the request, the object's
+    fingerprint of now, and the people."""
     unlocked = session().get(ApprovalRequest, request_id)
     if unlocked is None:
         raise NotFound("There is no such request.")
+    people = _people(unlocked, by) if by is not None else {}
     print_now = kind_of(unlocked.kind).fingerprint(unlocked)
     locked = session().get(ApprovalRequest, request_id, with_for_update=True, populate_existing=True)
     assert locked is not None  # requests are never deleted
@@ -181,7 +195,28 @@ def _locked(request_id: UUID) -> tuple[ApprovalRequest, dict[str, Any]]:
         who = f" by {locked.decider_name}" if locked.decider_name else ""
         raise Conflict(f"This request is closed: {locked.state}{who}.", code="alreadyDecided",
                        details={"state": locked.state})  # fmt: skip
-    return locked, print_now
+    return locked, print_now, people
+
+
+def _lost_power(by: Actor, now: StaffMember | None) -> str | None:
+    """Why a signed-in person decides no more, in words: they were somebody else when this began."""
+    if by.kind == "staff" and (now is None or now.disabled_at is not None or now.role != by.role):
+        return "Your role or account changed meanwhile. Sign in again."
+    return None
+
+
+def _asks_no_more(request: ApprovalRequest, asker: StaffMember | None) -> str | None:
+    """Why a request has nobody behind it any more, in a sentence that everybody may read."""
+    if asker is None:
+        return "Nobody is known who asked for this."
+    gone = f"{asker.name}, who asked, may no longer do so."
+    if asker.disabled_at is not None:
+        return gone
+    if request.maker_kind != "staff":
+        return None
+    row, kind = asker.role_row, kind_of(request.kind)
+    lowered = request.maker_senior and not row.senior
+    return gone if lowered or (kind.asked_with or kind.permission) not in row.permissions else None
 
 
 def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor, in_bulk: bool = False) -> ApprovalRequest:
@@ -190,8 +225,8 @@ def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor, in
     (rejection without a reason), Refused `oneAtATime` (`in_bulk`, of a kind that is not bulk-safe), and whatever the
     verb refuses; then nothing has changed.
     """
-    request, print_now = _locked(request_id)
-    refusal = why_not(request, by)
+    request, print_now, people = _locked(request_id, by=by)
+    refusal = why_not(request, by) or _lost_power(by, people.get(by.staff_id) if by.staff_id else None)
     if refusal:
         raise Forbidden(refusal, code="mayNotDecide")
     if in_bulk and not kind_of(request.kind).bulk_safe:
@@ -202,8 +237,10 @@ def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor, in
     if not approve:
         _close(request, "rejected", by=by, reason=_reason(reason), in_bulk=in_bulk)
         return request
-    if request.fingerprint != print_now:
-        _close(request, "stale", by=system("system"))
+    asker = request.maker_id if request.maker_kind == "staff" else request.maker_owner_id
+    nobody = _asks_no_more(request, people.get(asker)) if asker is not None else None
+    if nobody or request.fingerprint != print_now:
+        _close(request, "stale", by=system("system"), reason=nobody)
         return request
     why = (reason or "").strip()[:LONGEST_REASON] or None
     _close(request, "approved", by=by, reason=why, in_bulk=in_bulk)
@@ -211,9 +248,44 @@ def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor, in
     return request
 
 
+def close_those_of(asker: StaffMember) -> int:
+    """Close what a person, or a token of theirs, asked and may ask no more; gives how many. The person is locked, and
+    their role and state are as they will be."""
+    theirs = session().scalars(
+        sa.select(ApprovalRequest)
+        .where(
+            ApprovalRequest.state == "requested",
+            sa.or_(ApprovalRequest.maker_id == asker.id, ApprovalRequest.maker_owner_id == asker.id),
+        )
+        .order_by(ApprovalRequest.object_id, ApprovalRequest.id)
+    )  # fmt: skip
+    closed = 0
+    for theirs_open in theirs.all():
+        why = _asks_no_more(theirs_open, asker)
+        if why is not None and _close_open(theirs_open, reason=why):
+            closed += 1
+    return closed
+
+
+def _close_open(request: ApprovalRequest, *, reason: str) -> bool:
+    """Close it as stale, unless somebody decided it at this moment."""
+    if kind_of(request.kind).closed_without is not None:
+        # what it reserved is given back: the object is locked before the request, as everywhere
+        try:
+            _locked(request.id)
+        except Conflict:
+            return False
+    else:
+        session().refresh(request, with_for_update=True)
+    if request.state == "requested":
+        _close(request, "stale", by=system("system"), reason=reason)
+        return True
+    return False
+
+
 def withdraw(request_id: UUID, *, by: Actor) -> ApprovalRequest:
     """The maker takes it back. Raises NotFound, Conflict, Forbidden."""
-    request, _ = _locked(request_id)
+    request, _, _ = _locked(request_id)
     if by.id is None or by.id not in {request.maker_id, request.maker_owner_id}:
         raise Forbidden("Only the person who asked can withdraw it.", code="notTheMaker")
     _close(request, "withdrawn", by=by)
@@ -267,7 +339,7 @@ def expire_due(limit: int = 500) -> int:
         .all()
     ):
         try:
-            request_, _ = _locked(request_id)
+            request_, _, _ = _locked(request_id)
         except Conflict:
             # decided at this very moment
             continue

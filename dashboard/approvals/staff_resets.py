@@ -6,8 +6,11 @@ Neither of the two is the person whom it is about.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
@@ -20,6 +23,8 @@ from dashboard.staff import password_resets, second_factor
 from dashboard.staff import services as members
 from dashboard.staff.models import StaffMember
 
+#: of a higher package, which has the verb
+CHANGE_ROLE = "staff.changeRole"
 RESET_FACTOR = "staff.resetFactor"
 RESET_PASSWORD = "staff.resetPassword"  # noqa: S105
 
@@ -94,6 +99,17 @@ def _reset_password(request: ApprovalRequest, by: Actor) -> None:
     password_resets.take_away(request.object_id, approval_id=request.id, reason=request.reason, by=by)
 
 
+def role_turned_since(staff_id: UUID, since: datetime) -> bool:
+    """Whether two people gave the person another role since."""
+    found = sa.select(ApprovalRequest.id).where(
+        ApprovalRequest.object_id == staff_id,
+        ApprovalRequest.kind == CHANGE_ROLE,
+        ApprovalRequest.state == "approved",
+        ApprovalRequest.closed_at > since,
+    )
+    return session().scalar(found.limit(1)) is not None
+
+
 def code_path(request_id: UUID) -> str:
     """Where who asked and who approved make the codes that they hand over."""
     return f"/staff/resets/{request_id}"
@@ -137,6 +153,7 @@ KINDS = (
         noun="Reset of a second factor",
         details=_details,
         closed=_closed,
+        asked_with=Permission.STAFF_WRITE,
     ),
     Kind(
         RESET_PASSWORD,
@@ -148,6 +165,7 @@ KINDS = (
         noun="Reset of a password",
         details=_details,
         closed=_closed,
+        asked_with=Permission.STAFF_WRITE,
     ),
 )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from dashboard.access import tokens
 from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
-from dashboard.access.permissions import POWERFUL, ROLES, Permission, Role
+from dashboard.access.permissions import POWERFUL, ROLES, Audience, Permission, Role
 from dashboard.approvals.kinds import Detail, Kind, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
@@ -18,21 +19,35 @@ from dashboard.people.models import StaffInvitation
 from dashboard.people.services import changing, inviting, machines
 from dashboard.staff.models import StaffMember
 
+#: names of clients by id: they are of a higher package
+_clients: list[Callable[[Collection[UUID]], dict[UUID, str]]] = []
+
+
+def learn_clients(names: Callable[[Collection[UUID]], dict[UUID, str]]) -> None:
+    """Take what names clients; called once by the application factory."""
+    _clients[:] = [names]
+
 
 def _links(actor: Actor, label: str, url: str) -> tuple[Link, ...]:
     return (Link(label, url),) if actor.may(Permission.STAFF_MEMBERS) else ()
 
 
 def invitation_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
-    """Address and role; the invitation once it stands."""
+    """Address and role, and who has the same name already; the invitation once it stands."""
     ids = {request.object_id for request in requests}
     made = set(session().scalars(sa.select(StaffInvitation.id).where(StaffInvitation.id.in_(ids))))
+    same = _of_the_name({request.payload["name"] for request in requests})
     return {
         request.id: Detail(
             short=request.payload["email"],
             lines=(
                 Line("E-mail", (request.payload["email"],)),
                 Line("Role", (_role(request.payload["role"]),)),
+                *(
+                    Line("Also the name of", (who,))
+                    for who in same.get(request.payload["name"].lower(), ())
+                    if request.state == "requested"
+                ),
             ),
             links=_links(actor, "The invitation", f"/staff/invitations/{request.object_id}")
             if request.object_id in made
@@ -42,22 +57,49 @@ def invitation_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dic
     }
 
 
+def _of_the_name(names: Collection[str]) -> dict[str, list[str]]:
+    """Active colleagues by their name in small letters: address and role of each."""
+    found: dict[str, list[str]] = {}
+    for member in session().scalars(
+        sa.select(StaffMember)
+        .where(sa.func.lower(StaffMember.name).in_({name.lower() for name in names}), StaffMember.disabled_at.is_(None))
+        .order_by(StaffMember.email_key)
+    ):
+        found.setdefault(member.name.lower(), []).append(f"{member.email}, {member.role_row.label.lower()}")
+    return found
+
+
 def _role(role: str) -> str:
     row = ROLES[Role(role)]
     return f"{row.label}. {row.summary}"
 
 
 def member_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
-    """Whom it is about, in one query for a whole list."""
+    """Whom it is about, in one query for a whole list; the tokens that end with power over staff."""
     ids = {request.object_id for request in requests}
     rows = session().execute(sa.select(StaffMember.id, StaffMember.email).where(StaffMember.id.in_(ids)))
     known = {row.id: row.email for row in rows}
+    losing = {request.object_id for request in requests if _takes_power(request)}
+    ending: dict[UUID, list[str]] = {}
+    if losing:
+        for owner, name in session().execute(
+            sa.select(ApiToken.owner_id, ApiToken.name)
+            .where(ApiToken.owner_id.in_(losing), *tokens.usable(), tokens.TAKES_TWO)
+            .order_by(ApiToken.id)
+        ):
+            assert owner is not None  # by the condition
+            ending.setdefault(owner, []).append(name)
     return {
         request.id: Detail(
             short=known.get(request.object_id, ""),
             lines=(
                 Line("E-mail", (known.get(request.object_id, ""),)),
                 Line("What the role may", (_role(request.payload["role"]),)),
+                *(
+                    (Line("Tokens that are refused then", (", ".join(ending[request.object_id]),)),)
+                    if _takes_power(request) and request.object_id in ending
+                    else ()
+                ),
             ),
             links=_links(actor, "The person", f"/staff/{request.object_id}"),
         )
@@ -65,11 +107,25 @@ def member_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UU
     }
 
 
+def _takes_power(request: ApprovalRequest) -> bool:
+    """Whether an open request would end the power over staff."""
+    if request.kind != changing.CHANGE_ROLE or request.state != "requested":
+        return False
+    before, after = (ROLES[Role(request.payload[which])].permissions for which in ("from", "role"))
+    return Permission.STAFF_WRITE in before - after
+
+
 def token_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUID, Detail]:
-    """Every scope in words, the powerful ones first; the token once it stands."""
+    """Every scope in words, the powerful ones first; the client that it speaks for, by name where the reader may open
+    clients; the token once it stands."""
     ids = {request.object_id for request in requests}
     made = set(session().scalars(sa.select(ApiToken.id).where(ApiToken.id.in_(ids))))
     strong = {scope.value for scope in POWERFUL}
+    named: dict[UUID, str] = {}
+    clients = {UUID(request.payload["clientId"]) for request in requests if request.payload["clientId"]}
+    if clients and actor.may(Permission.CLIENTS_READ):
+        for names in _clients:
+            named.update(names(clients))
     found = {}
     for request in requests:
         scopes = request.payload["scopes"]
@@ -79,15 +135,22 @@ def token_details(requests: Sequence[ApprovalRequest], actor: Actor) -> dict[UUI
             Line("Audience", (request.payload["audience"],)),
             *(Line("Powerful scope", (": ".join(words.scope(Permission(scope))),)) for scope in powerful),
         ]
+        links: tuple[Link, ...] = ()
+        if request.object_id in made:
+            links += _links(actor, "The token", f"/staff/tokens/{request.object_id}")
         if request.payload["clientId"]:
-            lines.append(Line("Speaks for the client", (request.payload["clientId"],)))
+            client = request.payload["clientId"]
+            name = named.get(UUID(client))
+            lines.append(Line("Speaks for the client", (f"{name} ({client})" if name else client,)))
+            if name:
+                links += (Link(name, f"/clients/{client}"),)
+        if request.payload["audience"] == Audience.INTEGRATION:
+            lines.append(Line("Speaks for the partner", (request.payload["partner"],)))
         if plain:
             lines.append(Line("Other scopes", (machines.in_words(plain),)))
         lines.append(Line("Expires", (f"{request.payload['days']} days after the approval",)))
         found[request.id] = Detail(
-            short=machines.in_words(powerful) or request.payload["audience"],
-            lines=tuple(lines),
-            links=_links(actor, "The token", f"/staff/tokens/{request.object_id}") if request.object_id in made else (),
+            short=machines.in_words(powerful) or request.payload["audience"], lines=tuple(lines), links=links
         )
     return found
 
@@ -118,6 +181,7 @@ KINDS: tuple[Kind, ...] = (
         noun="Invitation",
         details=invitation_details,
         closed=closed,
+        asked_with=Permission.STAFF_WRITE,
     ),
     Kind(
         key=changing.CHANGE_ROLE,
@@ -129,6 +193,7 @@ KINDS: tuple[Kind, ...] = (
         noun="Role",
         details=member_details,
         closed=closed,
+        asked_with=Permission.STAFF_WRITE,
     ),
     Kind(
         key=changing.ENABLE,
@@ -140,6 +205,7 @@ KINDS: tuple[Kind, ...] = (
         noun="Return",
         details=member_details,
         closed=closed,
+        asked_with=Permission.STAFF_WRITE,
     ),
     Kind(
         key=machines.CREATE,
@@ -151,5 +217,6 @@ KINDS: tuple[Kind, ...] = (
         noun="Token",
         details=token_details,
         closed=closed,
+        asked_with=Permission.STAFF_WRITE,
     ),
 )

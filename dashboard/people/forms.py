@@ -109,7 +109,7 @@ class TokenForm(FlaskForm):
         filters=[_tidied],
         validators=[Optional(), Length(max=50, message="Use at most 50 characters.")],
         default="default",
-        description="Whose external ids it uses; each is unique per partner.",
+        description="Whose external ids it uses. Another token for a partner that is known already takes two people.",
     )
     scopes = SelectMultipleField("Scopes", validators=[InputRequired("Choose at least one scope.")])
     days = IntegerField(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dashboard import clock
+from dashboard.access import tokens as access
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import POWERFUL
 from dashboard.approvals.models import ApprovalRequest
@@ -87,8 +88,17 @@ def tokens_of(member_id: UUID) -> Sequence[ApiToken]:
     """Tokens that this person answers for and that may still be used, newest first."""
     return list(
         session().scalars(
+            sa.select(ApiToken).where(ApiToken.owner_id == member_id, *access.usable()).order_by(ApiToken.id.desc())
+        )
+    )
+
+
+def tokens_by_two_of(member_id: UUID) -> Sequence[ApiToken]:
+    """Those of them that end with the person's power over staff, newest first."""
+    return list(
+        session().scalars(
             sa.select(ApiToken)
-            .where(ApiToken.owner_id == member_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now())
+            .where(ApiToken.owner_id == member_id, *access.usable(), access.TAKES_TWO)
             .order_by(ApiToken.id.desc())
         )
     )
@@ -205,7 +215,7 @@ def tokens(
     if powerful:
         query = query.where(ApiToken.scopes.overlap(sorted(scope.value for scope in POWERFUL)))  # type: ignore[attr-defined]
     unused = ApiToken.secret_shown_at.is_(None)
-    stands = [ApiToken.revoked_at.is_(None), ApiToken.expires_at > clock.now()]
+    stands = access.usable()
     if state == "revoked":
         query = query.where(ApiToken.revoked_at.is_not(None))
     elif state == "expired":

@@ -31,6 +31,9 @@ class StaffMember(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     password_changed_at: Mapped[datetime]
+    #: the requests by which two people gave this role, and let in again; a trigger (0030) lets each be used once
+    role_approval_id: Mapped[UUID | None]
+    enabling_approval_id: Mapped[UUID | None]
 
     __table_args__ = (
         sa.CheckConstraint(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,11 +16,12 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
-from dashboard.access.actor import Actor
+from dashboard.access import tokens
+from dashboard.access.actor import Actor, system
 from dashboard.access.models import ApiToken
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.audit import services as audit
-from dashboard.database import constraint_of, savepoint, session
+from dashboard.database import constraint_of, savepoint, session, transaction
 from dashboard.errors import Conflict, DomainError, FieldError, Invalid, NotFound, Refused
 from dashboard.staff.models import HalfSignIn, SignInFailure, StaffMember, StaffSession
 from dashboard.staff.slow_hashing import hashed as _hash
@@ -252,6 +254,23 @@ def locked(staff_id: UUID | None, *, refresh: bool = True) -> StaffMember:
     return member
 
 
+def held(ids: Iterable[UUID | None], *, changing: UUID | None = None) -> dict[UUID, StaffMember]:
+    """Members whose role and state stay as they are until the transaction ends, by id; `changing` is one of them that
+    is about to be changed. All in the order of their ids, so that nobody waits for one another."""
+    wanted = sorted({one for one in (*ids, changing) if one is not None})
+    found = {}
+    for shared, some in itertools.groupby(wanted, key=lambda one: one != changing):
+        for member in session().scalars(
+            sa.select(StaffMember)
+            .where(StaffMember.id.in_(list(some)))
+            .order_by(StaffMember.id)
+            .with_for_update(read=shared)
+            .execution_options(populate_existing=True)
+        ):
+            found[member.id] = member
+    return found
+
+
 def hold(staff_id: UUID) -> StaffMember:
     """The person as they are now, held until the commit against whoever changes what they sign in with. Comes before
     any other lock on what is theirs."""
@@ -455,64 +474,145 @@ def set_password(email: str, *, new: str, by: Actor) -> StaffMember:
     return member
 
 
-def is_last_administrator(member: StaffMember) -> bool:
-    """Whether nobody else could give people and tokens what they need."""
-    if member.role != Role.ADMIN or member.disabled_at is not None:
-        return False
-    others = sa.select(StaffMember.id).where(
-        StaffMember.role == Role.ADMIN.value, StaffMember.disabled_at.is_(None), StaffMember.id != member.id
-    )
-    return session().scalar(others.limit(1)) is None
+def refuse_if_needed(member: StaffMember, *, becomes: Role | None) -> None:
+    """Somebody has to give people and tokens what they need, and another one to decide it. `becomes`: the role to come;
+    None where the member goes. Raises Refused `lastAdministrator`, `lastSecondPerson`."""
+    if member.disabled_at is not None or Permission.STAFF_DECIDE not in member.role_row.permissions:
+        return
+    others = [
+        Role(role)
+        for role in session().scalars(
+            sa.select(StaffMember.role).where(
+                StaffMember.disabled_at.is_(None),
+                StaffMember.id != member.id,
+                StaffMember.role.in_([role.value for role, row in ROLES.items() if _DECIDES in row.permissions]),
+            )
+        )
+    ]
+    if member.role == Role.ADMIN and becomes != Role.ADMIN and Role.ADMIN not in others:
+        raise _needed(member, "lastAdministrator")
+    if len(others) + (becomes is not None and _DECIDES in ROLES[becomes].permissions) < 2:
+        raise _needed(member, "lastSecondPerson")
+
+
+_DECIDES = Permission.STAFF_DECIDE
+#: rules of the database, and what they refuse in words
+_NEEDED = {
+    "lastAdministrator": "{} is the last active administrator. Make another one first.",
+    "lastSecondPerson": "Without {} one person alone would be left to decide about staff and tokens. Make another"
+    " administrator or senior officer first.",
+}
+_NEEDED_BY = {
+    "staff_member_last_administrator": "lastAdministrator",
+    "staff_member_second_person_stays": "lastSecondPerson",
+}
+
+
+def _needed(member: StaffMember, code: str) -> Refused:
+    return Refused(_NEEDED[code].format(member.name), code=code)
 
 
 @contextmanager
-def keeping_an_administrator(member: StaffMember) -> Iterator[None]:
+def keeping_two(member: StaffMember, *, becomes: Role | None) -> Iterator[None]:
     """Around what takes a member's role or access.
 
-    Raises Refused `lastAdministrator`, also when another one goes at the same moment.
+    Raises as `refuse_if_needed`, also when another one goes at the same moment.
     """
-    refusal = Refused(
-        f"{member.name} is the last active administrator. Make another one first.", code="lastAdministrator"
-    )
-    if is_last_administrator(member):
-        raise refusal
+    refuse_if_needed(member, becomes=becomes)
     try:
         with savepoint():
             yield
             session().flush()
     except sa.exc.IntegrityError as error:
-        if constraint_of(error) != "staff_member_last_administrator":
+        code = _NEEDED_BY.get(constraint_of(error) or "")
+        if code is None:
             raise
-        raise refusal from None
+        raise _needed(member, code) from None
+
+
+def revoke_tokens(member: StaffMember, *, by_two_only: bool) -> list[str]:
+    """Refuse the tokens that the person answers for from now on; gives their ids. `by_two_only`: those alone that
+    somebody without power over staff would not get without a second person."""
+    which = [ApiToken.owner_id == member.id, ApiToken.revoked_at.is_(None)]
+    if by_two_only:
+        which.append(tokens.TAKES_TWO)
+    revoked = session().execute(sa.update(ApiToken).where(*which).values(revoked_at=clock.now()).returning(ApiToken.id))
+    return sorted(str(token_id) for token_id in revoked.scalars())
+
+
+def tell_token(token: ApiToken) -> None:
+    """Evidence of a token that the operator made."""
+    audit.record(
+        "token.created",
+        by=system("command line"),
+        object_type="api_token",
+        object_id=token.id,
+        client_id=token.client_id,
+        after={
+            "audience": token.audience,
+            "scopes": token.scopes,
+            "partner": token.partner,
+            "owner": str(token.owner_id) if token.owner_id else None,
+            "expires": token.expires_at.isoformat(),
+        },
+    )
+
+
+#: what ends with a person's power and belongs to higher packages
+_goings: list[Callable[[StaffMember, Actor], None]] = []
+
+
+def learn_going(ends: Callable[[StaffMember, Actor], None]) -> None:
+    """Take what of higher packages ends when somebody is disabled; called once by the application factory."""
+    _goings[:] = [ends]
 
 
 def disable(email: str, *, by: Actor, reason: str | None = None) -> StaffMember:
-    """The person can no longer sign in, and all sessions end; tokens that they answer for are revoked.
+    """The person can no longer sign in, and all sessions end; tokens that they answer for are revoked, their open
+    invitations and requests end.
 
-    Raises NotFound, Conflict (disabled already), Refused (the last administrator).
+    Raises NotFound, Conflict (disabled already), Refused (`refuse_if_needed`).
     """
     member = member_named(email)
     if member.disabled_at is not None:
         raise Conflict("This staff member is disabled already.", code="alreadyDisabled")
-    with keeping_an_administrator(member):
+    with keeping_two(member, becomes=None):
         member.disabled_at = clock.now()
     # what the person answers for stops with the person
-    revoked = session().execute(
-        sa.update(ApiToken)
-        .where(ApiToken.owner_id == member.id, ApiToken.revoked_at.is_(None))
-        .values(revoked_at=clock.now())
-        .returning(ApiToken.id)
-    )
-    tokens = sorted(str(token_id) for token_id in revoked.scalars())
+    revoked = revoke_tokens(member, by_two_only=False)
     ended = end_sessions(member)
     audit.record(
         "staff.disabled",
         by=by,
         object_type="staff_member",
         object_id=member.id,
-        after={"sessions_ended": ended, **({"tokens_revoked": tokens} if tokens else {})},
+        after={"sessions_ended": ended, **({"tokens_revoked": revoked} if revoked else {})},
         reason=reason,
     )
+    for end in _goings:
+        end(member, by)
+    return member
+
+
+def enable(email: str, *, owner: sa.Engine, by: Actor) -> StaffMember:
+    """The operator lets somebody in again, for the day on which no two people can. The application's role may not: it
+    is done as who owns the tables. Raises NotFound, Conflict (can sign in)."""
+    key = email.strip().lower()
+    with owner.begin() as connection:
+        found = connection.execute(
+            sa.select(StaffMember.id, StaffMember.disabled_at).where(StaffMember.email_key == key).with_for_update()
+        ).first()
+        if found is None:
+            raise NotFound("There is no staff member with this address.")
+        if found.disabled_at is None:
+            raise Conflict("This staff member can sign in. Nothing would change.", code="nothingChanges")
+        connection.execute(sa.update(StaffMember).where(StaffMember.id == found.id).values(disabled_at=None))
+        member = session().get_one(StaffMember, found.id)
+        # committed before the change is, so that the change never stands without it
+        with transaction():
+            audit.record(
+                "staff.enabled", by=by, object_type="staff_member", object_id=found.id, after={"role": member.role}
+            )
     return member
 
 

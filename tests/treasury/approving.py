@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from dashboard import clock
 from dashboard.access.actor import system
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import ROLES, Role
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.database import new_id, session, transaction
@@ -24,7 +24,10 @@ from dashboard.treasury.register.services.entries import Entry
 
 
 def _decider(connection: sa.Connection) -> UUID:
-    known = connection.execute(sa.select(StaffMember.id).limit(1)).scalar()
+    seniors = [role.value for role, row in ROLES.items() if row.senior]
+    known = connection.execute(
+        sa.select(StaffMember.id).where(StaffMember.role.in_(seniors), StaffMember.disabled_at.is_(None)).limit(1)
+    ).scalar()
     if known is not None:
         return known
     made = new_id()
@@ -50,9 +53,9 @@ def _approved(connection: sa.Connection, kind: str, object_type: str, object_id:
     connection.execute(
         sa.insert(ApprovalRequest).values(
             id=request_id, kind=kind, object_type=object_type, object_id=object_id, client_id=None, subject="test",
-            state="requested", maker_kind="staff", maker_id=new_id(), maker_name="Maker of tests", maker_senior=True,
+            state="requested", maker_kind="token", maker_id=new_id(), maker_name="Maker of tests", maker_senior=False,
             reason="test", restricted=False, payload=payload, before={}, after={}, fingerprint={},
-            requested_at=moment, expires_at=moment,
+            requested_at=moment, expires_at=moment + timedelta(days=1),
         )
     )  # fmt: skip
     connection.execute(

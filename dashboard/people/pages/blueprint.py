@@ -35,6 +35,11 @@ def hands_out_power(view: View) -> View:
     return requires(Permission.STAFF_WRITE, act="manage staff and tokens")(needs_step_up(view))
 
 
+def takes_power(view: View) -> View:
+    """Marks the views that keep people and machines out at once: a desk left open must not end everybody."""
+    return hands_out_power(view)
+
+
 def manages(view: View) -> View:
     """Marks the other views that change staff and tokens."""
     return requires(Permission.STAFF_WRITE, act="manage staff and tokens")(view)

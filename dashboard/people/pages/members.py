@@ -22,12 +22,14 @@ from dashboard.people.pages.blueprint import (
     may_manage,
     people,
     reads,
+    takes_power,
     typed,
     waiting,
     who_decides,
 )
 from dashboard.people.queries import MemberRow
 from dashboard.people.services import changing
+from dashboard.people.services.standing import may_give
 from dashboard.staff import queries as staff_queries
 from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import page_or_fragment
@@ -87,6 +89,7 @@ def _dialog(act: str, row: MemberRow, form: ReasonForm | RoleForm, status: int =
     return page_or_fragment(
         "people/dialog.html", f"people/_{act}.html", status=status, included=f"people/_{act}.html", row=row, form=form,
         title=row.member.name, who_decides=who_decides(about=row.member.id), tokens=queries.tokens_of(row.member.id),
+        ending=queries.tokens_by_two_of(row.member.id) if may_give(row.member) else [],
         close_url=url_for("people.show", member_id=row.member.id),
     )  # fmt: skip
 
@@ -113,7 +116,7 @@ def change_role(member_id: UUID) -> Any:
 
 
 @people.route("/staff/<uuid:member_id>/disable", methods=["GET", "POST"])
-@manages
+@takes_power
 def disable(member_id: UUID) -> Any:
     """Keep somebody out, at once."""
     row, form = queries.member(member_id), ReasonForm()

@@ -21,10 +21,10 @@ from dashboard.people.pages.blueprint import (
     chosen,
     hands_out_power,
     history,
-    manages,
     may_manage,
     people,
     reads,
+    takes_power,
     typed,
     waiting,
     who_decides,
@@ -187,7 +187,7 @@ def take_secret(token_id: UUID) -> Any:
 
 
 @people.route("/staff/tokens/<uuid:token_id>/revoke", methods=["GET", "POST"])
-@manages
+@takes_power
 def revoke_token(token_id: UUID) -> Any:
     """Refuse it from now on."""
     form, row, back = ReasonForm(), queries.token(token_id), url_for("people.token", token_id=token_id)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.access.permissions import ROLES, Role
 from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
@@ -16,13 +14,11 @@ from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Refused
 from dashboard.people.services import inviting
-from dashboard.people.services.standing import reason_of, require_administrator, state_of
+from dashboard.people.services.standing import may_give, reason_of, require_administrator, state_of
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
 
 CHANGE_ROLE, ENABLE = "staff.changeRole", "staff.enable"
-#: what an administrator asks, and what is void once they may no longer ask
-ASKED = (inviting.INVITE, CHANGE_ROLE, ENABLE, "tokens.create")
 
 
 def _another(member_id: UUID, by: Actor) -> StaffMember:
@@ -33,15 +29,13 @@ def _another(member_id: UUID, by: Actor) -> StaffMember:
 
 def ask_to_change_role(member_id: UUID, *, role: Role, reason: str, by: Actor) -> ApprovalRequest:
     """Ask for another role of a colleague. Raises Forbidden, NotFound, Invalid, Conflict `alreadyRequested`, Refused
-    `aboutYourself`, `nothingChanges`, `memberDisabled`, `lastAdministrator`."""
+    `aboutYourself`, `nothingChanges`, `memberDisabled`, `lastAdministrator`, `lastSecondPerson`."""
     member = _another(member_id, by)
     if member.disabled_at is not None:
         raise Refused(f"{member.name} cannot sign in. Let them in again first.", code="memberDisabled")
     if member.role == role:
         raise Refused(f"{member.name} has this role already. Nothing would change.", code="nothingChanges")
-    if staff.is_last_administrator(member):
-        raise Refused(f"{member.name} is the last active administrator. Make another one first.",
-                      code="lastAdministrator")  # fmt: skip
+    staff.refuse_if_needed(member, becomes=role)
     return approvals.request(
         CHANGE_ROLE,
         object_type="staff_member",
@@ -64,45 +58,42 @@ def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
 
 
 def execute_role(request: ApprovalRequest, by: Actor) -> None:
-    """The verb behind an approved role. All sessions of the member end. Raises Refused `lastAdministrator`."""
+    """The verb behind an approved role. All sessions of the member end, and what they may no longer ask or hold:
+    requests, invitations, tokens that took two people. Raises Refused `lastAdministrator`, `lastSecondPerson`."""
     member = staff.locked(request.object_id)
-    before = member.role
-    with staff.keeping_an_administrator(member):
-        member.role = request.payload["role"]
-    _ended_asking(member, by=by)
+    before, gave = member.role, may_give(member)
+    role = Role(request.payload["role"])
+    with staff.keeping_two(member, becomes=role):
+        member.role = role.value
+        member.role_approval_id = request.id
+    end_asking(member, by)
+    # whoever managed staff knows the secrets of their own tokens
+    revoked = staff.revoke_tokens(member, by_two_only=True) if gave and not may_give(member) else []
     ended = staff.end_sessions(member)
     audit.record(
         "staff.role_changed", by=by, object_type="staff_member", object_id=member.id, before={"role": before},
-        after={"role": member.role, "sessions_ended": ended}, reason=request.reason,
+        after={"role": member.role, "sessions_ended": ended, **({"tokens_revoked": revoked} if revoked else {})},
+        reason=request.reason,
     )  # fmt: skip
 
 
-def _ended_asking(member: StaffMember, *, by: Actor) -> None:
-    """Who may no longer invite takes their invitations and requests with them."""
-    if member.disabled_at is None and Permission.STAFF_WRITE in member.role_row.permissions:
-        return
-    inviting.end_those_of(member, by=by)
-    asked = session().execute(
-        sa.select(ApprovalRequest.kind, ApprovalRequest.object_id).where(
-            ApprovalRequest.maker_id == member.id,
-            ApprovalRequest.state == "requested",
-            ApprovalRequest.kind.in_(ASKED),
-        )
-    )
-    for kind, object_id in asked.all():
-        approvals.close_as_stale(kind, object_id, reason=f"{member.name}, who asked, may no longer do so.")
+def end_asking(member: StaffMember, by: Actor) -> None:
+    """What somebody who left or was lowered asked and may ask no more is closed; who may no longer invite takes their
+    invitations with them."""
+    if not may_give(member):
+        inviting.end_those_of(member, by=by)
+    approvals.close_those_of(member)
 
 
 def disable(member_id: UUID, *, reason: str, by: Actor) -> StaffMember:
-    """Keep a colleague out, at once: sessions end, tokens that they answer for are revoked, their invitations end.
+    """Keep a colleague out, at once: sessions end, tokens that they answer for are revoked, what they asked ends.
 
-    Raises Forbidden, NotFound, Invalid, Conflict `alreadyDisabled`, Refused `aboutYourself`, `lastAdministrator`.
+    Raises Forbidden, NotFound, Invalid, Conflict `alreadyDisabled`, Refused `aboutYourself`, `lastAdministrator`,
+    `lastSecondPerson`.
     """
     why = reason_of(reason)
     member = _another(member_id, by)
-    staff.disable(member.email, by=by, reason=why)
-    _ended_asking(member, by=by)
-    return member
+    return staff.disable(member.email, by=by, reason=why)
 
 
 def ask_to_enable(member_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:
@@ -130,6 +121,7 @@ def execute_enable(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved return. Sessions and tokens of before stay ended."""
     member = staff.locked(request.object_id)
     member.disabled_at = None
+    member.enabling_approval_id = request.id
     session().flush()
     audit.record(
         "staff.enabled", by=by, object_type="staff_member", object_id=member.id, after={"role": member.role},

@@ -27,7 +27,7 @@ from dashboard.audit import services as audit
 from dashboard.database import new_id, session
 from dashboard.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused
 from dashboard.people.models import StaffInvitation
-from dashboard.people.services.standing import held, may_give, reason_of, require_administrator, state_of
+from dashboard.people.services.standing import may_give, reason_of, require_administrator, state_of
 from dashboard.staff import countersigns
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
@@ -110,7 +110,7 @@ def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
     _one_at_a_time(request.payload["emailKey"])
     return {
         "taken": staff.address_taken(request.payload["email"]),
-        "maker": [state_of(member) for member in held({request.maker_id})],
+        "maker": [state_of(member) for member in staff.held({request.maker_id}).values()],
     }
 
 
@@ -187,7 +187,7 @@ def make_link(invitation_id: UUID, *, mailed: bool, by: Actor) -> tuple[StaffInv
     """
     maker = require_administrator(by)
     invitation = _locked(invitation_id)
-    if not all(may_give(member) for member in held({invitation.invited_by})):
+    if not all(may_give(member) for member in staff.held({invitation.invited_by}).values()):
         raise Conflict("Who asked for this invitation may no longer invite. Ask for a new one.", code="inviterGone")
     if not mailed and maker == who_approved(invitation)[0]:
         raise Refused(
@@ -276,7 +276,11 @@ def by_secret(secret: str, *, lock: bool = False) -> StaffInvitation:
     ):
         raise _no_longer_valid()
     givers = {one for one in (invitation.invited_by, invitation.link_by) if one is not None}
-    people = held(givers) if lock else session().scalars(sa.select(StaffMember).where(StaffMember.id.in_(givers)))
+    people = (
+        staff.held(givers).values()
+        if lock
+        else session().scalars(sa.select(StaffMember).where(StaffMember.id.in_(givers)))
+    )
     if not all(may_give(member) for member in people):
         raise _no_longer_valid()
     return invitation

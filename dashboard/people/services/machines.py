@@ -19,7 +19,8 @@ from dashboard.clock import now
 from dashboard.database import new_id, session
 from dashboard.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from dashboard.people.services.inviting import checked_name
-from dashboard.people.services.standing import held, reason_of, require_administrator, state_of
+from dashboard.people.services.standing import reason_of, require_administrator, state_of
+from dashboard.staff import services as staff
 
 CREATE = "tokens.create"
 LONGEST_DAYS = 365
@@ -37,7 +38,8 @@ def make(
     reason: str,
     by: Actor,
 ) -> ApiToken | ApprovalRequest:
-    """A token of one's own, or the request for it where it may more than its maker (`ALONE`). `days` until it expires.
+    """A token of one's own, or the request for it where it may more than its maker (`ALONE`), or speaks for a partner
+    that is known already. `days` until it expires.
 
     Raises Forbidden, Invalid (also where there is no such client, or a second person would read no reason).
     """
@@ -63,9 +65,12 @@ def make(
         errors += refusal.errors
     if client_id is not None and not tokens.client_exists(client_id):
         errors.append(FieldError("client", "There is no such client.", "unknown"))
-    alone = scopes <= ALONE
+    # whoever holds another token of a partner reads and changes what that partner sent
+    known = Permission.CLIENTS_IMPORT in scopes and tokens.partner_is_known(partner)
+    alone = scopes <= ALONE and not known
     if not alone and not reason.strip():
-        errors.append(FieldError("reason", "Say why: a second person decides about this token.", "required"))
+        because = f" The partner {partner} is known already." if scopes <= ALONE else ""
+        errors.append(FieldError("reason", f"Say why: a second person decides about this token.{because}", "required"))
     if errors:
         raise Invalid(errors)
     if alone:
@@ -134,7 +139,7 @@ def _make(
 
 def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
     """Who asked, and will answer for the token, is who they were."""
-    return {"owner": [state_of(member) for member in held({request.maker_id})]}
+    return {"owner": [state_of(member) for member in staff.held({request.maker_id}).values()]}
 
 
 def execute(request: ApprovalRequest, by: Actor) -> None:

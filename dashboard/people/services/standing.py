@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
 from dashboard.approvals.services import LONGEST_REASON
-from dashboard.database import session
 from dashboard.errors import Forbidden, Invalid
 from dashboard.staff.models import StaffMember
 
@@ -31,19 +28,6 @@ def require_administrator(by: Actor) -> UUID:
     if by.staff_id is None:
         raise Forbidden("Only a person does this.", code="humanDecisionRequired")
     return by.staff_id
-
-
-def held(ids: set[UUID]) -> list[StaffMember]:
-    """Members whose role and state stay as they are until the transaction ends."""
-    return list(
-        session().scalars(
-            sa.select(StaffMember)
-            .where(StaffMember.id.in_(ids))
-            .order_by(StaffMember.id)
-            .with_for_update(read=True)
-            .execution_options(populate_existing=True)
-        )
-    )
 
 
 def may_give(member: StaffMember) -> bool:
