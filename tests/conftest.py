@@ -171,8 +171,21 @@ def http(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+@contextmanager
+def hashed_once() -> Iterator[None]:
+    """Whoever is made meanwhile has the same hash of the one known password: hashing is slow on purpose."""
+    original = staff_services._hash
+    if People.password_hash is None:
+        People.password_hash = original(PASSWORD)
+    staff_services._hash = lambda _password: People.password_hash  # type: ignore[assignment,return-value]
+    try:
+        yield
+    finally:
+        staff_services._hash = original
+
+
 class People:
-    """Makes staff members with one known password; hashing is done once, because it is slow on purpose."""
+    """Makes staff members with one known password."""
 
     password_hash: str | None = None
 
@@ -182,22 +195,14 @@ class People:
     def member(self, role: Role, name: str | None = None) -> StaffMember:
         key = f"{role.value}:{name or ''}"
         if key not in self.made:
-            original = staff_services._hash
-            if People.password_hash is not None:
-                staff_services._hash = lambda _password: People.password_hash  # type: ignore[assignment,return-value]
-            try:
-                with transaction():
-                    member = staff_services.create_member(
-                        email=f"{(name or role.value).lower().replace(' ', '.')}@test.example",
-                        role=role,
-                        password=PASSWORD,
-                        name=name or role.value.replace("-", " ").title(),
-                        by=system(),
-                    )
-            finally:
-                staff_services._hash = original
-            People.password_hash = member.password_hash
-            self.made[key] = member
+            with hashed_once(), transaction():
+                self.made[key] = staff_services.create_member(
+                    email=f"{(name or role.value).lower().replace(' ', '.')}@test.example",
+                    role=role,
+                    password=PASSWORD,
+                    name=name or role.value.replace("-", " ").title(),
+                    by=system(),
+                )
         return self.made[key]
 
     def actor(self, role: Role, name: str | None = None) -> Actor:
