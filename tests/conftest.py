@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,8 @@ import sqlalchemy as sa
 import structlog
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from dashboard import database, embedded, migrate, settings
 from dashboard.access import tokens
@@ -39,6 +43,29 @@ PASSWORD = "correct-horse-battery"
 #: of this process: several may test at once, also on one server
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 TEMPLATE = f"countinghouse_template{WORKER}"
+
+
+class Compiled(BytecodeCache):
+    """Compiled templates, kept for all applications of this process: compiling takes longer than showing a page."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self.kept[bucket.key, bucket.checksum] = bucket.code
+
+
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Compiled()}
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: the search for garbage need not walk over it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)
