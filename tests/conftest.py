@@ -62,6 +62,35 @@ class Compiled(BytecodeCache):
 Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Compiled()}
 
 
+#: files of a walk over one furnished house, which takes as long to build as some areas take to test
+FURNISHED = ("tests/browser/test_axe.py", "tests/attacks/test_matrix.py", "tests/home/test_palette.py")
+#: files of half a minute and more begin early: the process that gets one last would work alone at the end
+LONG = (
+    "tests/ledger/test_crashes.py", "tests/browser/test_treasury_walk.py", "tests/transfers/test_storm.py",
+    "tests/serve/test_restart.py", "tests/serve/test_serve.py", "tests/browser/test_clients.py",
+    "tests/web/test_openapi.py", "tests/ledger/test_properties.py", "tests/jobs/test_killed.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `loadfile`, but the files that need the furnished house are one piece of work."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByHouse(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return "furnished" if file in FURNISHED else file
+
+    return ByHouse(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The furnished house first, then what takes long; the others keep their order."""
+    place = {file: number for number, file in enumerate((*FURNISHED, *LONG))}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays to the end: the search for garbage need not walk over it again and again."""
     gc.collect()
