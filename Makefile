@@ -3,6 +3,8 @@
 .PHONY: run test lint bench clean venv runtime tools chromium
 .SILENT:
 MAKEFLAGS += --no-print-directory
+# Tests start many short processes; each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin

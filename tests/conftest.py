@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import CodeType
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,8 @@ import sqlalchemy as sa
 import structlog
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from dashboard import database, embedded, migrate, settings
 from dashboard.access import tokens
@@ -39,6 +43,58 @@ PASSWORD = "correct-horse-battery"
 #: of this process: several may test at once, also on one server
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 TEMPLATE = f"countinghouse_template{WORKER}"
+
+
+class Compiled(BytecodeCache):
+    """Compiled templates, kept for all applications of this process: compiling takes longer than showing a page."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.kept.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code is not None
+        self.kept[bucket.key, bucket.checksum] = bucket.code
+
+
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Compiled()}
+
+
+#: files of a walk over one furnished house, which takes as long to build as some areas take to test
+FURNISHED = ("tests/browser/test_axe.py", "tests/attacks/test_matrix.py", "tests/home/test_palette.py")
+#: files of half a minute and more begin early: the process that gets one last would work alone at the end
+LONG = (
+    "tests/ledger/test_crashes.py", "tests/browser/test_treasury_walk.py", "tests/transfers/test_storm.py",
+    "tests/serve/test_restart.py", "tests/serve/test_serve.py", "tests/browser/test_clients.py",
+    "tests/web/test_openapi.py", "tests/ledger/test_properties.py", "tests/jobs/test_killed.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `loadfile`, but the files that need the furnished house are one piece of work."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByHouse(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return "furnished" if file in FURNISHED else file
+
+    return ByHouse(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The furnished house first, then what takes long; the others keep their order."""
+    place = {file: number for number, file in enumerate((*FURNISHED, *LONG))}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: the search for garbage need not walk over it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)
@@ -171,8 +227,21 @@ def http(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+@contextmanager
+def hashed_once() -> Iterator[None]:
+    """Whoever is made meanwhile has the same hash of the one known password: hashing is slow on purpose."""
+    original = staff_services._hash
+    if People.password_hash is None:
+        People.password_hash = original(PASSWORD)
+    staff_services._hash = lambda _password: People.password_hash  # type: ignore[assignment,return-value]
+    try:
+        yield
+    finally:
+        staff_services._hash = original
+
+
 class People:
-    """Makes staff members with one known password; hashing is done once, because it is slow on purpose."""
+    """Makes staff members with one known password."""
 
     password_hash: str | None = None
 
@@ -182,22 +251,14 @@ class People:
     def member(self, role: Role, name: str | None = None) -> StaffMember:
         key = f"{role.value}:{name or ''}"
         if key not in self.made:
-            original = staff_services._hash
-            if People.password_hash is not None:
-                staff_services._hash = lambda _password: People.password_hash  # type: ignore[assignment,return-value]
-            try:
-                with transaction():
-                    member = staff_services.create_member(
-                        email=f"{(name or role.value).lower().replace(' ', '.')}@test.example",
-                        role=role,
-                        password=PASSWORD,
-                        name=name or role.value.replace("-", " ").title(),
-                        by=system(),
-                    )
-            finally:
-                staff_services._hash = original
-            People.password_hash = member.password_hash
-            self.made[key] = member
+            with hashed_once(), transaction():
+                self.made[key] = staff_services.create_member(
+                    email=f"{(name or role.value).lower().replace(' ', '.')}@test.example",
+                    role=role,
+                    password=PASSWORD,
+                    name=name or role.value.replace("-", " ").title(),
+                    by=system(),
+                )
         return self.made[key]
 
     def actor(self, role: Role, name: str | None = None) -> Actor:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -16,10 +17,11 @@ from dashboard.access import tokens
 from dashboard.access.actor import system
 from dashboard.access.permissions import Audience, Role
 from dashboard.app import create_app
-from dashboard.database import db, transaction
+from dashboard.database import db, session, transaction
 from dashboard.staff import services as staff_services
+from dashboard.staff.models import StaffMember
 from tests.browser.install_chromium import chromium_path
-from tests.conftest import PASSWORD, Databases
+from tests.conftest import PASSWORD, Databases, hashed_once, open_session
 
 # A request that was given up (another page was opened, a newer question asked) is no fault. htmx prints two lines then,
 # the second of which also follows `htmx:sendError`, which stays a complaint.
@@ -44,6 +46,11 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def settled(page: Page) -> None:
+    """Wait until what the page asked for by itself has arrived."""
+    page.wait_for_function("() => !document.querySelector('.htmx-request, .htmx-settling')")
+
+
 @dataclass
 class Live:
     """The application on an address. `sign_in` gives a page of a person; `token` a secret for machines."""
@@ -56,7 +63,7 @@ class Live:
     def staff(self, role: Role, name: str) -> str:
         """Make a staff member; gives the e-mail address."""
         email = f"{name.lower().replace('. ', '.').replace(' ', '.')}@test.example"
-        with self.app.app_context(), transaction():
+        with self.app.app_context(), hashed_once(), transaction():
             staff_services.create_member(email=email, role=role, password=PASSWORD, name=name, by=system())
         return email
 
@@ -68,7 +75,18 @@ class Live:
         return secret
 
     def sign_in(self, email: str, **options: object) -> Page:
-        """A new browser profile, signed in through the page."""
+        """A new browser profile with a session of its own, as after a sign-in; no page is open yet."""
+        page = self.open_page(**options)
+        with self.app.app_context():
+            member = session().scalars(sa.select(StaffMember).where(StaffMember.email == email)).one()
+            cookie = open_session(self.app, member).get_cookie(self.app.config["SESSION_COOKIE_NAME"])
+            db.session.remove()
+        assert cookie is not None
+        page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": self.url}])
+        return page
+
+    def sign_in_through_the_page(self, email: str, **options: object) -> Page:
+        """A new browser profile, signed in by its person; it shows the home page."""
         page = self.open_page(**options)
         page.goto(f"{self.url}/sign-in")
         page.get_by_label("E-mail").fill(email)

@@ -145,7 +145,7 @@ def test_three_requests_are_approved_stale_and_rejected_and_an_auditor_proves_it
     changed_by_others(live, "gbp", 3_000_000)
 
     # many at once are decided without scripts as well
-    senior = live.sign_in(senior_email, java_script_enabled=False)
+    senior = live.sign_in_through_the_page(senior_email, java_script_enabled=False)
     rail = senior.get_by_role("navigation").get_by_role("link", name="Approvals")
     expect(rail).to_contain_text("3")
     rail.click()

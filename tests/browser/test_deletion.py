@@ -15,6 +15,7 @@ from dashboard.clients.retention import Channel, HoldCode
 from dashboard.database import session, transaction
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
+from tests.browser.conftest import settled
 from tests.clients.making import path, person
 
 
@@ -74,7 +75,7 @@ def test_nothing_for_axe_to_find(live: Any, officer: Any, client_id: UUID, width
         f"{at}/holds/new", "/clients/deletions", "/clients/deletions?state=purged", "/queues/deletion-requests",
     ):  # fmt: skip
         page.goto(live.url + place)
-        page.wait_for_load_state("networkidle")
+        settled(page)
         found += [(place, v["id"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]]
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider, place

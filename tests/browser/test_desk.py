@@ -110,7 +110,7 @@ def test_a_file_lands_and_the_desk_settles_what_nothing_recognized(live: Live, t
     )
     assert bank.balance(bank.account) == 2_000 and bank.balance(bank.suspense) == 1_625_000
 
-    page = live.sign_in(bank.officer)
+    page = live.sign_in_through_the_page(bank.officer)
     page.get_by_role("link", name="Unrecognized").first.click()
     expect(page.locator(".strip")).to_contain_text("16,250.00 EUR · 2 items")
     opened(page, "Jonas Petrauskas")

@@ -78,7 +78,7 @@ def test_the_palette_opens_by_a_key_and_leads_where_the_arrows_point(live: Any) 
 
 
 def test_without_scripts_find_is_a_page(live: Any) -> None:
-    page = live.sign_in(live.staff(Role.AUDITOR, "Anna Saar"), java_script_enabled=False)
+    page = live.sign_in_through_the_page(live.staff(Role.AUDITOR, "Anna Saar"), java_script_enabled=False)
     page.get_by_role("link", name="Find").click()
     page.wait_for_url("**/find")
     page.get_by_label("Page, action, client").fill("safeguarding by")

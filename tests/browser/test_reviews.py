@@ -14,6 +14,7 @@ from dashboard.clients.vocabulary import MarkKind
 from dashboard.database import session, transaction
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
+from tests.browser.conftest import settled
 from tests.clients.making import activated, company, path
 
 
@@ -60,7 +61,7 @@ def test_nothing_for_axe_to_find(live: Any, marked: Any, width: int, scheme: str
         "/onboarding/reviews?when=late", "/clients/flags?owner=any", "/queues/client-reviews",
     ):  # fmt: skip
         page.goto(live.url + place)
-        page.wait_for_load_state("networkidle")
+        settled(page)
         found += [(place, v["id"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]]
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider, f"{place} scrolls sideways"

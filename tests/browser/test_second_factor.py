@@ -59,7 +59,7 @@ def test_an_app_is_set_up_asked_for_at_sign_in_and_again_before_approving(
     request_id = asked(live, officer)
     found: dict[str, list[Any]] = {}
 
-    page = live.sign_in(senior)
+    page = live.sign_in_through_the_page(senior)
 
     def look(name: str) -> None:
         """In both themes and on a phone too."""

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from dashboard.access.permissions import Role
+from tests.browser.conftest import settled
 from tests.treasury.matching.conftest import Desk, Told
 
 
@@ -83,7 +84,7 @@ def test_nothing_for_axe_to_find(live: Any, reconciled: Any, width: int, scheme:
         address.replace("reconciliation?", "reconciliation/report?"),
     ):  # fmt: skip
         page.goto(live.url + place)
-        page.wait_for_load_state("networkidle")
+        settled(page)
         found += [(place, v["id"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]]
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider, f"{place} scrolls sideways"

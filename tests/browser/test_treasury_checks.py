@@ -18,6 +18,7 @@ from dashboard.jobs.clockwork import Clock
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import CheckScope
 from dashboard.treasury.checks import queries
+from tests.browser.conftest import settled
 from tests.treasury.checks.house import House
 
 
@@ -102,7 +103,7 @@ def test_nothing_for_axe_to_find(live: Any, house: House, width: int, scheme: st
         page.emulate_media(color_scheme=scheme)
         for place in places:
             page.goto(live.url + place)
-            page.wait_for_load_state("networkidle")
+            settled(page)
             found += [(place, v["id"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]]
             wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
             assert not wider, f"{place} scrolls sideways"

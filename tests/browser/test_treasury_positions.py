@@ -14,6 +14,7 @@ from dashboard.access.permissions import Role
 from dashboard.database import session
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
+from tests.browser.conftest import settled
 from tests.treasury.positions.conftest import House
 
 
@@ -75,7 +76,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(live: Any, treasury: str
         f"/treasury/figures/clients?pool=eMoney&currency=eur&day={treasury}",
     ):  # fmt: skip
         page.goto(live.url + place)
-        page.wait_for_load_state("networkidle")
+        settled(page)
         found += [(place, v["id"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]]
         wider = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wider, f"{place} scrolls sideways"

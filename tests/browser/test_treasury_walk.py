@@ -189,7 +189,7 @@ def sign(live: Any, preparer: Page, signer: Page, day: date, pool: str, currency
 
 
 def test_a_newcomer_closes_yesterday(live: Any, world: dict[str, Any]) -> None:
-    page, senior, last = live.sign_in(world["treasurer"]), live.sign_in(world["senior"]), world["last"]
+    page, senior, last = live.sign_in_through_the_page(world["treasurer"]), live.sign_in(world["senior"]), world["last"]
     expect(page.get_by_role("heading", name=re.compile("^Business day"))).to_contain_text(f"{last:%a} {last.day}")
     expect(page.locator(".currency-lines li").filter(has_text="EUR")).to_contain_text("No data")
     for day in world["days"]:

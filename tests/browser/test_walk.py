@@ -72,7 +72,7 @@ def test_a_client_is_imported_blocked_and_unblocked_by_two_people_and_the_timeli
     client_id = imported["clientId"]
     assert imported["externalId"] == "string"
 
-    officer = live.sign_in(officer_email)
+    officer = live.sign_in_through_the_page(officer_email)
     officer.get_by_role("link", name="Clients").first.click()
     officer.get_by_role("link", name="string string", exact=True).click()
     officer.wait_for_url(f"**/clients/{client_id}*")
@@ -123,7 +123,7 @@ def test_the_walk_works_without_javascript(live: Live) -> None:
     partner, core = live.token(Audience.INTEGRATION), live.token(Audience.SYSTEM)
     client_id = call(live, partner, "POST", "/integration/clients/individuals", REFERENCE_EXAMPLE)["clientId"]
 
-    officer = live.sign_in(officer_email, java_script_enabled=False)
+    officer = live.sign_in_through_the_page(officer_email, java_script_enabled=False)
     officer.goto(f"{live.url}/clients/{client_id}")
     officer.get_by_role("link", name="Block").first.click()
     officer.get_by_label("Internal code").select_option(label="Fraud suspicion")

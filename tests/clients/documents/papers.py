@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import struct
@@ -136,6 +137,7 @@ HTML = b"<!doctype html><html><body><script>alert(1)</script></body></html>"
 GIF_SCRIPT = b"GIF89a/*" + b"\x00" * 20 + b"*/=1;alert(1)"
 
 
+@functools.cache
 def hostile() -> dict[str, tuple[str, bytes, str]]:
     """Name of the trick: the file's name, its content, and the reason it is refused for."""
     png, jpg, paper = picture("PNG"), picture("JPEG"), pdf()
