@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Audience
 from dashboard.audit import looking
+from dashboard.clients.forms.listing import FILTERS as CLIENTS
 from dashboard.database import transaction
 from dashboard.home.audit_query import LABELS as AUDIT
 from dashboard.ledger.forms.account_list import FILTERS as ACCOUNTS
@@ -22,6 +23,7 @@ from dashboard.ledger.forms.transaction_list import LABELS as TRANSACTIONS
 from dashboard.onboarding.reviews.query import FILTERS as REVIEWS
 from dashboard.onboarding.sumsub.forms import LABELS as VERIFICATION_EVENTS
 from dashboard.transfers.forms.desk import LABELS as DESK
+from dashboard.transfers.forms.requests import LABELS as REQUESTS
 from dashboard.transfers.forms.transfer_list import LABELS as TRANSFERS
 from dashboard.treasury.matching.forms import LABELS as BREAKS
 
@@ -130,10 +132,13 @@ NO_LOOK: dict[str, frozenset[str]] = {
         "treasury.evidence_file", "treasury_register.accounts_export", "treasury_register.covers_export",
         "treasury_register.days_export", "treasury_register.movements_export", "reconciliation.export_breaks",
         "reconciliation.report_file", "checks.export_findings", "statements.export", "statements.export_files",
-        "statements.refused",
+        "statements.refused", "approvals.export", "checks.export_alerts", "clients.export", "clients.export_deletions",
+        "clients.export_flags", "exports.download", "ledger.days_export", "people.export_invitations",
+        "people.export_members", "people.export_tokens", "queues.export", "transfers.export_requests",
     }),
-    "it leads on to another page, which is one": frozenset({"home.search"}),
+    "it leads on to another page, which is one": frozenset({"home.search", "views.show"}),
     "an empty form, or what the reader wrote": frozenset({
+        "exports.listing", "exports.show", "views.delete", "views.edit", "views.index", "views.save",
         "clients.new", "ledger.open_account", "ledger.new_payment", "transfers.new_country_rule",
     }),
     "figures, sums and progress: nobody's name": frozenset({
@@ -177,19 +182,29 @@ ANYWHERE = frozenset({"format", "sort", "dir"})
 FILTERS: dict[str, frozenset[str]] = {
     endpoint: frozenset(names)
     for endpoint, names in {
+        "approvals.export": ("view", "due", "who", "kind", "maker", "age"),
         "audit.export": (*AUDIT, "waiting"),
+        "checks.export_alerts": ("state",),
+        "clients.export": CLIENTS,
+        "clients.export_deletions": ("state",),
+        "clients.export_flags": ("owner", "severity"),
         "checks.export_findings": ("check", "currency"),
         "events.export": VERIFICATION_EVENTS,
         "ledger.accounts_export": ACCOUNTS,
         "ledger.export_transactions": TRANSACTIONS,
         "ledger.statement": ("from", "to"),
         "jobs.export": ("job", "state"),
+        "people.export_invitations": ("state",),
+        "people.export_members": ("state", "role", "text"),
+        "people.export_tokens": ("state", "audience", "text", "power", "owner"),
+        "queues.export": ("who", "late", "due"),
         "reconciliation.export_breaks": BREAKS,
         "reconciliation.report_file": ("account", "from", "to"),
         "reviews.export": REVIEWS,
         "statements.export_files": ("state",),
         "transfers.export": TRANSFERS,
         "transfers.export_desk": DESK,
+        "transfers.export_requests": REQUESTS,
         "treasury.export": ("day",),
         "treasury.figure_export": ("day", "pool", "currency"),
         "treasury.month": ("month", "pool", "currency"),
