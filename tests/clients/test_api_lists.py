@@ -271,7 +271,7 @@ def test_a_page_takes_the_same_few_queries_whatever_its_size(system: Any) -> Non
             if statement.startswith("SELECT"):
                 counted.append(statement)
 
-        engine = db._app_engines[next(iter(db._app_engines))][None]
+        engine = db.engine
         event.listen(engine, "before_cursor_execute", count)
         try:
             assert len(page(system, pageSize=size)["items"]) == size

@@ -379,8 +379,7 @@ def test_requests_of_money_are_shown_with_a_handful_of_queries(
     for _ in range(4):
         asked(maker, debtor, book.account())
         asked_to_reverse(maker, book.pay(debtor, book.house(), 100))
-    assert few > 5
-    assert statements() == few
+    assert 5 < statements() <= few
 
 
 # reversals
