@@ -35,7 +35,7 @@ from dashboard.clients.pages import clients
 from dashboard.clients.services import deletion, plan
 from dashboard.exports import store as export_store
 from dashboard.exports.jobs import KINDS as EXPORT_WORK
-from dashboard.exports.pages import exports, offer
+from dashboard.exports.pages import exports, learn_filters, offer
 from dashboard.home import audit_work, looks, navigation
 from dashboard.home.audit_commands import audit_commands
 from dashboard.home.audit_pages import audit
@@ -266,7 +266,6 @@ def create_app(configured: Settings | None = None) -> Flask:
     match_references.learn("ownMovements", own_movements.references_sql())
     deleting.learn_use(matches.of_import, name="matching")
     deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
-    deleting.learn_leaving(leaving.hold, leaving.leave, name="matching")
     settlement.learn(_explained)
     audit_work.install(chosen.instance_path)
     audit_sealing.install(chosen.audit_seal_minutes)
@@ -275,6 +274,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     export_store.install(chosen.instance_path)
     background_kinds.register(*EXPORT_WORK)
     learn_offer(offer)
+    learn_filters(looks.filters_set)
     connecting.install(chosen)
     confirming.install(asking.confirm)
     notifier.install(chosen)

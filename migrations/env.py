@@ -11,10 +11,10 @@ from dashboard import database, settings
 
 #: packages that own tables
 TABLES = (
-    "access", "audit", "staff", "queues", "approvals", "people", "background", "exports", "ledger", "clients",
-    "clients.documents", "transfers", "onboarding.sumsub", "onboarding.pulling", "treasury.register", "treasury.days",
-    "treasury.statements", "treasury.movements", "treasury.matching", "treasury.positions", "treasury.alerts",
-    "treasury.checks", "jobs",
+    "access", "audit", "staff", "views", "queues", "approvals", "people", "background", "exports", "ledger", "clients",
+    "clients.documents", "transfers", "onboarding.sumsub", "onboarding.pulling", "treasury.register", "treasury.cover",
+    "treasury.days", "treasury.statements", "treasury.movements", "treasury.matching", "treasury.positions",
+    "treasury.alerts", "treasury.checks", "jobs",
 )  # fmt: skip
 
 #: any number that nobody else uses: two processes that migrate at once wait for one another

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, flash, g, make_response, render_template, request, url_for
@@ -38,6 +40,15 @@ PACE = ((10, 1), (60, 2), (300, 5))
 SLOWEST = 15
 
 
+#: names of the filters that this request sets, without values; a name that the endpoint does not know is counted only
+_installed: dict[str, Callable[[str], list[str]]] = {}
+
+
+def learn_filters(of_request: Callable[[str], list[str]]) -> None:
+    """Who tells which filters an endpoint was asked with: known names go into evidence, invented ones do not."""
+    _installed["filters"] = of_request
+
+
 def _tickets() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(str(current_app.secret_key), salt="list export")
 
@@ -51,7 +62,7 @@ def offer(listing: Listing, stem: str, expected: int | None) -> Response | None:
     if actor is None or actor.staff_id is None or request.endpoint is None:
         return None
     address = request.full_path.rstrip("?")
-    filters = [name for name, value in request.args.items() if value and name != "cursor"]
+    filters = _installed["filters"](request.endpoint)
     objects = [value for value in (request.view_args or {}).values() if isinstance(value, UUID)]
     ticket = {
         "by": str(actor.staff_id), "endpoint": request.endpoint, "address": address, "title": stem,
@@ -78,14 +89,15 @@ def _back() -> str:
 def _as_csv() -> str | None:
     """The same export as CSV: the format stands in the path, or among the filters."""
     arguments: dict[str, Any] = dict(request.view_args or {})
-    query = request.args.to_dict()
+    query = list(request.args.items(multi=True))
     if "form" in arguments:
         arguments["form"] = "csv"
-    elif "format" in query:
-        query["format"] = "csv"
+    elif "format" in request.args:
+        query = [(name, "csv" if name == "format" else value) for name, value in query]
     else:
         return None
-    return url_for(request.endpoint or "", **{**query, **arguments})
+    # names of arguments are the person's: among those of `url_for` some would mean something else
+    return url_for(request.endpoint or "", **arguments) + (f"?{urlencode(query)}" if query else "")
 
 
 def _wanted(ticket: str) -> Wanted:

@@ -185,7 +185,7 @@ FILTERS: dict[str, frozenset[str]] = {
         "approvals.export": ("view", "due", "who", "kind", "maker", "age"),
         "audit.export": (*AUDIT, "waiting"),
         "checks.export_alerts": ("state",),
-        "clients.export": CLIENTS,
+        "clients.export": (*CLIENTS, "severity"),
         "clients.export_deletions": ("state",),
         "clients.export_flags": ("owner", "severity"),
         "checks.export_findings": ("check", "currency"),
@@ -249,7 +249,7 @@ def filters_of(endpoint: str) -> frozenset[str]:
     return FILTERS.get(endpoint, frozenset()) | ANYWHERE
 
 
-def _filters(endpoint: str) -> list[str]:
+def filters_set(endpoint: str) -> list[str]:
     """Names of the filters that were set. A name that the endpoint does not know was made up by who asked, and may say
     anything: such are counted."""
     known = filters_of(endpoint)
@@ -265,7 +265,7 @@ def _record(response: Response, actor: Actor) -> None:
         objects = [value for value in (request.view_args or {}).values() if isinstance(value, UUID)]
         with transaction():
             looking.exported(
-                endpoint, _format(response), _filters(endpoint), by=actor, object_id=objects[0] if objects else None,
+                endpoint, _format(response), filters_set(endpoint), by=actor, object_id=objects[0] if objects else None,
                 client_id=client,
             )  # fmt: skip
         return

@@ -153,3 +153,16 @@ def release(item_id: UUID, *, by: Actor) -> QueueItem:
     audit.record("queue.released", by=by, object_type="queue_item", object_id=item.id, client_id=item.client_id,
                  after={"queue": item.queue})  # fmt: skip
     return item
+
+
+def release_those_of(member_id: UUID, *, by: Actor, among: Sequence[str] | None = None) -> int:
+    """Give back all that somebody has taken, or what of it is `among` these queues; says how much that was."""
+    query = sa.select(QueueItem).where(QueueItem.assignee_id == member_id, QueueItem.closed_at.is_(None))
+    if among is not None:
+        query = query.where(QueueItem.queue.in_(among))
+    items = session().scalars(query.order_by(QueueItem.id).with_for_update()).all()
+    for item in items:
+        item.assignee_id = None
+        audit.record("queue.released", by=by, object_type="queue_item", object_id=item.id, client_id=item.client_id,
+                     after={"queue": item.queue})  # fmt: skip
+    return len(items)

@@ -182,6 +182,18 @@ def test_a_large_list_is_offered_made_in_the_background_and_taken_by_who_asked(h
     assert "An export of yours is ready" not in ada.get("/").text
 
 
+def test_names_that_a_list_does_not_know_are_counted_in_evidence_and_lead_nowhere(
+    house: Flask, ada: FlaskClient
+) -> None:
+    made_up = "&Jonas+Petrauskas=1&endpoint=x&_method=PUT&_scheme=http&_external=1"
+    offer = ada.get(LIST + made_up)
+    assert offer.status_code == 200 and 'href="/ledger/accounts/export?' in offer.text
+    ask(ada, LIST + made_up)
+    assert work(house)
+    told = events("export.made")[-1]
+    assert "Petrauskas" not in str(told) and "5 unknown" in str(told) and "type" in str(told)
+
+
 def test_progress_counts_rows_and_a_canceled_export_leaves_nothing(
     house: Flask, ada: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import ROLES, Audience, Permission, Role
 from dashboard.approvals import services as approvals
-from dashboard.approvals import staff_resets
+from dashboard.approvals import staff_resets, taking
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.clients import services as clients
@@ -104,6 +104,29 @@ def test_what_somebody_asked_ends_with_them_and_what_rested_on_their_role_with_t
     stays = asked_by(people.actor(Role.OFFICER, "Jaan Tamm"))
     becomes(junior, Role.TREASURER, asks=admin, decides=second)
     assert state(stays)[0] == "stale"
+
+
+def test_what_somebody_had_taken_waits_for_everybody_again(app: Flask, people: People) -> None:
+    admin, second, officer = people.actor(Role.ADMIN), people.actor(Role.SENIOR_OFFICER), people.actor(Role.OFFICER)
+    leaving, lowered = people.actor(Role.SENIOR_OFFICER, "Liis Saar"), people.actor(Role.SENIOR_OFFICER, "Jaan Tamm")
+    mine, yours = asked_by(officer), asked_by(officer)
+
+    def holders() -> dict[UUID, UUID]:
+        return taking.holders([mine.id, yours.id])
+
+    with transaction():
+        taking.take(mine.id, by=leaving)
+        taking.take(yours.id, by=lowered)
+    assert holders() == {mine.id: leaving.id, yours.id: lowered.id}
+    with transaction():
+        changing.disable(people.member(Role.SENIOR_OFFICER, "Liis Saar").id, reason="left", by=admin)
+    assert holders() == {yours.id: lowered.id}
+    becomes(people.member(Role.SENIOR_OFFICER, "Jaan Tamm"), Role.TREASURER, asks=admin, decides=second)
+    assert holders() == {}
+    with transaction():
+        assert taking.take_next(by=second) == mine
+    actions = session().scalars(sa.select(AuditEvent.action).where(AuditEvent.action == "queue.released")).all()
+    assert len(actions) == 2
 
 
 def test_the_decision_asks_who_the_maker_is_now(app: Flask, people: People) -> None:

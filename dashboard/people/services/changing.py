@@ -9,12 +9,13 @@ from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Role
 from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
-from dashboard.approvals.models import ApprovalRequest
+from dashboard.approvals.models import QUEUE, ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.database import session
 from dashboard.errors import Conflict, Refused
 from dashboard.people.services import inviting
 from dashboard.people.services.standing import may_give, reason_of, require_administrator, state_of
+from dashboard.queues import services as queues
 from dashboard.staff import services as staff
 from dashboard.staff.models import StaffMember
 
@@ -79,10 +80,11 @@ def execute_role(request: ApprovalRequest, by: Actor) -> None:
 
 def end_asking(member: StaffMember, by: Actor) -> None:
     """What somebody who left or was lowered asked and may ask no more is closed; who may no longer invite takes their
-    invitations with them."""
+    invitations with them. Requests that they took wait for everybody again, and all other work of who left."""
     if not may_give(member):
         inviting.end_those_of(member, by=by)
     approvals.close_those_of(member)
+    queues.release_those_of(member.id, by=by, among=None if member.disabled_at is not None else (QUEUE,))
 
 
 def disable(member_id: UUID, *, reason: str, by: Actor) -> StaffMember:

@@ -124,7 +124,12 @@ def summary(*, currency: str | None = None, provider: str | None = None) -> Summ
     day, now = standing.last_day(), live.now()
     if day is None:
         opened = session().scalar(sa.select(BusinessDay.day).where(BusinessDay.state == "open"))
-        return Summary(clock.now(), opened, BASE, _wanted(_live(now), currency, provider))
+        return Summary(
+            min((one.as_of for one in now.values()), default=clock.now()),
+            opened,
+            BASE,
+            _wanted(_live(now), currency, provider),
+        )
     positions = standing.of_day(day)
     providers: dict[object, str] = {view.id: view.provider for view in register.accounts(include_closed=True)}
     items = [
