@@ -39,8 +39,13 @@ def take_away(staff_id: UUID, *, approval_id: UUID, reason: str, by: Actor) -> N
 
 def _stands(reset: PasswordReset, member: StaffMember) -> bool:
     """Not used, no other way has given the person a password since, and they are who two people approved it of: a role
-    or a lost second factor would make more of it than was looked at. The database says the same (0030)."""
+    or a lost second factor would make more of it than was looked at. The database says the same (0030). Nor does a code
+    of somebody outlive them, who may have been shut out for what they did."""
     if reset.used_at is not None or reset.approved_at < member.password_changed_at or member.disabled_at is not None:
+        return False
+    gave = [one for one in (reset.secret_by, reset.countersign_by) if one is not None]
+    gone = sa.select(StaffMember.id).where(StaffMember.id.in_(gave), StaffMember.disabled_at.is_not(None))
+    if gave and session().scalar(gone.limit(1)) is not None:
         return False
     since = sa.select(SecondFactor.id).where(
         SecondFactor.staff_id == member.id,
@@ -71,7 +76,7 @@ def _to_hand_over(approval_id: UUID) -> PasswordReset:
     if not _stands(reset, services.locked(reset.staff_id)):
         raise Conflict(
             "This reset is over: the person has chosen a password, may not sign in, or has another role or no second"
-            " factor since it was approved. Ask for another one.",
+            " factor since it was approved; or who made a code of it has left. Ask for another one.",
             code="resetDone",
         )
     return reset

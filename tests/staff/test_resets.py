@@ -234,6 +234,22 @@ def test_a_code_ends_after_a_day_and_with_any_other_new_password(
         staff_resets.make_code(request.id, admin)
 
 
+def test_a_code_does_not_outlive_who_made_it(app: Flask, people: People, hands: Hands) -> None:
+    member, admin = people.member(Role.OFFICER), people.actor(Role.ADMIN)
+    other, third = people.actor(Role.SENIOR_OFFICER), people.actor(Role.SENIOR_OFFICER, "Rein")
+    with transaction():
+        request = staff_resets.ask_reset_password(member.id, "forgotten", admin)
+    with transaction():
+        approvals.decide(request.id, approve=True, reason=None, by=other)
+    with transaction():
+        first, second = staff_resets.make_code(request.id, admin), staff_resets.make_code(request.id, other)
+    with transaction():
+        services.disable(people.member(Role.SENIOR_OFFICER).email, by=third, reason="left the house")
+    data = {"code": first, "second": second, "new": FRESH, "again": FRESH}
+    assert app.test_client().post("/sign-in/new-password", data=data).status_code == 422
+    assert not password_resets.is_waiting(request.id)
+
+
 def test_the_database_lets_nothing_be_reset_without_the_approved_request(people: People, hands: Hands) -> None:
     member, other = people.member(Role.OFFICER), people.member(Role.TREASURER)
     enrolled(member, hands)

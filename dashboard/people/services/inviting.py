@@ -276,13 +276,16 @@ def by_secret(secret: str, *, lock: bool = False) -> StaffInvitation:
     ):
         raise _no_longer_valid()
     givers = {one for one in (invitation.invited_by, invitation.link_by) if one is not None}
+    # who approved need not be one who invites, but a joining code does not outlive who made it either
+    hands = givers | ({invitation.countersign_by} if invitation.countersign_by is not None else set())
     people = (
-        staff.held(givers).values()
+        staff.held(hands).values()
         if lock
-        else session().scalars(sa.select(StaffMember).where(StaffMember.id.in_(givers)))
+        else session().scalars(sa.select(StaffMember).where(StaffMember.id.in_(hands)))
     )
-    if not all(may_give(member) for member in people):
-        raise _no_longer_valid()
+    for member in people:
+        if member.disabled_at is not None or (member.id in givers and not may_give(member)):
+            raise _no_longer_valid()
     return invitation
 
 
