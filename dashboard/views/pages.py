@@ -18,7 +18,7 @@ from dashboard.views import lists, queries, services
 from dashboard.views.forms import SaveForm, ViewForm
 from dashboard.views.queries import Seen
 from dashboard.web.forms import show_errors
-from dashboard.web.htmx import go, page_or_fragment
+from dashboard.web.htmx import dialog, go
 
 #: views in the row above a list; the others are a click away
 MOST_ABOVE = 12
@@ -105,10 +105,7 @@ def _left(place: lists.Place, query: str) -> list[str]:
 
 
 def _dialog(act: str, title: str, form: ViewForm | None, close_url: str, *, status: int = 200, **context: Any) -> Any:
-    return page_or_fragment(
-        "views/dialog.html", f"views/_{act}.html", status=status, included=f"views/_{act}.html", title=title,
-        form=form, close_url=close_url, **context,
-    )  # fmt: skip
+    return dialog(f"views/_{act}.html", title=title, close_url=close_url, status=status, form=form, **context)
 
 
 def _tried(form: ViewForm, verb: Callable[[], Any]) -> int | None:

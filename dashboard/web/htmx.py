@@ -20,6 +20,14 @@ def page_or_fragment(page: str, fragment: str, *, status: int = 200, **context: 
     return response
 
 
+def dialog(fragment: str, *, title: str, close_url: str, status: int = 200, **context: Any) -> Response:
+    """A dialog's fragment, which without scripts is a page of its own with this title and a way back."""
+    return page_or_fragment(
+        "components/dialog_page.html", fragment, status=status, included=fragment, title=title, close_url=close_url,
+        **context,
+    )  # fmt: skip
+
+
 def go(url: str) -> AnyResponse:
     """After a POST: a redirect, or its HTMX spelling."""
     if wants_fragment():

@@ -34,7 +34,7 @@ from dashboard.settings import Settings
 from dashboard.staff import queries as staff
 from dashboard.staff.step_up import needs_step_up
 from dashboard.views.lists import choices, listed
-from dashboard.web.htmx import go, page_or_fragment
+from dashboard.web.htmx import dialog, go
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 STATES = {"open": "Open", "accepted": "Accepted", "ended": "Ended"}
@@ -72,8 +72,8 @@ def invite() -> Any:
     form, back = InviteForm(), url_for("people.invitations")
     return acted(
         form,
-        lambda status: page_or_fragment(
-            "people/dialog.html", "people/_invite.html", status=status, included="people/_invite.html", form=form,
+        lambda status: dialog(
+            "people/_invite.html", status=status, form=form,
             title="Invite somebody", who_decides=who_decides(), roles=ROLES, close_url=back,
         ),
         lambda: inviting.ask_to_invite(
@@ -176,8 +176,8 @@ def withdraw_invitation(invitation_id: UUID) -> Any:
     back = url_for("people.invitation", invitation_id=invitation_id)
     return acted(
         form,
-        lambda status: page_or_fragment(
-            "people/dialog.html", "people/_withdraw.html", status=status, included="people/_withdraw.html", form=form,
+        lambda status: dialog(
+            "people/_withdraw.html", status=status, form=form,
             invitation=known, title=known.name, close_url=back,
         ),
         lambda: inviting.withdraw(invitation_id, reason=form.reason.data or "", by=current_actor()),

@@ -32,7 +32,7 @@ from dashboard.people.services import changing
 from dashboard.people.services.standing import may_give
 from dashboard.staff import queries as staff_queries
 from dashboard.views.lists import choices, listed
-from dashboard.web.htmx import page_or_fragment
+from dashboard.web.htmx import dialog
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 STATES = {"active": "Active", "disabled": "Disabled"}
@@ -86,8 +86,8 @@ def show(member_id: UUID) -> str:
 
 
 def _dialog(act: str, row: MemberRow, form: ReasonForm | RoleForm, status: int = 200) -> Response:
-    return page_or_fragment(
-        "people/dialog.html", f"people/_{act}.html", status=status, included=f"people/_{act}.html", row=row, form=form,
+    return dialog(
+        f"people/_{act}.html", status=status, row=row, form=form,
         title=row.member.name, who_decides=who_decides(about=row.member.id), tokens=queries.tokens_of(row.member.id),
         ending=queries.tokens_by_two_of(row.member.id) if may_give(row.member) else [],
         close_url=url_for("people.show", member_id=row.member.id),

@@ -32,7 +32,7 @@ from dashboard.people.pages.blueprint import (
 from dashboard.people.services import machines
 from dashboard.views.lists import choices, listed
 from dashboard.web.forms import show_errors
-from dashboard.web.htmx import go, page_or_fragment
+from dashboard.web.htmx import dialog, go
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
 _STATES = [
@@ -193,8 +193,8 @@ def revoke_token(token_id: UUID) -> Any:
     form, row, back = ReasonForm(), queries.token(token_id), url_for("people.token", token_id=token_id)
     return acted(
         form,
-        lambda status: page_or_fragment(
-            "people/dialog.html", "people/_revoke.html", status=status, included="people/_revoke.html", form=form,
+        lambda status: dialog(
+            "people/_revoke.html", status=status, form=form,
             token=row.token, owner=row.owner, title=row.token.name, close_url=back,
         ),
         lambda: machines.revoke(token_id, reason=form.reason.data or "", by=current_actor()),
