@@ -6,18 +6,18 @@ from flask_wtf import FlaskForm
 from wtforms import (
     EmailField,
     IntegerField,
-    PasswordField,
     SelectField,
     SelectMultipleField,
     StringField,
     TextAreaField,
 )
-from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from dashboard.access.permissions import ALL_SCOPES, DEFAULT_SCOPES, ROLES, Audience
 from dashboard.approvals.services import LONGEST_REASON
 from dashboard.people.services.inviting import LONGEST_ADDRESS, LONGEST_NAME
 from dashboard.people.services.machines import LONGEST_DAYS
+from dashboard.staff.forms import HANDED_OVER, chosen_password, password_again
 
 _TOO_LONG = Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters.")
 _ROLES = [(role.value, row.label) for role, row in ROLES.items()]
@@ -72,19 +72,10 @@ class JoinForm(FlaskForm):
         "Joining code",
         validators=[DataRequired("Type the joining code that you were given.")],
         description="Ten letters.",
-        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+        render_kw=HANDED_OVER,
     )
-    new = PasswordField(
-        "Password",
-        validators=[DataRequired("Type a password.")],
-        description="At least 12 characters.",
-        render_kw={"autocomplete": "new-password"},
-    )
-    again = PasswordField(
-        "Password again",
-        validators=[EqualTo("new", "The two do not agree.")],
-        render_kw={"autocomplete": "new-password"},
-    )
+    new = chosen_password("Password", missing="Type a password.")
+    again = password_again("Password again")
 
 
 class TokenForm(FlaskForm):

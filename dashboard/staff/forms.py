@@ -6,6 +6,24 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, StringField
 from wtforms.validators import DataRequired, EqualTo, Length
 
+#: of what is typed from paper or from what somebody says
+HANDED_OVER = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+
+
+def chosen_password(label: str, *, missing: str) -> PasswordField:
+    """The field `new` of a form; what the password must be is the service's rule."""
+    return PasswordField(
+        label, validators=[DataRequired(missing)], description="At least 12 characters.",
+        render_kw={"autocomplete": "new-password"},
+    )  # fmt: skip
+
+
+def password_again(label: str) -> PasswordField:
+    """The same as the field `new`, typed once more."""
+    return PasswordField(
+        label, validators=[EqualTo("new", "The two do not agree.")], render_kw={"autocomplete": "new-password"}
+    )
+
 
 class SignInForm(FlaskForm):
     email = EmailField("E-mail", validators=[DataRequired("Type your e-mail address."), Length(max=254)])
@@ -18,17 +36,8 @@ class ChangePasswordForm(FlaskForm):
         validators=[DataRequired("Type your current password.")],
         render_kw={"autocomplete": "current-password"},
     )
-    new = PasswordField(
-        "New password",
-        validators=[DataRequired("Type a new password.")],
-        description="At least 12 characters.",
-        render_kw={"autocomplete": "new-password"},
-    )
-    again = PasswordField(
-        "New password again",
-        validators=[EqualTo("new", "The two do not agree.")],
-        render_kw={"autocomplete": "new-password"},
-    )
+    new = chosen_password("New password", missing="Type a new password.")
+    again = password_again("New password again")
 
 
 _CODE_KEYS = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
@@ -75,22 +84,13 @@ class NewPasswordForm(FlaskForm):
         "First code",
         validators=[DataRequired("Type the code of the administrator who asked for the reset.")],
         description="Sixteen letters and digits, from the administrator who asked for the reset.",
-        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+        render_kw=HANDED_OVER,
     )
     second = StringField(
         "Second code",
         validators=[DataRequired("Type the code of the person who approved the reset.")],
         description="Ten letters, from the person who approved it.",
-        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+        render_kw=HANDED_OVER,
     )
-    new = PasswordField(
-        "New password",
-        validators=[DataRequired("Type a new password.")],
-        description="At least 12 characters.",
-        render_kw={"autocomplete": "new-password"},
-    )
-    again = PasswordField(
-        "New password again",
-        validators=[EqualTo("new", "The two do not agree.")],
-        render_kw={"autocomplete": "new-password"},
-    )
+    new = chosen_password("New password", missing="Type a new password.")
+    again = password_again("New password again")
