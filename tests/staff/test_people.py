@@ -264,6 +264,17 @@ def test_an_invitation_of_somebody_who_was_disabled_or_lost_the_role_is_worth_no
     assert http.get(link).status_code == 404 and joins(http, link) == 404
 
 
+def test_a_joining_code_does_not_outlive_who_made_it(app: Flask, signed_in: SignIn, people: People) -> None:
+    admin, senior, http = signed_in(Role.ADMIN), signed_in(Role.SENIOR_OFFICER), app.test_client()
+    people.member(Role.SENIOR_OFFICER, "Rein Kask")
+    found = invited(admin, senior)
+    link, code = link_of(admin, found), code_of(senior, found)
+    assert http.get(link).status_code == 200
+    gone = people.member(Role.SENIOR_OFFICER)
+    assert admin.post(f"/staff/{gone.id}/disable", data={"reason": "left the house"}).status_code == 303
+    assert http.get(link).status_code == 404 and joins(http, link, code=code) == 404
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [

@@ -6,7 +6,6 @@ it, so it counts only together with the joining code, which who approved makes a
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import unicodedata
 import zlib
@@ -167,10 +166,6 @@ def _locked(invitation_id: UUID) -> StaffInvitation:
     return invitation
 
 
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 def who_approved(invitation: StaffInvitation) -> tuple[UUID, str]:
     """Id and name of the second person of the invitation: they alone make its joining code."""
     request = session().get_one(ApprovalRequest, invitation.approval_id)
@@ -186,8 +181,10 @@ def make_link(invitation_id: UUID, *, mailed: bool, by: Actor) -> tuple[StaffInv
     to who makes the joining code).
     """
     maker = require_administrator(by)
+    asked_by = session().scalar(sa.select(StaffInvitation.invited_by).where(StaffInvitation.id == invitation_id))
+    people = staff.held({asked_by})
     invitation = _locked(invitation_id)
-    if not all(may_give(member) for member in staff.held({invitation.invited_by}).values()):
+    if not all(may_give(member) for member in people.values()):
         raise Conflict("Who asked for this invitation may no longer invite. Ask for a new one.", code="inviterGone")
     if not mailed and maker == who_approved(invitation)[0]:
         raise Refused(
@@ -196,7 +193,7 @@ def make_link(invitation_id: UUID, *, mailed: bool, by: Actor) -> tuple[StaffInv
         )
     secret = secrets.token_urlsafe(32)
     again = invitation.secret_hash is not None
-    invitation.secret_hash = _digest(secret)
+    invitation.secret_hash = staff.digest(secret)
     invitation.link_by = maker
     invitation.link_mailed = mailed
     invitation.link_expires_at = clock.now() + LINK_LIVES
@@ -263,10 +260,12 @@ def _no_longer_valid() -> NotFound:
 
 def by_secret(secret: str, *, lock: bool = False) -> StaffInvitation:
     """The open invitation behind a link. Raises NotFound for every other secret alike."""
-    query = sa.select(StaffInvitation).where(StaffInvitation.secret_hash == _digest(secret))
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
+    query = sa.select(StaffInvitation).where(StaffInvitation.secret_hash == staff.digest(secret))
     invitation = session().scalar(query)
+    if invitation is not None and lock:
+        # people first, as everywhere: who is being disabled takes their invitations with them
+        staff.held({invitation.invited_by, invitation.link_by, invitation.countersign_by})
+        invitation = session().scalar(query.with_for_update().execution_options(populate_existing=True))
     if (
         invitation is None
         or invitation.accepted_at is not None
@@ -275,15 +274,10 @@ def by_secret(secret: str, *, lock: bool = False) -> StaffInvitation:
         or invitation.link_expires_at <= clock.now()
     ):
         raise _no_longer_valid()
-    givers = {one for one in (invitation.invited_by, invitation.link_by) if one is not None}
+    givers = {invitation.invited_by, invitation.link_by} - {None}
     # who approved need not be one who invites, but a joining code does not outlive who made it either
-    hands = givers | ({invitation.countersign_by} if invitation.countersign_by is not None else set())
-    people = (
-        staff.held(hands).values()
-        if lock
-        else session().scalars(sa.select(StaffMember).where(StaffMember.id.in_(hands)))
-    )
-    for member in people:
+    hands = givers | ({invitation.countersign_by} - {None})
+    for member in session().scalars(sa.select(StaffMember).where(StaffMember.id.in_(hands))):
         if member.disabled_at is not None or (member.id in givers and not may_give(member)):
             raise _no_longer_valid()
     return invitation
@@ -303,7 +297,7 @@ def begin_attempt(secret: str, *, password: str) -> datetime | None:
 def tell_refusal(secret: str, *, locked: datetime | None, address: str | None, request_id: str | None) -> None:
     """Evidence of a joining code that was wrong or tried during a pause, by somebody who has the link."""
     invitation_id = session().scalar(
-        sa.select(StaffInvitation.id).where(StaffInvitation.secret_hash == _digest(secret))
+        sa.select(StaffInvitation.id).where(StaffInvitation.secret_hash == staff.digest(secret))
     )
     audit.record(
         "staff.joining_code_refused", by=replace(system("invitation"), address=address, request_id=request_id),
