@@ -75,6 +75,14 @@ def unfinished(person: UUID) -> Sequence[ListExport]:
     )
 
 
+def kept(person: UUID) -> int:
+    """How many files of a person lie ready, taken or not."""
+    query = sa.select(sa.func.count()).where(
+        ListExport.asked_by_id == person, ListExport.file.is_not(None), ListExport.expires_at > clock.now()
+    )
+    return session().scalar(query) or 0
+
+
 def to_take(*, by: Actor) -> Sequence[ListExport]:
     """Files that are ready and that nobody has taken yet, newest first."""
     return (

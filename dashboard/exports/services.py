@@ -26,6 +26,8 @@ from dashboard.exports.queries import Found
 WORK = "export.xlsx"
 #: exports of one person that wait or are being made
 MOST_AT_ONCE = 3
+#: and finished files of one person that lie ready at the same time: each may hold a million rows
+MOST_KEPT = 20
 #: how long a finished file can be taken
 KEPT = timedelta(hours=24)
 #: keeps our locks apart from those of others
@@ -33,7 +35,7 @@ _LOCKS = 0x65787074
 
 
 class TooManyAsked(Conflict):
-    """As many exports of one person as may wait at once do so already."""
+    """As many exports of one person as may wait, or lie ready, do so already."""
 
     code = "tooManyExports"
 
@@ -71,6 +73,12 @@ def ask(wanted: Wanted, *, by: Actor) -> ListExport:
             f"{len(waiting)} of your exports wait or are being made already, and that is as many as may."
             " Wait for one of them, or cancel one.",
             details={"limit": MOST_AT_ONCE},
+        )
+    if queries.kept(by.staff_id) >= MOST_KEPT:
+        raise TooManyAsked(
+            f"{MOST_KEPT} files of yours lie ready, and that is as many as may. Each is deleted 24 hours after it was"
+            " made; CSV you get at once.",
+            details={"limit": MOST_KEPT},
         )
     export_id = new_id()
     job = background.ask(WORK, {"export": str(export_id)}, by=by)

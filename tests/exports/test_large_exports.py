@@ -239,6 +239,19 @@ def test_the_same_list_is_one_export_while_it_waits_and_three_may_wait(house: Fl
     assert len(files()) == 3
 
 
+def test_so_many_files_of_one_person_lie_ready_and_no_more(
+    house: Flask, ada: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MOST_KEPT", 1)
+    ask(ada)
+    assert work(house)
+    refused = ada.post("/exports", data={"ticket": ticket(ada, LIST + "&currency=eur")})
+    assert refused.status_code == 409 and "1 files of yours lie ready" in refused.text
+    with transaction():
+        session().execute(sa.update(ListExport).values(expires_at=clock.now()))
+    ask(ada, LIST + "&currency=eur")
+
+
 def test_nobody_else_sees_or_takes_it(house: Flask, ada: FlaskClient, member: Callable[..., StaffMember]) -> None:
     page = ask(ada)
     assert work(house)
