@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 
 from bench.orders import CURRENCY, Orders
-from bench.server import SECRET_KEY, Bench
+from bench.server import Bench, production
 from bench.serving import Served, served
 from dashboard.access import tokens
 from dashboard.access.actor import system
@@ -87,15 +87,7 @@ def started(bench: Bench) -> Iterator[Product]:
     settings = bench.migrated("bench_payments")
     prepared = prepare(settings)
     url = _analyzed(settings)
-    assert settings.database_url is not None and settings.migration_database_url is not None
-    env = {
-        "ENVIRONMENT": "production",
-        "DATABASE_URL": settings.database_url,
-        "MIGRATION_DATABASE_URL": settings.migration_database_url,
-        "SECRET_KEY": SECRET_KEY,
-        "INSTANCE_PATH": str(settings.instance_path),
-    }
-    with served("wsgi:app", bench.folder, env) as web:
+    with served("wsgi:app", bench.folder, production(settings)) as web:
         yield Product(web, prepared, url)
 
 

@@ -23,6 +23,20 @@ from dashboard.app import create_app
 from dashboard.home.demo_data import loading
 
 SECRET_KEY = "bench-secret-key-of-at-least-32-characters"
+SECOND_FACTOR_KEY = "bench-second-factor-key-of-at-least-32-characters"
+
+
+def production(chosen: settings.Settings) -> dict[str, str]:
+    """What the product is told when it is served on this database as in production."""
+    assert chosen.database_url is not None and chosen.migration_database_url is not None
+    return {
+        "ENVIRONMENT": "production",
+        "DATABASE_URL": chosen.database_url,
+        "MIGRATION_DATABASE_URL": chosen.migration_database_url,
+        "SECRET_KEY": SECRET_KEY,
+        "SECOND_FACTOR_KEY": SECOND_FACTOR_KEY,
+        "INSTANCE_PATH": str(chosen.instance_path),
+    }
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import psycopg
 
 from bench.figures import ROUNDS, Figure, Goal, Measured, head, in_turn, line
 from bench.references import bare_webhook
-from bench.server import SECRET_KEY, Bench
+from bench.server import Bench, production
 from bench.serving import cpu_seconds, scheduler, served
 from dashboard.access.actor import system
 from dashboard.app import create_app
@@ -99,12 +99,7 @@ def run(bench: Bench) -> None:
     bare_url = bench.created("bench_bare_webhooks")
     with psycopg.connect(bare_url, autocommit=True) as connection:
         connection.execute(bare_webhook.TABLES)
-    assert settings.database_url is not None and settings.migration_database_url is not None
-    env = {
-        "ENVIRONMENT": "production", "DATABASE_URL": settings.database_url, "SECRET_KEY": SECRET_KEY,
-        "MIGRATION_DATABASE_URL": settings.migration_database_url, "INSTANCE_PATH": str(settings.instance_path),
-        "SUMSUB_WEBHOOK_SECRET": SECRET,
-    }  # fmt: skip
+    env = production(settings) | {"SUMSUB_WEBHOOK_SECRET": SECRET}
     head(f"Webhooks, a tenth of them told twice: medians of {ROUNDS} rounds, all in turn; ! misses its goal")
     with served("bench.references.bare_webhook:app", bench.folder,
                 {"REFERENCE_URL": bare_url, "REFERENCE_SECRET": SECRET}) as bare, \

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.server import production
 from dashboard.settings import DEMO_WEBHOOK_SECRET, MailSecurity, MailServer, SettingsError, load
 
 GOOD = {
@@ -182,3 +183,11 @@ def test_webhook_secrets_may_be_several_and_the_demo_one_is_for_development_alon
 def test_the_address_of_the_house_has_no_slash_at_its_end() -> None:
     assert load({"PUBLIC_URL": "https://office.bank.example/"}).public_url == "https://office.bank.example"
     assert load({}).public_url is None
+
+
+def test_what_the_benchmarks_serve_the_product_with_is_enough_for_production(tmp_path: Path) -> None:
+    given = replace(
+        load({"SECRET_KEY": "x" * 32}), instance_path=tmp_path, database_url="postgresql+psycopg://u@h/d",
+        migration_database_url="postgresql+psycopg://o@h/d",
+    )  # fmt: skip
+    assert load(production(given)).environment == "production"
