@@ -57,9 +57,7 @@ def _laid_out(rows: int) -> Board:
     board = Board()
     board.lay_out()
     filled = [execute(_SIDES.format(side=side), rows=rows, day=DAY) for side in ("l", "b")]
-    board.counts = (filled[0], filled[1])
-    for side in ("l", "b"):
-        execute(f"ANALYZE side_{side}")
+    board.filled((filled[0], filled[1]))
     execute("DROP TABLE IF EXISTS pg_temp.refused")
     execute("CREATE TEMP TABLE refused (transaction_id uuid, line_id uuid) ON COMMIT DROP")
     return board

@@ -190,7 +190,7 @@ def _compared(ledger: list[tuple[Any, ...]], bank: list[tuple[Any, ...]]) -> lis
                     " VALUES (:n, gen_random_uuid(), 50000, '2026-03-12', '2026-03-12', :e2e, :ref, '{}', :account)",
                     n=n, e2e=e2e, ref=ref, account=account,
                 )  # fmt: skip
-        board.counts = (len(ledger), len(bank))
+        board.filled((len(ledger), len(bank)))
         reference.find(board, days=10)
         return sorted(tuple(row) for row in session().execute(sa.text(f"SELECT ln, bn, certain FROM {EVERY_PAIR} p")))
 

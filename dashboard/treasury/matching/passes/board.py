@@ -86,6 +86,8 @@ class Board:
         self.step = 0
         #: how many rows are left on each side: as many as the sides were filled with, and then as each step counts
         self.counts = (0, 0)
+        #: how many rows of a side carry a reference of this kind
+        self._with: dict[tuple[str, str], int] = {}
         self.left_l, self.left_b = "side_l", "side_b"
 
     def lay_out(self) -> None:
@@ -101,6 +103,20 @@ class Board:
         run("CREATE TEMP TABLE bundle (g integer, pass text, certain boolean, why text) ON COMMIT DROP")
         run("CREATE TEMP TABLE multi (key text, amount bigint) ON COMMIT DROP")
         run("CREATE TEMP TABLE brk (kind text, ln integer, bn integer, twin uuid, cause text) ON COMMIT DROP")
+
+    def filled(self, counts: tuple[int, int]) -> None:
+        """Both sides are full: `counts` says how many rows each has. Which references they carry is read here, in one
+        look for all kinds."""
+        self.counts = counts
+        for side in ("l", "b"):
+            run(f"ANALYZE side_{side}")
+            row = session().execute(sa.text(f"SELECT count(ref), count(e2e) FROM side_{side}")).one()
+            self._with |= {(f"side_{side}", "ref"): row[0], (f"side_{side}", "e2e"): row[1]}
+
+    def carrying(self, left: str, column: str) -> int:
+        """How many rows of this table carry a reference of this kind."""
+        known = self._with.get((left, column))
+        return number(f"SELECT count({column}) FROM {left}") if known is None else known
 
     def keep_only(self, left_l: str, left_b: str) -> tuple[int, int]:
         """Go on with these queries as what is left; gives how many rows they have."""

@@ -73,7 +73,7 @@ def sweep(bank_account_id: UUID, account_id: UUID, *, swept_on: date | None, day
 def gather(board: Board, bank_account_id: UUID, day: date) -> tuple[int, int]:
     """Fill both sides; gives how many rows each has."""
     values = {"bank": bank_account_id, "day": day}
-    board.counts = (run(_LEDGER.format(own=references.sql()), **values), run(_BANK, **values))
+    board.filled((run(_LEDGER.format(own=references.sql()), **values), run(_BANK, **values)))
     run("DROP TABLE IF EXISTS pg_temp.refused")
     run(
         "CREATE TEMP TABLE refused ON COMMIT DROP AS SELECT t.transaction_id, l.line_id FROM recon_match m"
@@ -81,6 +81,5 @@ def gather(board: Board, bank_account_id: UUID, day: date) -> tuple[int, int]:
         " WHERE m.bank_account_id = :bank AND m.state IN ('rejected', 'undone')",
         bank=bank_account_id,
     )
-    for table in ("side_l", "side_b", "refused"):
-        run(f"ANALYZE {table}")
+    run("ANALYZE refused")
     return board.counts

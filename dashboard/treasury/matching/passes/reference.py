@@ -48,22 +48,26 @@ def _exact(board: Board, column: str, days: int) -> None:
     One join of both sides tells it. That no row met two is known by counting, and only where some did are they
     looked for.
     """
-    if not all(
-        number(f"SELECT count(*) FROM (SELECT 1 FROM {left} WHERE {column} IS NOT NULL LIMIT 1) AS s")
-        for left in (board.left_l, board.left_b)
-    ):
-        return
+    with_it = []
+    for left in (board.left_l, board.left_b):
+        with_it.append(board.carrying(left, column))
+        if not with_it[-1]:
+            return
     met = f"met_{column}"
     in_l, in_b = board.counts
     sides = (
-        f"(SELECT n, amount, booked, {column} AS key, ref, refs, party FROM {left} WHERE {column} IS NOT NULL)"
+        f"(SELECT ctid, n, amount, booked, {column} AS key, ref, refs, party FROM {left} WHERE {column} IS NOT NULL)"
         for left in (board.left_l, board.left_b)
     )
     run(f"DROP TABLE {met}")
     rows = run(
         f"CREATE TEMP TABLE {met} ON COMMIT DROP AS"
-        f" SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) <= :days{_told_apart(column)} AS near"
-        " FROM {} l FULL JOIN {} b ON b.key = l.key AND b.amount = l.amount LIMIT :most".format(*sides),
+        # where a row lies is kept for those that stay alone: the others need no look again
+        " SELECT ln, bn, near, CASE WHEN near IS NOT TRUE THEN at_l END AS at_l,"
+        " CASE WHEN near IS NOT TRUE THEN at_b END AS at_b FROM ("
+        f"SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) <= :days{_told_apart(column)} AS near,"
+        " l.ctid AS at_l, b.ctid AS at_b"
+        " FROM {} l FULL JOIN {} b ON b.key = l.key AND b.amount = l.amount OFFSET 0) AS m LIMIT :most".format(*sides),
         days=days,
         most=_CROWDED * (in_l + in_b) + 1,
     )
@@ -74,16 +78,17 @@ def _exact(board: Board, column: str, days: int) -> None:
         return
     if number("SELECT count(*) FROM (SELECT 1 FROM refused LIMIT 1) AS r"):
         run(
-            f"UPDATE {met} SET near = false WHERE near AND (ln, bn) IN (SELECT x.n, y.n FROM refused r"
-            " JOIN side_l x ON x.id = r.transaction_id JOIN side_b y ON y.id = r.line_id)"
+            f"UPDATE {met} m SET near = false, at_l = x.ctid, at_b = y.ctid FROM refused r"
+            f" JOIN {board.left_l} x ON x.id = r.transaction_id JOIN {board.left_b} y ON y.id = r.line_id"
+            " WHERE m.near AND m.ln = x.n AND m.bn = y.n"
         )
     run("DROP TABLE IF EXISTS pg_temp.odd")
     pairs = rows - run(f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT * FROM {met} WHERE near IS NOT TRUE")
     out_l, out_b = board.keep_only(
         *(
-            f"SELECT w.* FROM {left} w WHERE w.{column} IS NULL"
-            f" OR w.n IN (SELECT {side}n FROM odd WHERE {side}n IS NOT NULL)"
-            for side, left in (("l", board.left_l), ("b", board.left_b))
+            f"SELECT w.* FROM {left} w WHERE w.ctid = ANY(ARRAY(SELECT at_{side} FROM odd WHERE at_{side} IS NOT NULL))"
+            + (f" UNION ALL SELECT w.* FROM {left} w WHERE w.{column} IS NULL" if some < of else "")
+            for side, left, some, of in (("l", board.left_l, with_it[0], in_l), ("b", board.left_b, with_it[1], in_b))
         )
     )
     # a row that met two is in two pairs, or is left though it is in one
