@@ -68,7 +68,4 @@ class IdempotencyKey(Base):
     answer: Mapped[str | None]
     created_at: Mapped[datetime]
 
-    __table_args__ = (
-        sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name="key_length"),
-        sa.Index("ix_idempotency_key_created_at", "created_at", postgresql_using="brin"),
-    )
+    __table_args__ = (sa.Index("ix_idempotency_key_created_at", "created_at", postgresql_using="brin"),)
