@@ -296,6 +296,39 @@ def test_a_parent_has_one_living_payment_of_a_purpose(ledger: Book, as_owner: As
         payments.cancel(payment_id, by=system())
     assert as_owner.refused_as(PAYMENT, "transfer", parent, "main", "draft", None) == "nothing"
     assert as_owner.refused_as(PAYMENT, "transfer", uuid4(), "main", "posted", None) == "ck_payment_posted_has_dates"
+    assert as_owner.refused_as(PAYMENT, "transfer", uuid4(), "main", "paid", None) == "ck_payment_state_known"
+    assert as_owner.refused_as(PAYMENT, "gift", uuid4(), "main", "draft", None) == "ck_payment_parent_type_known"
+    assert as_owner.refused_as(PAYMENT.replace("%s, %s, %s, %s, %s", "%s, %s, %s, NULL, %s"), "transfer", uuid4(),
+                               "main", None) == "23502"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        ("UPDATE account_balance SET held = -1", "ck_account_balance_held_not_negative"),
+        ("UPDATE account_balance SET posted = held - limit_minor - 1 WHERE guarded", "ck_account_balance_within_limit"),
+        ("UPDATE account_balance SET slot = 1 WHERE guarded", "ck_account_balance_guarded_has_one_row"),
+        ("UPDATE account_balance SET posted = 1000000000000000001", "ck_account_balance_in_range"),
+        ("UPDATE account_balance SET closed = true, posted = 1 WHERE guarded", "ck_account_balance_closed_is_empty"),
+        ("UPDATE payment SET state = 'paid'", "ck_payment_state_known"),
+        ("UPDATE payment SET booking_date = NULL", "ck_payment_posted_has_dates"),
+        ("UPDATE ledger_transaction SET amount_minor = 0", "ck_ledger_transaction_amount_positive"),
+        ("UPDATE ledger_transaction SET posted_at = NULL", "ck_ledger_transaction_posted_has_dates"),
+        ("UPDATE ledger_transaction SET state = 'paid'", "ck_ledger_transaction_state_known"),
+        ("UPDATE payment_state_change SET from_state = 'posted'", "ck_payment_state_change_change_is_legal"),
+        ("UPDATE audit_event SET actor_kind = 'nobody'", "ck_audit_event_actor_kind_known"),
+        ("UPDATE audit_event SET occurred_at = 'infinity'", "ck_audit_event_occurred_at_is_a_date"),
+    ],
+)
+def test_rules_of_money_hold_also_for_a_superuser_whose_session_lets_other_triggers_rest(
+    ledger: Book, databases: Databases, statement: str, rule: str
+) -> None:
+    ledger.pay(ledger.account(100), ledger.account(), 10)
+    name = db.engine.url.database
+    assert name
+    with psycopg.connect(databases.admin, dbname=name, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        assert Asking(connection).refused_as(statement) == rule
 
 
 def test_a_payment_is_reversed_once_by_an_adjusting_payment(ledger: Book, as_owner: Asking) -> None:
