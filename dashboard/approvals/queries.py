@@ -232,10 +232,12 @@ def may_decide_anything(actor: Actor) -> bool:
 
 
 def deciders(
-    requests: Iterable[ApprovalRequest], *, rules: Mapping[str, Terms], idle: timedelta
+    requests: Iterable[ApprovalRequest], *, idle: timedelta, rules: Mapping[str, Terms] | None = None
 ) -> dict[UUID, list[Person]]:
-    """Who could decide each of these as the `rules` stand, those signed in first; one query for all."""
+    """Who could decide each of these, those signed in first; one query for all. `rules` that stand, where the caller
+    knows them."""
     wanted = list(requests)
+    rules = terms.standing() if rules is None else rules
     roles = {
         request.kind: rules.get(request.kind, terms.AS_INSTALLED).roles(kind_of(request.kind)) for request in wanted
     }
