@@ -73,7 +73,7 @@ BEGIN
         SELECT count(*) INTO able FROM staff_member s
         WHERE s.disabled_at IS NULL AND s.role = ANY (NEW.deciders) AND staff_role_is_senior(s.role)
           AND (NEW.kind = 'rules.change' OR s.id <> asker);
-        IF able < CASE WHEN NEW.kind = 'rules.change' THEN 2 ELSE 1 END THEN
+        IF able < (CASE WHEN NEW.kind = 'rules.change' THEN 2 ELSE 1 END) THEN
             RAISE EXCEPTION 'somebody senior must be left to decide, and two of them about rules'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_rule_somebody_decides';
         END IF;
