@@ -62,7 +62,7 @@ class TicksField(SelectMultipleField):
 
 
 class DecidingForm(FlaskForm):
-    """Another rule of how requests of a kind are decided."""
+    """Another rule of how requests of a kind are decided. What is missing is told together with what does not fit."""
 
     hours = StringField(
         "Expires after",
@@ -79,10 +79,7 @@ class DecidingForm(FlaskForm):
     )
     reason = TextAreaField(
         "Why",
-        validators=[
-            InputRequired("Say why."),
-            Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters."),
-        ],
+        validators=[Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters.")],
         description="The second person reads it, and it stays with the rule.",
         id="rule-reason",
         render_kw={"rows": 2},

@@ -47,7 +47,7 @@ def _dialog(kind: Kind, form: DecidingForm, status: int = 200) -> Any:
         "approvals/_rule.html",
         status=status,
         form=form,
-        title=kind.named(),
+        title=f"Rule of “{kind.named()}”",
         now=list(ruling.as_it_stands(kind).items()),
         here=url_for(".change", kind=kind.key),
         close_url=url_for(".show", kind=kind.key),

@@ -172,7 +172,7 @@ def _kind_row(kind: Kind, rule: Terms, request: ApprovalRequest | None, at_work:
         decides=_sentence(decide),
         left_out=roles_in_words(left_out) if left_out else "",
         nobody=bool(left_out) and not any(ROLES[role].senior and role in at_work for role in decide),
-        hours=ruling.hours_in_words(rule.hours),
+        hours=ruling.hours_in_words(rule.business_hours),
         bulk_safe=kind.bulk_safe,
         made=_made(request),
     )

@@ -143,6 +143,8 @@ def ask(
     by.require(Permission.RULES_CHANGE)
     kind = known(kind_key)
     errors = [*_hours(hours), *_deciders(kind, deciders, by.id)]
+    if not reason.strip():
+        errors.append(FieldError("reason", "Say why.", "required"))
     if errors:
         raise Invalid(errors)
     roles = [role.value for role in kind.roles() if role in deciders]
@@ -226,26 +228,24 @@ def outcomes(requests: Sequence[ApprovalRequest]) -> dict[UUID, Outcome]:
     found = {}
     for request in requests:
         before, after = request.before, request.after
-        turned = [label for label in after if before[label] != after[label]]
+        # in this order, which the database does not keep
+        turned = [label for label in (HOURS, DECIDERS) if before.get(label) != after.get(label)]
         found[request.id] = ({label: before[label] for label in turned}, {label: after[label] for label in turned})
     return found
 
 
 def details(requests: Sequence[ApprovalRequest], _reader: Actor) -> dict[UUID, Detail]:
-    """Which kind, what counts from when, and who would be left to decide."""
+    """What counts from when, and who would be left to decide."""
     open_now = [request for request in requests if request.state == "requested"]
     people = _seniors({role for request in open_now for role in kind_of(request.payload["becomes"]["kind"]).roles()})
     found = {}
     for request in requests:
         becomes = request.payload["becomes"]
         kind = kind_of(becomes["kind"])
-        lines = [
-            Line("Rule of", (kind.named(),)),
-            Line("In force", ("at once, when approved; requests that are open keep their end",)),
-        ]
+        lines = [Line("In force", ("at once, when approved; requests that are open keep their end",))]
         if request in open_now:
             roles = kind.roles() if becomes["deciders"] is None else becomes["deciders"]
             left = people_in_words([person for person in people if person.role in roles])
-            lines.insert(1, Line("Seniors who could decide then", (left,)))
-        found[request.id] = Detail("", tuple(lines), (Link("Rules", PAGE),))
+            lines.insert(0, Line("Seniors left", (left,)))
+        found[request.id] = Detail("", tuple(lines), (Link("The rule", f"{PAGE}/{kind.key}"),))
     return found
