@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from tests.approvals.test_four_eyes import asked, decide, later
 from tests.approvals.test_many_at_once import results, tightened
 from tests.approvals.test_rules import refused_by
 from tests.conftest import People
+from tests.staff.test_people_guards import at_once
 
 SignIn = Callable[..., FlaskClient]
 KIND = "client.activate"
@@ -384,7 +386,9 @@ def test_many_at_once_are_decided_only_by_whom_the_rules_leave_it_to_and_lists_a
     assert set(results(able).values()) == {"Approved"}
 
 
-def test_a_decision_waits_for_who_changes_the_rule_at_this_moment(committed: Flask) -> None:
+def test_a_decision_waits_for_who_changes_the_rule_and_of_two_who_go_at_once_one_keeps_the_rules(
+    committed: Flask,
+) -> None:
     people = People()
     admin, senior, officer = (people.actor(role) for role in (Role.ADMIN, Role.SENIOR_OFFICER, Role.OFFICER))
     people.actor(Role.SENIOR_OFFICER, "Tiit Mets")
@@ -415,3 +419,8 @@ def test_a_decision_waits_for_who_changes_the_rule_at_this_moment(committed: Fla
     assert refusals == ["The rules of approval leave this to senior officers."]
     session().expire_all()
     assert session().get_one(ApprovalRequest, request.id).state == "requested"
+    keepers = [people.member(Role.SENIOR_TREASURER), people.member(Role.SENIOR_TREASURER, "Other Treasurer")]
+    ruled(admin, senior, "rules.change", deciders=[Role.SENIOR_TREASURER])
+    session().commit()
+    left = at_once(committed, *(partial(changing.disable, keeper.id, reason="left", by=admin) for keeper in keepers))
+    assert [one.code for one in left if isinstance(one, Refused)] == ["lastRuleKeeper"]
