@@ -14,9 +14,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import clock, database, direct, notifier, settings
 from dashboard.access import guard, idempotency, tokens
-from dashboard.approvals import deadline, rulebook
+from dashboard.approvals import deadline, rulebook, ruling
 from dashboard.approvals.kinds import register
 from dashboard.approvals.pages import approvals
+from dashboard.approvals.rule_pages import approval_rules
 from dashboard.approvals.staff_reset_pages import staff_resets
 from dashboard.approvals.staff_resets import KINDS as STAFF_RESET_KINDS
 from dashboard.approvals.staff_resets import role_turned_since
@@ -135,7 +136,8 @@ from dashboard.web.json import ExactJSON
 
 PAGES = (
     home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, exports, queues, approvals, audit, views, staff, people, factor_pages, staff_resets, new_password,
+    checks, jobs, exports, queues, approvals, approval_rules, audit, views, staff, people, factor_pages, staff_resets,
+    new_password,
     health,
     figures,
 )  # fmt: skip
@@ -240,6 +242,7 @@ def create_app(configured: Settings | None = None) -> Flask:
     register(*STAFF_RESET_KINDS, *PEOPLE_KINDS)
     tokens.learn_evidence(staff_services.tell_token)
     staff_services.learn_going(changing.end_asking)
+    staff_services.learn_rule_keepers(ruling.rule_keepers)
     password_resets.learn_role_turns(role_turned_since)
     learn_clients(client_names)
     rulebook.learn(TRANSFER_RULES, rule_changes)

@@ -20,7 +20,7 @@
 | SECOND_FACTOR_KEY | derived in development | encrypts secrets of second factors; several by commas while rotating |
 | SECOND_FACTOR_ROLES | (none) | roles, by commas, that sign in with a second factor: admin,senior-officer |
 | SESSION_IDLE_MINUTES, SESSION_HOURS | 30, 12 | idle and absolute end of a staff session |
-| APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires |
+| APPROVAL_BUSINESS_HOURS | 12 | business hours until a request for approval expires, unless a rule says otherwise |
 | RESOLVE_BUSINESS_DAYS | 10 | business days until unrecognized money must be settled |
 | RETENTION_YEARS | 5 | years from the end of a relationship until personal data may go; 5 to 10 |
 | TRANSFER_CONFIRMATION_MINUTES | 15 | how long an outgoing transfer waits for its confirmation code |

@@ -60,6 +60,7 @@ SOURCES = (
     ),
     ("/clients/<uuid:client_id>/holds", "SELECT client_id, id AS hold_id FROM legal_hold ORDER BY id"),
     ("/clients/<uuid:client_id>/marks", "SELECT client_id, id AS mark_id FROM client_mark ORDER BY id"),
+    ("/approvals/rules/<kind>", "SELECT 'client.unblock' AS kind"),
     ("/approvals/", "SELECT id AS request_id FROM approval_request ORDER BY state = 'requested' DESC, id DESC"),
     ("/audit/", "SELECT id AS event_id FROM audit_event ORDER BY id DESC"),
     ("/staff/tokens/", "SELECT id AS token_id FROM api_token ORDER BY id"),

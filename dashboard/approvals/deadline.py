@@ -1,4 +1,4 @@
-"""Until when a request can be decided. Set once by the application factory."""
+"""Until when a request can be decided, where no rule says otherwise. Set once by the application factory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def install(business_hours: int) -> None:
 
 
 def business_hours() -> int:
-    """Business hours until a request expires."""
+    """Business hours until a request expires, as the installation sets it."""
     return _hours[0]
 
 
-def from_now() -> datetime:
-    """When a request that is made now expires, in UTC."""
-    return clock.calendar().add_hours(clock.now(), business_hours())
+def after(hours: int) -> datetime:
+    """When so many business hours from now are over, in UTC."""
+    return clock.calendar().add_hours(clock.now(), hours)

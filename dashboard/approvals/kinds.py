@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Permission
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.models import ApprovalRequest
 
 
@@ -90,6 +90,22 @@ class Kind:
     bulk_safe: bool = False
     above: Callable[[], Sequence[str]] | None = None
     asked_with: Permission | None = None
+
+    def roles(self) -> tuple[Role, ...]:
+        """Whose roles let them decide, juniors first; a rule may leave some of them out (`terms`)."""
+        needed = {self.permission} | ({Permission.CLIENTS_READ_RESTRICTED} if self.hidden else set())
+        return tuple(role for role, row in ROLES.items() if needed <= row.permissions)
+
+    def asking_roles(self) -> tuple[Role, ...]:
+        """Whose roles let them ask, juniors first."""
+        needed = {self.permission, self.asked_with or self.permission}
+        return tuple(role for role, row in ROLES.items() if needed <= row.permissions)
+
+    def named(self) -> str:
+        """Unblock …; Activate … by hand; Change the rule"""
+        if "…" in self.label:
+            return self.label
+        return self.label.removesuffix(":") if self.label.endswith(":") else f"{self.label} …"
 
     def about(self, subject: str) -> str:
         """What is asked, in words."""

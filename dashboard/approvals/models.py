@@ -1,4 +1,5 @@
-"""Requests for approval. What protects people stands here a second time, as named constraints."""
+"""Requests for approval, and the rules of each kind. What protects people stands here a second time, as named
+constraints."""
 
 from __future__ import annotations
 
@@ -90,4 +91,27 @@ class ApprovalRequest(Base):
         sa.Index("ix_approval_request_client", "client_id", sa.text("id DESC")),
         sa.Index("ix_approval_request_maker", "maker_id", sa.text("id DESC")),
         sa.Index("ix_approval_request_object", "object_id", sa.text("id DESC")),
+    )
+
+
+class ApprovalRule(Base):
+    """A version of how requests of a kind are decided; the newest counts. Only added, each by an approved request
+    (trigger `approval_rule_by_two`).
+
+    `hours`: business hours until one expires; None: as the installation sets it. `deciders`: the roles that decide,
+    among those that have the permission; None: all of them.
+    """
+
+    __tablename__ = "approval_rule"
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hours: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    deciders: Mapped[list[str] | None]
+    approval_id: Mapped[UUID] = mapped_column(sa.ForeignKey("approval_request.id"), unique=True)
+
+    __table_args__ = (
+        sa.CheckConstraint("hours BETWEEN 1 AND 240", name="hours_in_range"),
+        sa.CheckConstraint("cardinality(deciders) > 0", name="somebody_named"),
+        sa.CheckConstraint("version > 0", name="version_positive"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from dashboard.access.permissions import ROLES, Role
@@ -31,3 +31,9 @@ def people_in_words(people: Iterable[Person], reader_id: UUID | None = None) -> 
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         groups.append(f"{ROLES[Role(role)].plural}: {', '.join(names[:NAMES_SHOWN])}{more}")
     return "; ".join([groups[0], *(group[:1].lower() + group[1:] for group in groups[1:])])
+
+
+def roles_in_words(roles: Sequence[Role]) -> str:
+    """officers, senior officers and administrators"""
+    names = [ROLES[role].plural[:1].lower() + ROLES[role].plural[1:] for role in roles] or ["nobody"]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -477,6 +477,7 @@ def rules() -> str:
         changes=rulebook.changes(),
         may_ask=actor.may(Permission.RULES_TIGHTEN),
         only_stricter=not actor.may(Permission.RULES_CHANGE),
+        may_change=actor.may(Permission.RULES_CHANGE),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -12,9 +12,11 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Permission, Role
+from dashboard.access.permissions import ROLES, Role
+from dashboard.approvals import terms
 from dashboard.approvals.kinds import hidden_from, kind_of, registered
 from dashboard.approvals.models import QUEUE, ApprovalRequest
+from dashboard.approvals.terms import Terms
 from dashboard.audit.models import AuditEvent
 from dashboard.audit.queries import LOOKS
 from dashboard.clock import BusinessCalendar
@@ -69,6 +71,7 @@ def _for(actor: Actor) -> list[sa.ColumnElement[bool]]:
     conditions = [
         *_open(),
         ApprovalRequest.kind.in_(kinds),
+        ApprovalRequest.kind.not_in(terms.closed_to(sa.literal(actor.role))),
         ApprovalRequest.maker_id != actor.id,
         ApprovalRequest.maker_owner_id.is_distinct_from(actor.id),
         ApprovalRequest.object_id != actor.id,
@@ -131,6 +134,7 @@ def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[int]:
         ApprovalRequest.state == "requested",
         ApprovalRequest.expires_at > sa.bindparam("moment", type_=ApprovalRequest.expires_at.type),
         ApprovalRequest.kind.in_(kinds),
+        ApprovalRequest.kind.not_in(terms.closed_to(sa.bindparam("role", type_=sa.Text()))),
         ApprovalRequest.maker_id != me,
         ApprovalRequest.maker_owner_id.is_distinct_from(me),
         ApprovalRequest.object_id != me,
@@ -140,8 +144,8 @@ def _waiting(kinds: tuple[str, ...], senior: bool) -> sa.Select[int]:
 
 def waiting_for(actor: Actor) -> int:
     """`count_for` for everybody, cheap enough for every page."""
-    found = session().scalar(_waiting(_kinds_for(actor), actor.senior), {"me": actor.id, "moment": clock.now()})
-    return found or 0
+    values = {"me": actor.id, "role": actor.role, "moment": clock.now()}
+    return session().scalar(_waiting(_kinds_for(actor), actor.senior), values) or 0
 
 
 @dataclass(frozen=True)
@@ -227,26 +231,34 @@ def may_decide_anything(actor: Actor) -> bool:
     return actor.kind == "staff" and any(actor.may(kind.permission) for kind in registered())
 
 
-def deciders(requests: Iterable[ApprovalRequest], *, idle: timedelta) -> dict[UUID, list[Person]]:
-    """Who could decide each of these, those signed in first; one query for each permission among them."""
-    known: dict[Permission, list[Person]] = {}
-    found = {}
-    for request in requests:
-        permission = kind_of(request.kind).permission
-        if permission not in known:
-            known[permission] = staff.members_with(permission, senior_only=False, idle=idle)
-        found[request.id] = [
+def deciders(
+    requests: Iterable[ApprovalRequest], *, idle: timedelta, rules: Mapping[str, Terms] | None = None
+) -> dict[UUID, list[Person]]:
+    """Who could decide each of these, those signed in first; one query for all. `rules` that stand, where the caller
+    knows them."""
+    wanted = list(requests)
+    rules = terms.standing() if rules is None else rules
+    roles = {
+        request.kind: rules.get(request.kind, terms.AS_INSTALLED).roles(kind_of(request.kind)) for request in wanted
+    }
+    people = staff.members_in({role for some in roles.values() for role in some}, idle=idle) if wanted else []
+    return {
+        request.id: [
             person
-            for person in known[permission]
-            if person.id not in {request.maker_id, request.maker_owner_id, request.object_id}
+            for person in people
+            if person.role in roles[request.kind]
+            and person.id not in {request.maker_id, request.maker_owner_id, request.object_id}
             and (request.maker_senior or ROLES[Role(person.role)].senior)
         ]
-    return found
+        for request in wanted
+    }
 
 
-def deciders_for(maker: Actor, permission: Permission, *, idle: timedelta, about: UUID | None = None) -> list[Person]:
-    """Who could decide what this person is about to ask; `about`: the person whom it concerns."""
-    people = staff.members_with(permission, senior_only=not maker.senior, idle=idle)
+def deciders_for(maker: Actor, kind_key: str, *, idle: timedelta, about: UUID | None = None) -> list[Person]:
+    """Who could decide a request of this kind that this person is about to make; `about`: the person whom it
+    concerns."""
+    roles = terms.of(kind_key).roles(kind_of(kind_key))
+    people = staff.members_in([role for role in roles if maker.senior or ROLES[role].senior], idle=idle)
     return [person for person in people if person.id not in {maker.id, about}]
 
 
@@ -322,8 +334,3 @@ def open_for_client(client_id: UUID, *, actor: Actor) -> Sequence[ApprovalReques
             .order_by(ApprovalRequest.id)
         )
     )
-
-
-def expires_at(calendar: BusinessCalendar, hours: int) -> datetime:
-    """When a request that is made now expires: business hours only."""
-    return calendar.add_hours(clock.now(), hours)

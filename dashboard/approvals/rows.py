@@ -10,7 +10,7 @@ from uuid import UUID
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.approvals import queries, services, taking
+from dashboard.approvals import queries, services, taking, terms
 from dashboard.approvals.kinds import Detail, Kind, Line, Link, Outcome, kind_of
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.approvals.names import named, people_in_words
@@ -124,7 +124,8 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
     moment = clock.now()
     near = clock.calendar().add_hours(moment, services.WARNED_HOURS)
     live = {r.id for r in wanted if r.state == "requested" and r.expires_at > moment}
-    who = queries.deciders((r for r in wanted if r.id in live), idle=idle)
+    rules = terms.standing() if wanted else {}
+    who = queries.deciders((r for r in wanted if r.id in live), rules=rules, idle=idle)
     outcomes = _outcomes([r for r in wanted if r.id in live or r.state == "approved"])
     details = details_of(wanted, actor)
     holders = taking.holders(live)
@@ -165,7 +166,7 @@ def rows(requests: Iterable[ApprovalRequest], *, actor: Actor, idle: timedelta) 
                 decider_name="you" if decided_by_reader else request.decider_name,
                 decider_senior=bool(request.decider_senior),
                 closed_at=request.closed_at,
-                why_not=services.why_not(request, actor),
+                why_not=services.why_not(request, actor, rules.get(request.kind, terms.AS_INSTALLED)),
                 bulk_safe=kind.bulk_safe,
                 ends_soon=request.id in live and request.expires_at <= near,
                 taken_by="you" if holder is not None and holder == actor.id else people.get(holder) if holder else None,

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import ROLES, Permission
-from dashboard.approvals.kinds import hidden_from, registered
+from dashboard.access.permissions import ROLES, Role
+from dashboard.approvals import queries, ruling, terms
+from dashboard.approvals.kinds import Kind, hidden_from, registered
+from dashboard.approvals.models import ApprovalRequest, ApprovalRule
+from dashboard.approvals.names import named, roles_in_words
+from dashboard.approvals.terms import Terms
+from dashboard.database import session
+from dashboard.staff import queries as staff
+
+#: changes that are shown together, at most
+LATELY = 20
+
+
+class Made(NamedTuple):
+    """Who put a version in force, and when."""
+
+    at: datetime
+    asked_by: str
+    decided_by: str
+    url: str
 
 
 @dataclass(frozen=True)
 class KindRow:
-    """One kind of request, as everybody reads it. `above`: amounts; empty where two people are always needed."""
+    """One kind of request, as everybody reads it. `above`: amounts; empty where two people are always needed.
 
+    `left_out`: roles whose permission would let them decide and the rule does not. `nobody`: nobody senior is active
+    among those who decide. `made`: None as it was installed.
+    """
+
+    key: str
     what: str
     above: tuple[str, ...]
-    who: str
+    asks: str
+    decides: str
+    left_out: str
+    nobody: bool
+    hours: str
     bulk_safe: bool
+    made: Made | None
 
 
 class Row(NamedTuple):
@@ -77,39 +108,110 @@ def sections() -> list[Shows]:
     return list(_sections.values())
 
 
+def _request_url(approval_id: UUID) -> str:
+    return f"/approvals/{approval_id}"
+
+
+def _turned() -> list[Changed]:
+    """The newest changes of how requests are decided, in words; only what differs."""
+    rows = session().scalars(
+        sa.select(ApprovalRequest)
+        .join(ApprovalRule, ApprovalRule.approval_id == ApprovalRequest.id)
+        .order_by(ApprovalRequest.closed_at.desc())
+        .limit(LATELY)
+    )
+    found = []
+    for request in rows:
+        before, after = ruling.outcomes([request])[request.id]
+        found.append(
+            Changed(
+                request.closed_at or request.requested_at,
+                request.subject,
+                "; ".join(f"{label} {value}" for label, value in before.items()),
+                "; ".join(f"{label} {value}" for label, value in after.items()),
+                _request_url(request.id),
+            )
+        )
+    return found
+
+
 def changes() -> list[Changed]:
     """The newest first."""
-    return [each for tell in _changes for each in tell()]
+    found = [*_turned(), *(each for tell in _changes for each in tell())]
+    return sorted(found, key=lambda each: each.at, reverse=True)[:LATELY]
 
 
-def who(permission: Permission) -> str:
-    """Officers and senior officers: whose roles have the permission, juniors first."""
-    names = [row.plural for row in ROLES.values() if permission in row.permissions]
-    words = [names[0], *(name[:1].lower() + name[1:] for name in names[1:])] if names else ["Nobody"]
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-
-
-def _named(label: str) -> str:
-    """Unblock …; Activate … by hand; Change the rule"""
-    return label if "…" in label else label.removesuffix(":") if label.endswith(":") else f"{label} …"
+def _sentence(roles: Sequence[Role]) -> str:
+    """Officers and senior officers, juniors first."""
+    words = roles_in_words(roles)
+    return words[:1].upper() + words[1:]
 
 
 def choices(reader: Actor) -> list[tuple[str, str]]:
     """Key and name of the kinds of which this reader may see requests, by name."""
     hidden = hidden_from(reader)
-    named = ((kind.key, _named(kind.label)) for kind in registered() if kind.key not in hidden)
-    return sorted(named, key=lambda pair: pair[1].lower())
+    known = ((kind.key, kind.named()) for kind in registered() if kind.key not in hidden)
+    return sorted(known, key=lambda pair: pair[1].lower())
+
+
+def _made(request: ApprovalRequest | None) -> Made | None:
+    if request is None or request.closed_at is None:
+        return None
+    asked_by = named(request.maker_kind, request.maker_name)
+    return Made(request.closed_at, asked_by, request.decider_name or "", _request_url(request.id))
+
+
+def _kind_row(kind: Kind, rule: Terms, request: ApprovalRequest | None, at_work: Collection[str]) -> KindRow:
+    decide = rule.roles(kind)
+    left_out = [role for role in kind.roles() if role not in decide]
+    return KindRow(
+        key=kind.key,
+        what=kind.named(),
+        above=tuple(kind.above()) if kind.above is not None else (),
+        asks=_sentence(kind.asking_roles()),
+        decides=_sentence(decide),
+        left_out=roles_in_words(left_out) if left_out else "",
+        nobody=bool(left_out) and not any(ROLES[role].senior and role in at_work for role in decide),
+        hours=ruling.hours_in_words(rule.business_hours),
+        bulk_safe=kind.bulk_safe,
+        made=_made(request),
+    )
 
 
 def kinds() -> list[KindRow]:
     """All kinds, by name: that there is such a rule tells nothing of any client."""
-    found = [
-        KindRow(
-            what=_named(kind.label),
-            above=tuple(kind.above()) if kind.above is not None else (),
-            who=who(kind.permission),
-            bulk_safe=kind.bulk_safe,
-        )
-        for kind in registered()
-    ]
+    rules = terms.standing()
+    requests = queries.by_ids(rule.approval_id for rule in rules.values())
+    at_work = staff.roles_at_work()
+    found = []
+    for kind in registered():
+        rule = rules.get(kind.key, terms.AS_INSTALLED)
+        request = requests.get(rule.approval_id) if rule.approval_id else None
+        found.append(_kind_row(kind, rule, request, at_work))
     return sorted(found, key=lambda row: row.what.lower())
+
+
+class Version(NamedTuple):
+    """One version of a kind's rule in words; `made` is None for the one that was installed."""
+
+    number: int
+    hours: str
+    decides: str
+    made: Made | None
+
+
+def versions(kind: Kind) -> tuple[KindRow, list[Version]]:
+    """How a kind is decided now, and all versions of that, the newest first."""
+    past = [*terms.versions(kind.key), terms.AS_INSTALLED]
+    requests = queries.by_ids(rule.approval_id for rule in past)
+    told = [
+        Version(
+            rule.version,
+            ruling.hours_in_words(rule.hours),
+            ruling.deciders_in_words(kind, rule.deciders),
+            _made(requests.get(rule.approval_id) if rule.approval_id else None),
+        )
+        for rule in past
+    ]
+    newest = requests.get(past[0].approval_id) if past[0].approval_id else None
+    return _kind_row(kind, past[0], newest, staff.roles_at_work()), told

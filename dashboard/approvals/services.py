@@ -1,13 +1,13 @@
 """Asking, deciding, withdrawing, expiring.
 
 Locks are taken in one order everywhere: first people who ask and decide, in the order of their ids, then the object (by
-the kind's fingerprint), then the request.
+the kind's fingerprint), then the request, then the rule of its kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +15,11 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor, system
+from dashboard.approvals import deadline, terms
 from dashboard.approvals.kinds import kind_of, registered
 from dashboard.approvals.models import QUEUE, ApprovalRequest
+from dashboard.approvals.names import roles_in_words
+from dashboard.approvals.terms import Terms
 from dashboard.audit import services as audit
 from dashboard.database import constraint_of, savepoint, session
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
@@ -69,10 +72,10 @@ def request(
     after: dict[str, Any],
     reason: str,
     restricted: bool,
-    expires_at: datetime,
     by: Actor,
 ) -> ApprovalRequest:
-    """Open a request. The caller has locked the object. Raises Conflict while the same one is open, Invalid."""
+    """Open a request, which ends when the rule of its kind says at this moment. The caller has locked the object.
+    Raises Conflict while the same one is open, Invalid."""
     kind = kind_of(kind_key)
     why = _reason(reason)
     if by.id is None or by.kind == "system":
@@ -98,7 +101,7 @@ def request(
         after=after,
         fingerprint={},
         requested_at=clock.now(),
-        expires_at=expires_at,
+        expires_at=deadline.after(terms.of(kind_key).business_hours),
     )
     fresh.fingerprint = kind.fingerprint(fresh)
     expired = live(kind_key, object_id)
@@ -132,8 +135,8 @@ def live(kind_key: str, object_id: UUID) -> ApprovalRequest | None:
     )
 
 
-def why_not(request: ApprovalRequest, actor: Actor) -> str | None:
-    """Why this actor may not decide, in words; None when they may."""
+def why_not(request: ApprovalRequest, actor: Actor, rule: Terms | None = None) -> str | None:
+    """Why this actor may not decide, in words; None when they may. `rule` of its kind, where the caller knows it."""
     if actor.kind != "staff":
         return "Only a person decides."
     if request.maker_id == actor.id:
@@ -145,6 +148,9 @@ def why_not(request: ApprovalRequest, actor: Actor) -> str | None:
     kind = kind_of(request.kind)
     if not actor.may(kind.permission) or (kind.hidden and not actor.sees_restricted):
         return "Your role cannot decide this."
+    rule = rule or terms.of(request.kind)
+    if actor.role not in rule.roles(kind):
+        return f"The rules of approval leave this to {roles_in_words(rule.roles(kind))}."
     if not actor.senior and not request.maker_senior:
         return "One of the two must be senior."
     return None
@@ -226,7 +232,8 @@ def decide(request_id: UUID, *, approve: bool, reason: str | None, by: Actor, in
     verb refuses; then nothing has changed.
     """
     request, print_now, people = _locked(request_id, by=by)
-    refusal = why_not(request, by) or _lost_power(by, people.get(by.staff_id) if by.staff_id else None)
+    decider = people.get(by.staff_id) if by.staff_id else None
+    refusal = why_not(request, by, terms.held(request.kind)) or _lost_power(by, decider)
     if refusal:
         raise Forbidden(refusal, code="mayNotDecide")
     if in_bulk and not kind_of(request.kind).bulk_safe:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline, services
+from dashboard.approvals import services
 from dashboard.approvals.kinds import Detail, Kind, Line, Link
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
@@ -56,7 +56,6 @@ def ask_reset_factor(member_id: UUID, reason: str, by: Actor) -> ApprovalRequest
         after={"second factor": "off", "sessions": "end"},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 
@@ -75,7 +74,6 @@ def ask_reset_password(member_id: UUID, reason: str, by: Actor) -> ApprovalReque
         after={"password": "chosen anew", "sessions": "end"},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

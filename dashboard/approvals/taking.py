@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.approvals import queries, services
+from dashboard.approvals import queries, services, terms
 from dashboard.approvals.kinds import kind_of
 from dashboard.approvals.models import QUEUE, ApprovalRequest
 from dashboard.database import session
@@ -39,7 +39,7 @@ def take(request_id: UUID, *, by: Actor) -> ApprovalRequest:
     request = session().get(ApprovalRequest, request_id, with_for_update=True, populate_existing=True)
     if request is None:
         raise NotFound("There is no such request.")
-    refusal = services.why_not(request, by)
+    refusal = services.why_not(request, by, terms.held(request.kind))
     if refusal:
         raise Forbidden(refusal, code="mayNotDecide")
     if request.state != "requested" or request.expires_at <= clock.now():

@@ -39,6 +39,7 @@ NOT_PERSONAL: dict[str, dict[str, str]] = {
         "kind": CODE, "decider_name": STAFF, "maker_name": STAFF, "maker_kind": CODE, "state": CODE,
         "object_type": CODE,
     },
+    "approval_rule": {"kind": CODE, "deciders": CODE},
     "audit_event": {
         "actor_role": CODE, "actor_kind": CODE, "payload_digest": DIGEST, "object_type": CODE, "action": CODE,
         "request_id": HOUSE,

@@ -165,7 +165,8 @@ NO_LOOK: dict[str, frozenset[str]] = {
         "treasury_register.new_movement",
     }),
     "rules, calendars and settings of the house": frozenset({
-        "approvals.rules", "transfers.calendars", "transfers.margin", "transfers.providers", "transfers.change_rule",
+        "approvals.rules", "approval_rules.show", "approval_rules.change", "transfers.calendars", "transfers.margin",
+        "transfers.providers", "transfers.change_rule",
         "jobs.overview", "jobs.show", "jobs.pause", "jobs.log", "jobs.running_work",
         "audit.verifier",
     }),

@@ -160,6 +160,18 @@ def release_those_of(member_id: UUID, *, by: Actor, among: Sequence[str] | None 
     query = sa.select(QueueItem).where(QueueItem.assignee_id == member_id, QueueItem.closed_at.is_(None))
     if among is not None:
         query = query.where(QueueItem.queue.in_(among))
+    return _give_back(query, by)
+
+
+def release_all(item_ids: Collection[UUID], *, by: Actor) -> int:
+    """Give back these items, whoever has taken them; says how many were taken."""
+    if not item_ids:
+        return 0
+    still = (QueueItem.id.in_(item_ids), QueueItem.assignee_id.is_not(None), QueueItem.closed_at.is_(None))
+    return _give_back(sa.select(QueueItem).where(*still), by)
+
+
+def _give_back(query: sa.Select[QueueItem], by: Actor) -> int:
     items = session().scalars(query.order_by(QueueItem.id).with_for_update()).all()
     for item in items:
         item.assignee_id = None

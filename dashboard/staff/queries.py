@@ -73,8 +73,18 @@ def address_of(staff_id: UUID | None) -> str | None:
 
 
 def members_with(permission: Permission, *, senior_only: bool, idle: timedelta) -> list[Person]:
-    """Who could decide: members whose role has the permission, those signed in first."""
+    """Members whose role has the permission, those signed in first."""
     roles = [role for role, row in ROLES.items() if permission in row.permissions and (row.senior or not senior_only)]
+    return members_in(roles, idle=idle)
+
+
+def roles_at_work() -> set[str]:
+    """Roles that somebody has who is not disabled."""
+    return set(session().scalars(sa.select(StaffMember.role).where(StaffMember.disabled_at.is_(None)).distinct()))
+
+
+def members_in(roles: Iterable[Role], *, idle: timedelta) -> list[Person]:
+    """Members of these roles who are not disabled, those signed in first."""
     here = (
         sa.select(StaffSession.staff_id)
         .where(StaffSession.ended_at.is_(None), StaffSession.seen_at > clock.now() - idle)

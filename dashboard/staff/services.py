@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -476,9 +476,30 @@ def set_password(email: str, *, new: str, by: Actor) -> StaffMember:
 
 def refuse_if_needed(member: StaffMember, *, becomes: Role | None) -> None:
     """Somebody has to give people and tokens what they need, and another one to decide it. `becomes`: the role to come;
-    None where the member goes. Raises Refused `lastAdministrator`, `lastSecondPerson`."""
-    if member.disabled_at is not None or Permission.STAFF_DECIDE not in member.role_row.permissions:
+    None where the member goes. Raises Refused `lastAdministrator`, `lastSecondPerson`, `lastRuleKeeper`."""
+    if member.disabled_at is not None:
         return
+    if Permission.STAFF_DECIDE in member.role_row.permissions:
+        _refuse_if_decides_last(member, becomes)
+    keepers = {role for told in _rule_keepers for role in told()}
+    if member.role in keepers and becomes not in keepers:
+        another = sa.select(StaffMember.id).where(
+            StaffMember.disabled_at.is_(None), StaffMember.id != member.id, StaffMember.role.in_(keepers)
+        )
+        if session().scalar(another.limit(1)) is None:
+            raise _needed(member, "lastRuleKeeper")
+
+
+#: the roles that a rule leaves to decide about rules, which a higher package knows; empty where none leaves out any
+_rule_keepers: list[Callable[[], Collection[str]]] = []
+
+
+def learn_rule_keepers(roles: Callable[[], Collection[str]]) -> None:
+    """Take the roles of whom one always stays; called once by the application factory."""
+    _rule_keepers[:] = [roles]
+
+
+def _refuse_if_decides_last(member: StaffMember, becomes: Role | None) -> None:
     others = [
         Role(role)
         for role in session().scalars(
@@ -501,10 +522,13 @@ _NEEDED = {
     "lastAdministrator": "{} is the last active administrator. Make another one first.",
     "lastSecondPerson": "Without {} one person alone would be left to decide about staff and tokens. Make another"
     " administrator or senior officer first.",
+    "lastRuleKeeper": "By the rules of approval {} is the last one who decides about rules. Let another role decide"
+    " about them first, or give somebody such a role.",
 }
 _NEEDED_BY = {
     "staff_member_last_administrator": "lastAdministrator",
     "staff_member_second_person_stays": "lastSecondPerson",
+    "staff_member_last_rule_keeper": "lastRuleKeeper",
 }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from dashboard import clock
 from dashboard.access.actor import system
-from dashboard.access.permissions import ROLES, Role
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.database import new_id, session, transaction
@@ -24,7 +24,7 @@ from dashboard.treasury.register.services.entries import Entry
 
 
 def _decider(connection: sa.Connection) -> UUID:
-    seniors = [role.value for role, row in ROLES.items() if row.senior]
+    seniors = [role.value for role, row in ROLES.items() if row.senior and Permission.TREASURY_WRITE in row.permissions]
     known = connection.execute(
         sa.select(StaffMember.id).where(StaffMember.role.in_(seniors), StaffMember.disabled_at.is_(None)).limit(1)
     ).scalar()

@@ -15,6 +15,7 @@ from dashboard.clients.forms import ReasonForm
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.deciders import who_can_decide
 from dashboard.clients.pages.dialogs import attempt, dialog
+from dashboard.clients.services.activate import KIND as ACTIVATE
 from dashboard.clients.vocabulary import Status
 from dashboard.web.htmx import go
 
@@ -43,5 +44,5 @@ def activate(client_id: UUID) -> Any:
         obstacle=services.activation_obstacle(client, sees_restricted=actor.sees_restricted),
         before=in_words(client.status),
         after=in_words(Status.ACTIVE.value),
-        who=who_can_decide(Permission.CLIENTS_ACTIVATE, maker=actor),
+        who=who_can_decide(ACTIVATE, maker=actor),
     )

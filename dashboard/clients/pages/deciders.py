@@ -7,7 +7,6 @@ from datetime import timedelta
 from flask import current_app
 
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Permission
 from dashboard.approvals import queries as approvals
 from dashboard.approvals.names import people_in_words
 from dashboard.settings import Settings
@@ -19,6 +18,6 @@ def idle() -> timedelta:
     return timedelta(minutes=settings.session_idle_minutes)
 
 
-def who_can_decide(permission: Permission, *, maker: Actor) -> str:
+def who_can_decide(kind_key: str, *, maker: Actor) -> str:
     """`Senior officers: R. Kask (signed in), T. Mets`."""
-    return people_in_words(approvals.deciders_for(maker, permission, idle=idle()), maker.id)
+    return people_in_words(approvals.deciders_for(maker, kind_key, idle=idle()), maker.id)

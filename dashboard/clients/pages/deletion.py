@@ -243,7 +243,7 @@ def ask_to_delete(client_id: UUID, request_id: UUID) -> Response:
             ("Deleted from", f"{until.day} {until:%b %Y}" if until else None),
             ("Goes", "Profile, people, notes, documents, verification, texts of transfers and decisions"),
             ("Stays", "Amounts, accounts, dates and identifiers of the ledger; who decided what and when"),
-            ("Can decide", who_can_decide(Permission.CLIENTS_ERASE, maker=actor)),
+            ("Can decide", who_can_decide(PURGE, maker=actor)),
         ],
         fields=(("reason", "The second person reads this."),),
         submit="Ask to delete",
@@ -345,7 +345,7 @@ def end_hold(client_id: UUID, hold_id: UUID) -> Response:
         facts=[
             ("Hold", hold_label(hold, actor)),
             ("File or order", hold.reference if actor.sees_restricted else None),
-            ("Can decide", who_can_decide(Permission.CLIENTS_ERASE, maker=actor)),
+            ("Can decide", who_can_decide(END_HOLD, maker=actor)),
         ],
         fields=(("reason", "The second person reads this."),),
         submit="Ask to end it",

@@ -15,6 +15,7 @@ from dashboard.clients.forms.reviews import EndMarkForm, MarkForm
 from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.deciders import who_can_decide
 from dashboard.clients.pages.dialogs import attempt, dialog
+from dashboard.clients.services.marks import KIND as END_MARK
 from dashboard.clients.services.marks import mark_of, names_of_people
 from dashboard.clients.vocabulary import MARK_LABELS, MarkKind
 from dashboard.web.htmx import go
@@ -94,5 +95,5 @@ def end_mark(client_id: UUID, mark_id: UUID) -> Any:
         form=form,
         status=status,
         mark=shown,
-        who=who_can_decide(Permission.CLIENTS_UNBLOCK, maker=actor) if shown.sanctions else None,
+        who=who_can_decide(END_MARK, maker=actor) if shown.sanctions else None,
     )

@@ -22,6 +22,7 @@ from dashboard.clients.pages.show import TABS
 from dashboard.clients.periods import periods
 from dashboard.clients.services.plan import identity_documents, limits
 from dashboard.clients.services.review import latest_day, restriction_of
+from dashboard.clients.services.risk import KIND as LOWER_RISK
 from dashboard.clients.vocabulary import Risk
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Forbidden, Invalid, Refused
@@ -162,7 +163,7 @@ def _page(form: ReviewForm, client: Client, actor: Actor, *, status: int = 200, 
             more_tabs=[(key, TABS[key]) for key in LOOK_AT if key in TABS],
             latest=_latest_days(client, heightened),
             may_see_transfers=actor.may(Permission.TRANSFERS_READ),
-            who=who_can_decide(Permission.CLIENTS_ACTIVATE, maker=actor),
+            who=who_can_decide(LOWER_RISK, maker=actor),
             **context,
         ),
         status,

@@ -16,6 +16,7 @@ from dashboard.clients.pages.blueprint import clients
 from dashboard.clients.pages.deciders import who_can_decide
 from dashboard.clients.pages.dialogs import attempt, dialog
 from dashboard.clients.services.block import status_in_words
+from dashboard.clients.services.unblock import KIND as UNBLOCK
 from dashboard.clients.services.unblock import lift_obstacle
 from dashboard.clients.vocabulary import Status
 from dashboard.web.htmx import go
@@ -53,5 +54,5 @@ def lift(client_id: UUID, block_id: UUID) -> Any:
         before=in_words(status_in_words(client.status, [block.scope for block in standing])),
         after=in_words(status_in_words(after, rest)),
         obstacle=lift_obstacle(block_id, sees_restricted=actor.sees_restricted),
-        who=who_can_decide(Permission.CLIENTS_UNBLOCK, maker=actor),
+        who=who_can_decide(UNBLOCK, maker=actor),
     )

@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from dashboard.access.actor import Actor
-from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.clients import queries
-from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client
 from dashboard.clients.services.lock import locked
 from dashboard.clients.services.marks import sanctions_mark_stands
@@ -71,7 +69,6 @@ def ask_to_activate(client_id: UUID, *, reason: str, by: Actor) -> ApprovalReque
         reason=reason,
         # free words of compliance may tell why: they are restricted like the reason of a block
         restricted=True,
-        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
 

@@ -16,12 +16,11 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
 from dashboard.clients import deletion, retention
-from dashboard.clients.calendar import approval_hours, calendar
+from dashboard.clients.calendar import calendar
 from dashboard.clients.deletion_models import DeletionRequest
 from dashboard.clients.models import Client
 from dashboard.clients.retention import OPEN, Channel, DeletionState, Ground
@@ -225,7 +224,6 @@ def ask_to_purge(request_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         after={"personal data": f"deleted for good on {until.day} {until:%b %Y} or soon after"},
         reason=reason,
         restricted=True,
-        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
 

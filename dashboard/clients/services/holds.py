@@ -10,11 +10,9 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
-from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.deletion_models import LegalHold
 from dashboard.clients.retention import HoldCode
 from dashboard.clients.services.lock import locked
@@ -89,7 +87,6 @@ def ask_to_end_hold(hold_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         after={"legal hold": "ended"},
         reason=reason,
         restricted=True,
-        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
 

@@ -12,11 +12,9 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
-from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client, ClientMark, RelatedIndividual
 from dashboard.clients.services.block import block
 from dashboard.clients.services.lock import active_blocks, locked
@@ -212,7 +210,6 @@ def ask_to_end_mark(mark_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         after={"mark": "ended"},
         reason=reason,
         restricted=True,
-        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
 

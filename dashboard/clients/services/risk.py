@@ -6,11 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from dashboard.access.actor import Actor, system
-from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
-from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client
 from dashboard.clients.services import risk_history
 from dashboard.clients.services.block import block
@@ -52,7 +50,6 @@ def ask_to_lower_risk(client_id: UUID, *, risk_level: int, reason: str, by: Acto
         reason=reason,
         # free words of compliance may tell why: they are restricted like the reason of a block
         restricted=True,
-        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
 

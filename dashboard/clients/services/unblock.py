@@ -8,11 +8,9 @@ from uuid import UUID
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approval_queries
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
-from dashboard.clients.calendar import approval_hours, calendar
 from dashboard.clients.models import Client, ClientBlock
 from dashboard.clients.services.activate import MASKED_OBSTACLE
 from dashboard.clients.services.block import status_in_words
@@ -83,7 +81,6 @@ def ask_to_unblock(block_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         after={"status": after},
         reason=reason,
         restricted=True,
-        expires_at=approval_queries.expires_at(calendar(), approval_hours()),
         by=by,
     )
 

@@ -37,7 +37,7 @@ def _page(form: AdjustingForm, *, status: int = 200, prepared: Prepared | None =
         "ledger/adjust.html",
         form=form,
         prepared=prepared,
-        who=who_can_decide(Permission.PAYMENTS_ADJUST, maker=actor),
+        who=who_can_decide(adjusting.ADJUST, maker=actor),
     )
     return Response(page, status=status)
 

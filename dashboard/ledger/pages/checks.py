@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from flask import Response, current_app, flash, make_response, render_template, request, url_for
+from flask import Response, flash, make_response, render_template, request, url_for
 
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approvals
-from dashboard.approvals.names import named, people_in_words
+from dashboard.approvals.names import named
 from dashboard.background import queries as background
 from dashboard.background import services as work
 from dashboard.background.models import BackgroundJob
@@ -23,11 +21,11 @@ from dashboard.ledger import numbers
 from dashboard.ledger.check_forms import AcceptForm
 from dashboard.ledger.owners import OwnerView, directory
 from dashboard.ledger.pages.blueprint import ledger
+from dashboard.ledger.pages.deciders import who_can_decide
 from dashboard.ledger.queries import checks as queries
 from dashboard.ledger.queries.checks import FindingView, RunView
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType, CheckScope
-from dashboard.settings import Settings
 from dashboard.views.lists import choices, listed
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
@@ -230,15 +228,6 @@ def cancel_check(job_id: UUID) -> Any:
     return go(url_for(".checks"))
 
 
-def _deciders() -> str:
-    settings: Settings = current_app.extensions["countinghouse.settings"]
-    actor = current_actor()
-    people = approvals.deciders_for(
-        actor, Permission.LEDGER_OPERATE, idle=timedelta(minutes=settings.session_idle_minutes)
-    )
-    return people_in_words(people, actor.id)
-
-
 @ledger.route("/checks/findings/<uuid:finding_id>/accept", methods=["GET", "POST"])
 @requires(Permission.LEDGER_OPERATE)
 def accept_rebuilt(finding_id: UUID) -> Any:
@@ -265,5 +254,5 @@ def accept_rebuilt(finding_id: UUID) -> Any:
         row=row,
         form=form,
         answered=status,
-        who=_deciders(),
+        who=who_can_decide(checking.ACCEPT, maker=current_actor()),
     )

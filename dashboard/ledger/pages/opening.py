@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Response, current_app, flash, make_response, render_template, request, url_for
+from flask import Response, flash, make_response, render_template, request, url_for
 
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
-from dashboard.approvals import queries as approvals
-from dashboard.approvals.names import people_in_words
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.ledger import numbers
 from dashboard.ledger.forms.opening import DropForm, UploadForm
 from dashboard.ledger.pages.blueprint import ledger
+from dashboard.ledger.pages.deciders import who_can_decide
 from dashboard.ledger.queries import opening as queries
 from dashboard.ledger.services import opening as services
 from dashboard.ledger.services.opening import FileRefused
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS
 from dashboard.money import Money
-from dashboard.settings import Settings
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -77,19 +74,10 @@ def _listing(form: UploadForm, status: int = 200, refused: FileRefused | None = 
             paged=position is not None,
             reader=actor.id,
             may_operate=actor.may(Permission.LEDGER_OPERATE),
-            who=_deciders() if actor.may(Permission.LEDGER_OPERATE) else "",
+            who=who_can_decide(services.KIND, maker=actor) if actor.may(Permission.LEDGER_OPERATE) else "",
         ),
         status,
     )
-
-
-def _deciders() -> str:
-    settings: Settings = current_app.extensions["countinghouse.settings"]
-    actor = current_actor()
-    people = approvals.deciders_for(
-        actor, Permission.LEDGER_OPERATE, idle=timedelta(minutes=settings.session_idle_minutes)
-    )
-    return people_in_words(people, actor.id)
 
 
 @ledger.post("/opening-balances")

@@ -152,5 +152,5 @@ def reverse(payment_id: UUID) -> Any:
         lines=lines,
         sides=sides,
         problem=problem,
-        who=who_can_decide(Permission.PAYMENTS_ADJUST, maker=actor),
+        who=who_can_decide(adjusting.REVERSE, maker=actor),
     )

@@ -11,7 +11,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dashboard.access.actor import Actor, system
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
@@ -202,7 +201,6 @@ def ask(order: Order, *, reason: str, by: Actor) -> ApprovalRequest:
         after=after,
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 
@@ -246,7 +244,6 @@ def ask_to_reverse(payment_id: UUID, *, reason: str, by: Actor) -> ApprovalReque
         after=after,
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

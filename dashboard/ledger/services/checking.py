@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.kinds import Detail, Line
 from dashboard.approvals.models import ApprovalRequest
@@ -262,7 +261,6 @@ def ask_to_accept(finding_id: UUID, *, reason: str, by: Actor) -> ApprovalReques
         after={name: str(finding.money(getattr(finding.rebuilt, name))) for name in changed},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

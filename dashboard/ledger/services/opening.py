@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.kinds import Detail, Line, Link
 from dashboard.approvals.models import ApprovalRequest
@@ -298,7 +297,6 @@ def ask(content: bytes, *, file_name: str, reason: str, by: Actor) -> OpeningImp
         after={"status": "posted"},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
     imported.approval_id = request.id

@@ -60,9 +60,9 @@ def _idle() -> timedelta:
     return timedelta(minutes=settings.session_idle_minutes)
 
 
-def who_decides(about: UUID | None = None) -> str:
+def who_decides(kind_key: str, about: UUID | None = None) -> str:
     """Who could be the second person for what the reader is about to ask, in words."""
-    found = approvals.deciders_for(current_actor(), Permission.STAFF_DECIDE, idle=_idle(), about=about)
+    found = approvals.deciders_for(current_actor(), kind_key, idle=_idle(), about=about)
     return people_in_words(found, current_actor().id)
 
 

@@ -74,7 +74,7 @@ def invite() -> Any:
         form,
         lambda status: dialog(
             "people/_invite.html", status=status, form=form,
-            title="Invite somebody", who_decides=who_decides(), roles=ROLES, close_url=back,
+            title="Invite somebody", who_decides=who_decides(inviting.INVITE), roles=ROLES, close_url=back,
         ),
         lambda: inviting.ask_to_invite(
             name=form.name.data or "", email=form.email.data or "", role=Role(form.role.data),

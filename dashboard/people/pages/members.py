@@ -85,10 +85,15 @@ def show(member_id: UUID) -> str:
     )  # fmt: skip
 
 
+#: what the second person decides, by the name of the dialog; keeping somebody out needs none
+ASKED = {"role": changing.CHANGE_ROLE, "enable": changing.ENABLE}
+
+
 def _dialog(act: str, row: MemberRow, form: ReasonForm | RoleForm, status: int = 200) -> Response:
     return dialog(
         f"people/_{act}.html", status=status, row=row, form=form,
-        title=row.member.name, who_decides=who_decides(about=row.member.id), tokens=queries.tokens_of(row.member.id),
+        title=row.member.name, who_decides=who_decides(ASKED[act], row.member.id) if act in ASKED else "",
+        tokens=queries.tokens_of(row.member.id),
         ending=queries.tokens_by_two_of(row.member.id) if may_give(row.member) else [],
         close_url=url_for("people.show", member_id=row.member.id),
     )  # fmt: skip

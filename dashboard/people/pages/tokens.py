@@ -149,7 +149,7 @@ def new_token() -> Any:
                 (scope.value, *words.scope(scope), scope not in ALONE)
                 for scope in sorted(ALL_SCOPES[audience], key=lambda one: (one in POWERFUL, EXPLAINED[one].label))
             ],
-            who_decides=who_decides(),
+            who_decides=who_decides(machines.CREATE),
         ),
         status,
     )  # fmt: skip

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import ROLES, Role
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import QUEUE, ApprovalRequest
 from dashboard.audit import services as audit
@@ -48,7 +47,6 @@ def ask_to_change_role(member_id: UUID, *, role: Role, reason: str, by: Actor) -
         after={"Role": ROLES[role].label},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 
@@ -114,7 +112,6 @@ def ask_to_enable(member_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         after={"Account": f"active, {member.role_row.label.lower()}"},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

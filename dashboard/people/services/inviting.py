@@ -19,7 +19,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import ROLES, Permission, Role
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -99,7 +98,6 @@ def ask_to_invite(*, name: str, email: str, role: Role, reason: str, by: Actor) 
         after={"Role": ROLES[role].label},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

@@ -11,7 +11,6 @@ from dashboard.access import tokens
 from dashboard.access.actor import Actor
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import ALL_SCOPES, ALONE, EXPLAINED, Audience, Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -96,7 +95,6 @@ def make(
         after={"Token": f"{audience.value}, for {days} days"},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

@@ -25,6 +25,7 @@ from dashboard.transfers.queries import history
 from dashboard.transfers.queries import transfers as queries
 from dashboard.transfers.services.outgoing import cancel as canceling
 from dashboard.transfers.services.outgoing import executing, review
+from dashboard.transfers.services.outgoing.held import EXECUTE
 from dashboard.transfers.vocabulary import Kind, Status
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
@@ -157,5 +158,5 @@ def execute(transfer_id: UUID) -> AnyResponse:
         form,
         title=f"Execute {money_of(transfer)} manually",
         status=status,
-        who=who_can_decide(Permission.TRANSFERS_EXECUTE, maker=actor),
+        who=who_can_decide(EXECUTE, maker=actor),
     )

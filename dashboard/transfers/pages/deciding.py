@@ -141,12 +141,12 @@ def _fresh(form: SeenForm, item: Item) -> None:
     form.seen.data = str(item.receipt.version)
 
 
-def _second_person(item: Item) -> dict[str, Any]:
+def _second_person(item: Item, kind_key: str) -> dict[str, Any]:
     """Whether so much takes two people, above which limit, and who could be the second."""
     needs = limits.needs_two(item.receipt.currency, item.receipt.amount_minor)
     idle = timedelta(minutes=settings().session_idle_minutes)
     actor = current_actor()
-    people = approvals.deciders_for(actor, Permission.TRANSFERS_ASSIGN, idle=idle) if needs else []
+    people = approvals.deciders_for(actor, kind_key, idle=idle) if needs else []
     return {
         "needs_two": needs,
         "limit": limits.limit_of(item.receipt.currency) if needs else None,
@@ -181,7 +181,7 @@ def assign_receipt(transfer_id: UUID) -> Any:
         form.account.data = request.args.get("account", "")[:60]
         _fresh(form, item)
     party = _target(form.account.data or "")
-    two = _second_person(item)
+    two = _second_person(item, assigning.KIND)
     more: dict[str, Any] = {"party": party, **two}
     if party is None:
         return _show(item, "other", None, status=404 if request.args.get("account") else 200, find="", found=[])
@@ -239,7 +239,7 @@ def return_receipt(transfer_id: UUID) -> Any:
     """Send it back to where it came from: only there, and only after a screening without a hit."""
     item, form, actor = desk_queries.item(transfer_id), ReturnForm(), current_actor()
     form.currency = item.receipt.currency
-    two = _second_person(item)
+    two = _second_person(item, returning.KIND)
     more: dict[str, Any] = {**two, "impossible": _no_way_back(item)}
     if request.method == "GET":
         _fresh(form, item)
@@ -370,7 +370,7 @@ def undo_decision(transfer_id: UUID) -> Any:
     item, form = desk_queries.item(transfer_id), ReasonForm()
     live = item.live
     party = parties([live.account_id]).get(live.account_id) if live and live.account_id else None
-    more: dict[str, Any] = {"party": party, "spent": None, **_second_person(item)}
+    more: dict[str, Any] = {"party": party, "spent": None, **_second_person(item, undoing.KIND)}
     if request.method == "GET":
         _fresh(form, item)
         return _show(item, "undo", form, **more)
@@ -438,7 +438,7 @@ def _claim_dialog(claim: Claim, form: ReasonForm, status: int = 200) -> Any:
 def _who_decides() -> dict[str, Any]:
     actor = current_actor()
     idle = timedelta(minutes=settings().session_idle_minutes)
-    people = approvals.deciders_for(actor, Permission.TRANSFERS_ASSIGN, idle=idle)
+    people = approvals.deciders_for(actor, undoing.RECEIVABLE, idle=idle)
     return {"who_can": people_in_words(people, actor.id)}
 
 

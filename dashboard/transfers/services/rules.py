@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
+from dashboard.approvals import ruling
 from dashboard.approvals import services as approvals
 from dashboard.approvals.kinds import Detail, Line, Link, Outcome
 from dashboard.approvals.models import ApprovalRequest
@@ -27,9 +27,8 @@ from dashboard.money import DECIMALS, LARGEST_MINOR_UNITS, Money
 from dashboard.transfers.models import CountryRule, DeskLimit, RuleChange, TransferFee, TransferLimit
 from dashboard.transfers.vocabulary import TYPE_LABELS, TransferType
 
-CHANGE, TIGHTEN = "rules.change", "rules.tighten"
-OBJECT = "rule"
-PAGE = "/approvals/rules"
+CHANGE, TIGHTEN = ruling.CHANGE, "rules.tighten"
+OBJECT, PAGE = ruling.OBJECT, ruling.PAGE
 LONGEST_NOTE = 200
 #: of the identifiers of rules: known before there is a row
 _PLACE = UUID("5c1d2c0a-6f0e-5f0f-8a6b-2e2f7d1c9b44")
@@ -220,7 +219,6 @@ def ask(rule: Rule, key: Row, values: Row, *, reason: str, by: Actor) -> Approva
         after=said(rule, becomes),
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 
@@ -293,7 +291,7 @@ def rows_of(rule: Rule) -> list[dict[str, Any]]:
 
 
 def changes(limit: int = 20) -> Sequence[RuleChange]:
-    """The newest versions of any rule, newest first."""
+    """The newest versions of any of these rules, newest first."""
     return session().scalars(sa.select(RuleChange).order_by(RuleChange.changed_at.desc()).limit(limit)).all()
 
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.models import Client
@@ -210,7 +209,6 @@ def ask_to_assign(
         after={"account": in_groups(account.number)},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
     decision.approval_id = request.id

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.database import session
@@ -191,7 +190,6 @@ def ask_to_send_back(
                **({"fee": f"{Money(fee_minor, decision.currency)}, borne by the {bearer}"} if bearer else {})},
         reason=said,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )  # fmt: skip
     decision.approval_id = request.id

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -141,7 +140,6 @@ def ask_for_rule(transfer_id: UUID, *, reason: str, by: Actor) -> PayerRule:
         after={"money of this payer": f"goes to {client.name} by itself, whatever the amount"},
         reason=why,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
     return rule

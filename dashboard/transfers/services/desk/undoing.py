@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.clients.services import lock
@@ -150,7 +149,6 @@ def ask_to_undo(transfer_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest
         },
         reason=why,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
     positions.tell(receipt, "note", f"Asked to undo: {why}", by=by, requestId=str(request.id))
@@ -302,7 +300,6 @@ def ask_for_receivable(transfer_id: UUID, *, reason: str, by: Actor) -> Approval
         },
         reason=why,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

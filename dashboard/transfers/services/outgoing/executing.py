@@ -13,7 +13,6 @@ from uuid import UUID
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.errors import FieldError, Invalid, Refused
@@ -126,7 +125,6 @@ def ask_to_execute(
         after={"status": STATUS_LABELS[to], **told},
         reason=answer.comment,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

@@ -15,15 +15,14 @@ from dashboard.ledger.pages.deciders import who_can_decide
 from dashboard.treasury.cover import queries, services
 from dashboard.treasury.cover.forms import ChangeForm, NewForm
 from dashboard.treasury.cover.pages.listing import one_page
+from dashboard.treasury.cover.vocabulary import ADD
 from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
 
 def _page(form: NewForm, *, status: int = 200) -> Response:
-    page = render_template(
-        "treasury/cover/new.html", form=form, who=who_can_decide(Permission.TREASURY_WRITE, maker=current_actor())
-    )
+    page = render_template("treasury/cover/new.html", form=form, who=who_can_decide(ADD, maker=current_actor()))
     return make_response(page, status)
 
 

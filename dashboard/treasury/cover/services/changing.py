@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -84,7 +83,7 @@ def ask_to_add(entry: Entry, *, reason: str, by: Actor) -> ApprovalRequest:
     return approvals.request(
         ADD, object_type=OBJECT, object_id=new_id(), client_id=None, subject=subject(wanted),
         payload={"cover": payload}, before=before, after=after, reason=reason, restricted=False,
-        expires_at=deadline.from_now(), by=by,
+        by=by,
     )  # fmt: skip
 
 
@@ -131,7 +130,7 @@ def ask_to_change(cover_id: UUID, *, valid_to: date | None, review_on: date, rea
     return approvals.request(
         CHANGE, object_type=OBJECT, object_id=cover_id, client_id=None, subject=subject(wanted),
         payload={"cover": wanted.as_payload()}, before=before, after=after, reason=reason, restricted=False,
-        expires_at=deadline.from_now(), by=by,
+        by=by,
     )  # fmt: skip
 
 

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.kinds import Detail, Line, Link
 from dashboard.approvals.models import ApprovalRequest
@@ -70,7 +69,6 @@ def accept(bank_account_id: UUID, *, reason: str, by: Actor) -> ApprovalRequest:
         after={"carried in": f"accepted, {amount}"},
         reason=why,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )  # fmt: skip
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.kinds import Detail, Line, Link
 from dashboard.approvals.models import ApprovalRequest
@@ -146,7 +145,6 @@ def accept(break_id: UUID, *, reason: str, by: Actor) -> ReconBreak | ApprovalRe
         after={"break": "accepted", "amount": str(Money(stake(one), one.currency))},
         reason=why,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
     tell(one, Event.ASKED, by=by, text=why, detail={"request": str(request.id), "to": "accept"})

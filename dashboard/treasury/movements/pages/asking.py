@@ -18,6 +18,7 @@ from dashboard.treasury.movements import services
 from dashboard.treasury.movements.forms import MovementForm, bank_account_id
 from dashboard.treasury.movements.models import OwnMovement
 from dashboard.treasury.movements.services import fitting
+from dashboard.treasury.movements.services.asking import MOVE
 from dashboard.treasury.movements.vocabulary import KIND_LABELS, WAY_LABELS, MovementKind, Way
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.pages.blueprint import treasury_register
@@ -50,7 +51,7 @@ def _form() -> MovementForm:
 def _page(form: MovementForm, *, status: int = 200, **context: Any) -> Response:
     page = render_template(
         "treasury/movements/new.html", form=form, kinds=KIND_LABELS, ways=WAY_LABELS,
-        who=who_can_decide(Permission.TREASURY_WRITE, maker=current_actor()), **context,
+        who=who_can_decide(MOVE, maker=current_actor()), **context,
     )  # fmt: skip
     return make_response(page, status)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -107,7 +106,6 @@ def ask(
         },
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )  # fmt: skip
     audit.record(

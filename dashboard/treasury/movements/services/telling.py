@@ -8,7 +8,6 @@ from uuid import UUID
 from dashboard import clock
 from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -101,7 +100,6 @@ def ask_to_book_back(movement_id: UUID, *, because: str, by: Actor) -> ApprovalR
         after={"Movement": STATE_LABELS[MovementState.REFUSED], "Payment": "reversed"},
         reason=why,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

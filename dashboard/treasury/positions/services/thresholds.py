@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.kinds import Detail, Line, Link
 from dashboard.approvals.models import ApprovalRequest
@@ -91,7 +90,6 @@ def ask(pool: str, currency: str, kind: str, amount_minor: int | None, *, reason
         after={"Threshold": _said(amount_minor, currency)},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

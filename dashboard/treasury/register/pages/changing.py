@@ -18,6 +18,7 @@ from dashboard.treasury.register.forms.entries import ChangeForm, NewAccountForm
 from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.register.services import entries
+from dashboard.treasury.register.services.changing import ADD, CHANGE
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
@@ -32,7 +33,7 @@ def _page(form: Form, view: BankAccountView | None, *, status: int = 200, **cont
         else url_for("treasury_register.new_account"),
         back=url_for("treasury_register.account", bank_account_id=view.id) if view
         else url_for("treasury_register.accounts"),
-        who=who_can_decide(Permission.TREASURY_WRITE, maker=current_actor()), **context,
+        who=who_can_decide(CHANGE if view else ADD, maker=current_actor()), **context,
     )  # fmt: skip
     return make_response(page, status)
 

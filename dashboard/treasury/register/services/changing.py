@@ -13,7 +13,6 @@ from schwifty import IBAN
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -129,7 +128,6 @@ def ask_to_add(
         after={"Number": numbers.in_groups(bank["number"]), "Provider": provider, **in_words(wanted)},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 
@@ -180,7 +178,6 @@ def ask_to_change(bank_account_id: UUID, *, entry: Entry, reason: str, by: Actor
         after=after,
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from dashboard import clock
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Permission
-from dashboard.approvals import deadline
 from dashboard.approvals import services as approvals
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit import services as audit
@@ -85,7 +84,6 @@ def ask_to_pool(account_id: UUID, *, pool: str, reason: str, by: Actor) -> Appro
         after={"Pool": POOL_LABELS[Pool(pool)]},
         reason=reason,
         restricted=False,
-        expires_at=deadline.from_now(),
         by=by,
     )
 
