@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from dashboard.access.actor import Actor
 from dashboard.clients.blocks import BlockView, as_seen, effective_in_words
@@ -235,11 +236,16 @@ def count_at_most(condition: sa.ColumnElement[bool], limit: int) -> int:
     return session().scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
+_BY_IDS = sa.select(Client).where(
+    Client.id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True))))
+)
+
+
 def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:
     """Clients by id, in one query."""
     if not ids:
         return {}
-    return {client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(ids)))}
+    return {client.id: client for client in session().scalars(_BY_IDS, {"ids": list(ids)})}
 
 
 def any_client() -> bool:

@@ -16,7 +16,7 @@ from dashboard.ledger import numbers
 from dashboard.transfers.queries.desk import Item
 from dashboard.transfers.suggestions import Candidate as Suggested
 from dashboard.transfers.suggestions import Evidence as Reason
-from dashboard.transfers.suggestions import candidates
+from dashboard.transfers.suggestions import candidates_of
 
 Mark = tuple[int, int]
 
@@ -163,7 +163,7 @@ def evidence_of(item: Item) -> Evidence:
     """For a receipt that is undecided; none for another."""
     if not item.undecided:
         return Evidence()
-    found = candidates(item.id)
+    found = candidates_of(item.transfer, item.request)
     known = clients.by_ids([one.client_id for one in found.candidates])
     freezes = clients.freezes(known.values())
     shown = []

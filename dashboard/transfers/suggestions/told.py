@@ -7,10 +7,6 @@ import unicodedata
 from dataclasses import dataclass
 from uuid import UUID
 
-import sqlalchemy as sa
-
-from dashboard.database import session
-from dashboard.errors import NotFound
 from dashboard.ledger.numbers import check_digits
 from dashboard.transfers.models import IncomingRequest, Transfer
 from dashboard.transfers.suggestions.likeness import COMMON, Word, name_words, read
@@ -92,17 +88,8 @@ def _references(text: str) -> dict[str, Mark]:
     return found
 
 
-def read_receipt(transfer_id: UUID) -> Told:
-    """Raises NotFound `transferNotFound`."""
-    transfer = session().get(Transfer, transfer_id)
-    if transfer is None:
-        raise NotFound("There is no such transfer.", code="transferNotFound")
-    request = session().scalar(
-        sa.select(IncomingRequest)
-        .where(IncomingRequest.transfer_id == transfer_id, IncomingRequest.reversal.is_(False))
-        .order_by(IncomingRequest.id)
-        .limit(1)
-    )
+def read_receipt(transfer: Transfer, request: IncomingRequest | None) -> Told:
+    """What one transfer tells. `request`: the bank's word of it."""
     text = (transfer.remittance or "")[:LONGEST_TEXT]
     numbers = _numbers(text, "remittance")
     if request is not None and request.creditor_account:
@@ -110,7 +97,7 @@ def read_receipt(transfer_id: UUID) -> Told:
         numbers.setdefault(told, Mark("creditorAccount", 0, len(request.creditor_account)))
     longest = sorted(numbers, key=len, reverse=True)[:MOST_ENDS]
     return Told(
-        transfer_id=transfer_id,
+        transfer_id=transfer.id,
         currency=transfer.currency,
         amount_minor=transfer.amount_minor,
         payer_key=transfer.counterparty_key,
