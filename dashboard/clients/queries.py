@@ -81,18 +81,24 @@ def block_of(client_id: UUID, block_id: UUID, *, actor: Actor) -> BlockView:
     return as_seen(block, sees_restricted=actor.sees_restricted)
 
 
+_BLOCKS = sa.select(ClientBlock.client_id, ClientBlock.scope).where(
+    ClientBlock.client_id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True)))),
+    ClientBlock.lifted_at.is_(None),
+)
+
+
 def freezes(clients: Iterable[Client]) -> dict[UUID, str]:
     """Effective freeze in words by client id, for the blocked ones of a page, in one query."""
-    blocked = [client.id for client in clients if client.status == Status.BLOCKED]
-    if not blocked:
+    return freezes_of(client.id for client in clients if client.status == Status.BLOCKED)
+
+
+def freezes_of(blocked: Iterable[UUID]) -> dict[UUID, str]:
+    """The same for clients that are known to be blocked."""
+    ids = list(blocked)
+    if not ids:
         return {}
     scopes: dict[UUID, list[str]] = {}
-    rows = session().execute(
-        sa.select(ClientBlock.client_id, ClientBlock.scope).where(
-            ClientBlock.client_id.in_(blocked), ClientBlock.lifted_at.is_(None)
-        )
-    )
-    for client_id, scope in rows:
+    for client_id, scope in session().execute(_BLOCKS, {"ids": ids}):
         scopes.setdefault(client_id, []).append(scope)
     return {client_id: effective_in_words(found) or "all" for client_id, found in scopes.items()}
 

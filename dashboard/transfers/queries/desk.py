@@ -120,6 +120,8 @@ class Sums:
     currencies: list[CurrencySum]
     mine: int
     unassigned: int
+    #: credits that the bank took back from clients
+    claims: int
 
     @property
     def items(self) -> int:
@@ -316,8 +318,9 @@ def _beyond(*, backwards: bool) -> sa.ColumnElement[bool]:
 
 
 @lru_cache(maxsize=128)
-def _page(shape: _Shape, side: str) -> Any:
-    """`side` of a key: after, before; empty for the first page."""
+def _page(shape: _Shape, side: str, limit: int) -> Any:
+    """`side` of a key: after, before; empty for the first page. The limit is written out: the planner that does not
+    see it plans anew for each call, which takes as long as reading the rows."""
     places = _places(shape)
     if side == "before":
         places = places.where(_beyond(backwards=True)).order_by(
@@ -327,19 +330,19 @@ def _page(shape: _Shape, side: str) -> Any:
         if side == "after":
             places = places.where(_beyond(backwards=False))
         places = places.order_by(Receipt.allocate_by, Receipt.amount_minor.desc(), Receipt.transfer_id)
-    return _whole(places.limit(sa.bindparam("most", type_=sa.Integer())))
+    return _whole(places.limit(sa.literal_column(str(limit), sa.Integer())))
 
 
 def page(chosen: DeskFilter, *, after: Key | None = None, before: Key | None = None, limit: int) -> list[DeskRow]:
     """Receipts that need a decision: late ones first, the nearest deadline next, larger amounts first in each."""
-    asked = _asked(chosen) | {"most": limit}
+    asked = _asked(chosen)
     side, key = ("before", before) if before is not None else ("after", after)
     if key is None:
         side = ""
     else:
         allocate_by, negative, id_ = key
         asked |= {"key_at": allocate_by, "key_minor": -negative, "key_id": id_}
-    return [_row(found) for found in session().execute(_page(_Shape.of(chosen), side), asked)]
+    return [_row(found) for found in session().execute(_page(_Shape.of(chosen), side, limit), asked)]
 
 
 def stream(chosen: DeskFilter) -> Iterator[DeskRow]:
@@ -386,12 +389,16 @@ def next_after(chosen: DeskFilter, place: Key | None) -> UUID | None:
     return rows[0].id if rows else None
 
 
+_OF_RECEIPT = QueueItem.cause.not_in(REMINDERS)
 _WHOSE = (
     sa.select(
-        sa.func.count().filter(QueueItem.assignee_id == _said("reader", QueueItem.assignee_id)).label("mine"),
-        sa.func.count().filter(QueueItem.assignee_id.is_(None)).label("unassigned"),
+        sa.func.count()
+        .filter(QueueItem.assignee_id == _said("reader", QueueItem.assignee_id), _OF_RECEIPT)
+        .label("mine"),
+        sa.func.count().filter(QueueItem.assignee_id.is_(None), _OF_RECEIPT).label("unassigned"),
+        sa.func.count().filter(QueueItem.cause == CLAIM).label("claims"),
     )
-    .where(QueueItem.queue == QUEUE, QueueItem.closed_at.is_(None), QueueItem.cause.not_in(REMINDERS))
+    .where(QueueItem.queue == QUEUE, QueueItem.closed_at.is_(None))
     .subquery()
 )
 _BY_CURRENCY = (
@@ -405,15 +412,15 @@ _BY_CURRENCY = (
     .group_by(Receipt.currency)
     .subquery()
 )
-_SUMS = sa.select(_BY_CURRENCY, _WHOSE).join(_WHOSE, sa.true())
+_SUMS = sa.select(_BY_CURRENCY, _WHOSE).select_from(_WHOSE).outerjoin(_BY_CURRENCY, sa.true())
 
 
 def sums(reader: UUID | None) -> Sums:
     """All that waits, currency by currency, and how much of it is whose: each counted by itself, never row by row."""
     rows = session().execute(_SUMS, {"reader": reader, "now": clock.now()}).all()
-    found = [CurrencySum(Money(int(row.amount), row.currency), row.items, row.late) for row in rows]
-    mine, unassigned = (rows[0].mine, rows[0].unassigned) if rows else (0, 0)
-    return Sums(sorted(found, key=lambda one: (-one.items, one.money.currency)), mine, unassigned)
+    found = [CurrencySum(Money(int(row.amount), row.currency), row.items, row.late) for row in rows if row.currency]
+    found.sort(key=lambda one: (-one.items, one.money.currency))
+    return Sums(found, rows[0].mine, rows[0].unassigned, rows[0].claims)
 
 
 _LAST_INCOMING = (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -179,10 +179,11 @@ def _references(told: Told) -> list[Given]:
     return [wanted[one] for one in sorted(wanted)]
 
 
+_PAYER = sa.bindparam("payer", type_=sa.Text())
 _PAST = (
     sa.select(Transfer.client_id, Transfer.created_at)
     .where(
-        Transfer.counterparty_key == sa.bindparam("payer", type_=sa.Text()),
+        Transfer.counterparty_key == _PAYER,
         Transfer.kind == Kind.INCOMING.value,
         Transfer.client_id.is_not(None),
         Transfer.status == Status.COMPLETED.value,
@@ -193,27 +194,38 @@ _PAST = (
 )
 _LAST = sa.func.max(_PAST.c.created_at)
 _PAID = (
-    sa.select(_PAST.c.client_id, sa.func.count(), _LAST)
+    sa.select(
+        sa.literal_column("'paid'", sa.Text()).label("what"), _PAST.c.client_id.label("id"),
+        sa.func.count().label("times"), _LAST.label("last"),
+    )
     .group_by(_PAST.c.client_id)
     .order_by(_LAST.desc())
     .limit(MOST_NAMED)
+    .subquery("paid")
+)  # fmt: skip
+_NOTHING = (
+    sa.cast(sa.null(), sa.BigInteger()).label("times"),
+    sa.cast(sa.null(), sa.DateTime(timezone=True)).label("last"),
 )
 _UNDONE = (
-    sa.select(Disposition.client_id)
+    sa.select(sa.literal_column("'undone'", sa.Text()).label("what"), Disposition.client_id, *_NOTHING)
     .join(Transfer, Transfer.id == Disposition.transfer_id)
     .where(
-        Transfer.counterparty_key == sa.bindparam("payer", type_=sa.Text()),
+        Transfer.counterparty_key == _PAYER,
         Transfer.kind == Kind.INCOMING.value,
         Disposition.state == DispositionState.UNDONE.value,
         Disposition.client_id.is_not(None),
     )
     .limit(MOST_PAST)
+    .subquery("undone")
 )
-_RULED = sa.select(PayerRule.account_id).where(
-    PayerRule.payer_key == sa.bindparam("payer", type_=sa.Text()),
+_RULED = sa.select(sa.literal_column("'ruled'", sa.Text()), PayerRule.account_id, *_NOTHING).where(
+    PayerRule.payer_key == _PAYER,
     PayerRule.currency == sa.bindparam("currency", type_=sa.Text()),
     PayerRule.state == "active",
 )
+#: what a payer's money became before, for whom that was undone, and the account that a rule names
+_OF_PAYER = sa.union_all(sa.select(_PAID), sa.select(_UNDONE), _RULED)
 
 
 def _payer(told: Told, found: Gathered) -> None:
@@ -221,10 +233,14 @@ def _payer(told: Told, found: Gathered) -> None:
     if not told.payer_key:
         return
     asked = {"payer": told.payer_key, "transfer": told.transfer_id, "currency": told.currency}
-    for client_id, times, last in session().execute(_PAID, asked):
-        found.past[client_id] = Past(times, last)
-    found.undone = {client_id for client_id in session().scalars(_UNDONE, asked) if client_id is not None}
-    found.ruled = set(session().scalars(_RULED, asked))
+    past: dict[UUID, Past] = {}
+    for what, id_, times, last in session().execute(_OF_PAYER, asked):
+        if what == "paid":
+            past[id_] = Past(times, last)
+        else:
+            (found.undone if what == "undone" else found.ruled).add(id_)
+    # the latest first
+    found.past = dict(sorted(past.items(), key=lambda one: one[1].last, reverse=True))
 
 
 def _phrases(told: Told) -> list[tuple[str, ...]]:
@@ -320,21 +336,20 @@ _OWNED = (
     .join(Client, Client.id == Account.owner_id)
     .where(Account.type == AccountType.CLIENT.value)
 )  # fmt: skip
-_NUMBERED = _OWNED.where(Account.id == sa.any_(sa.bindparam("accounts", type_=_IDS)))
-_OF_CLIENTS = _OWNED.where(Account.owner_id == sa.any_(sa.bindparam("clients", type_=_IDS))).limit(MOST_ACCOUNTS)
+_ACCOUNTS = sa.union_all(
+    sa.select(_OWNED.where(Account.id == sa.any_(sa.bindparam("accounts", type_=_IDS))).subquery()),
+    sa.select(
+        _OWNED.where(Account.owner_id == sa.any_(sa.bindparam("clients", type_=_IDS))).limit(MOST_ACCOUNTS).subquery()
+    ),
+)
 
 
 def _accounts(told: Told, found: Gathered, account_ids: set[UUID], client_ids: Sequence[UUID]) -> None:
     """Accounts that were named, and of clients that were named those in the money's currency, else the oldest."""
-    rows: dict[UUID, Owned] = {}
-    looks: list[tuple[Any, dict[str, Any]]] = []
-    if account_ids:
-        looks.append((_NUMBERED, {"accounts": list(account_ids)}))
-    if client_ids:
-        looks.append((_OF_CLIENTS, {"clients": list(client_ids)}))
-    for look, asked in looks:
-        for row in session().execute(look, asked):
-            rows.setdefault(row[0], Owned(*row))
+    if not account_ids and not client_ids:
+        return
+    asked = {"accounts": list(account_ids), "clients": list(client_ids)}
+    rows = {row[0]: Owned(*row) for row in session().execute(_ACCOUNTS, asked)}
     by_client: dict[UUID, list[Owned]] = {}
     for account in rows.values():
         by_client.setdefault(account.client_id, []).append(account)
