@@ -75,16 +75,19 @@ def _references(text: str) -> dict[str, Mark]:
     if len(plain) != len(text):
         # places would not agree any more
         plain = text
-    pieces = [(match.start(), match.end()) for match in _PIECE.finditer(plain)]
+    pieces = [(match[0].upper(), match.start(), match.end()) for match in _PIECE.finditer(plain)]
+    with_digit = [any(letter.isdigit() for letter in piece) for piece, _, _ in pieces]
     found: dict[str, Mark] = {}
-    for first, (start, _) in enumerate(pieces):
-        key = ""
+    for first, (_, start, _) in enumerate(pieces):
+        key, has_digit = "", False
         for place in range(first, len(pieces)):
-            key += plain[pieces[place][0] : pieces[place][1]].upper()
+            piece, _, end = pieces[place]
+            key += piece
+            has_digit = has_digit or with_digit[place]
             if len(key) > LONGEST_REFERENCE or len(found) >= MOST_REFERENCES:
                 break
-            if len(key) >= SHORTEST_REFERENCE and any(letter.isdigit() for letter in key):
-                found.setdefault(key, Mark("remittance", start, pieces[place][1]))
+            if has_digit and len(key) >= SHORTEST_REFERENCE:
+                found.setdefault(key, Mark("remittance", start, end))
     return found
 
 
