@@ -21,7 +21,7 @@ from dashboard.ledger.vocabulary import AccountType
 from dashboard.transfers.models import ClientReference, Disposition, PayerRule, Transfer
 from dashboard.transfers.suggestions.likeness import FORMS
 from dashboard.transfers.suggestions.told import Told
-from dashboard.transfers.vocabulary import DispositionState, Kind, Status
+from dashboard.transfers.vocabulary import Kind, Status
 
 #: accounts that end alike: a number that more of them share names nobody
 MOST_ALIKE = 20
@@ -213,7 +213,8 @@ _UNDONE = (
     .where(
         Transfer.counterparty_key == _PAYER,
         Transfer.kind == Kind.INCOMING.value,
-        Disposition.state == DispositionState.UNDONE.value,
+        # written out as the index of them has it
+        sa.text("disposition.state = 'undone'"),
         Disposition.client_id.is_not(None),
     )
     .limit(MOST_PAST)
