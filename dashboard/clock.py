@@ -33,6 +33,11 @@ def _holidays(country: str) -> holidays.HolidayBase:
         return holidays.HolidayBase()
 
 
+@lru_cache(maxsize=4096)
+def _is_known_holiday(country: str, day: date) -> bool:
+    return day in _holidays(country)
+
+
 @dataclass(frozen=True)
 class Departure:
     """A day of which the known calendar is wrong: a holiday that it lacks, or a day on which people work."""
@@ -84,7 +89,7 @@ class BusinessCalendar:
         departure = self._departure(day)
         if departure is not None:
             return departure.working
-        return day.weekday() < 5 and day not in _holidays(self.country)
+        return day.weekday() < 5 and not _is_known_holiday(self.country, day)
 
     def holiday_name(self, day: date) -> str | None:
         """The holiday's name, for a message; None on a day without one, and on a holiday on which people work."""

@@ -23,18 +23,34 @@ ONE_LOOK = timedelta(minutes=10)
 EXPORTED = "export.made"
 
 
+def _recent(*which: sa.ColumnElement[bool]) -> sa.Select[bool]:
+    return sa.select(
+        sa.select(AuditEvent.id)
+        .where(
+            AuditEvent.actor_id == sa.bindparam("actor", type_=AuditEvent.actor_id.type),
+            AuditEvent.occurred_at > sa.bindparam("since", type_=AuditEvent.occurred_at.type),
+            AuditEvent.action == sa.bindparam("action", type_=sa.Text()),
+            AuditEvent.object_type == sa.bindparam("object_type", type_=sa.Text()),
+            *which,
+        )
+        .exists()
+    )
+
+
+#: asked after every page: they stand ready
+_LOOKED = _recent(AuditEvent.object_id == sa.bindparam("object", type_=AuditEvent.object_id.type))
+_LOOKED_AT_LIST = _recent(AuditEvent.object_id.is_(None))
+
+
 def look(
     action: str, *, by: Actor, object_type: str, object_id: UUID | None, client_id: UUID | None = None
 ) -> UUID | None:
     """Record a look in the caller's transaction; None when one of this person at this object stands already."""
-    recent = sa.select(AuditEvent.id).where(
-        AuditEvent.actor_id == by.id,
-        AuditEvent.occurred_at > clock.now() - ONE_LOOK,
-        AuditEvent.action == action,
-        AuditEvent.object_type == object_type,
-        AuditEvent.object_id == object_id if object_id is not None else AuditEvent.object_id.is_(None),
-    )
-    if session().scalar(sa.select(recent.exists())):
+    asked = {
+        "actor": by.id, "since": clock.now() - ONE_LOOK, "action": action, "object_type": object_type,
+        "object": object_id,
+    }  # fmt: skip
+    if session().scalar(_LOOKED if object_id is not None else _LOOKED_AT_LIST, asked):
         return None
     # two pages opened at one moment: the second one's look is the first one's
     one = f"{by.id} {action} {object_id}"

@@ -22,9 +22,14 @@ _SEVERITY_ROLES = {Severity.STOP: "stop", Severity.CHECK: "wait"}
 
 def status_badge(client: Client, freeze: str | None) -> Badge:
     """`freeze` is the effective scope, in words, of a blocked client (clients.queries.freezes)."""
-    if client.status == Status.BLOCKED:
+    return badge_of_status(client.status, freeze)
+
+
+def badge_of_status(status: str, freeze: str | None) -> Badge:
+    """The same where the status alone is known."""
+    if status == Status.BLOCKED:
         return Badge("stop", f"Blocked: {freeze or 'all'}")
-    return in_words(client.status.capitalize())
+    return in_words(status.capitalize())
 
 
 def risk_badge(level: int) -> Badge:

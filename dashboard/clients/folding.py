@@ -17,6 +17,8 @@ _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ`´"), None)
 
 def fold(text: str) -> str:
     """Lower case without accents: `Łucja Dąbrowska` to `lucja dabrowska`, `Groß` to `gross`."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).translate(_LETTERS)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from dashboard.access.actor import Actor
 from dashboard.clients.blocks import BlockView, as_seen, effective_in_words
@@ -80,18 +81,24 @@ def block_of(client_id: UUID, block_id: UUID, *, actor: Actor) -> BlockView:
     return as_seen(block, sees_restricted=actor.sees_restricted)
 
 
+_BLOCKS = sa.select(ClientBlock.client_id, ClientBlock.scope).where(
+    ClientBlock.client_id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True)))),
+    ClientBlock.lifted_at.is_(None),
+)
+
+
 def freezes(clients: Iterable[Client]) -> dict[UUID, str]:
     """Effective freeze in words by client id, for the blocked ones of a page, in one query."""
-    blocked = [client.id for client in clients if client.status == Status.BLOCKED]
-    if not blocked:
+    return freezes_of(client.id for client in clients if client.status == Status.BLOCKED)
+
+
+def freezes_of(blocked: Iterable[UUID]) -> dict[UUID, str]:
+    """The same for clients that are known to be blocked."""
+    ids = list(blocked)
+    if not ids:
         return {}
     scopes: dict[UUID, list[str]] = {}
-    rows = session().execute(
-        sa.select(ClientBlock.client_id, ClientBlock.scope).where(
-            ClientBlock.client_id.in_(blocked), ClientBlock.lifted_at.is_(None)
-        )
-    )
-    for client_id, scope in rows:
+    for client_id, scope in session().execute(_BLOCKS, {"ids": ids}):
         scopes.setdefault(client_id, []).append(scope)
     return {client_id: effective_in_words(found) or "all" for client_id, found in scopes.items()}
 
@@ -235,11 +242,16 @@ def count_at_most(condition: sa.ColumnElement[bool], limit: int) -> int:
     return session().scalar(sa.select(sa.func.count()).select_from(some)) or 0
 
 
+_BY_IDS = sa.select(Client).where(
+    Client.id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True))))
+)
+
+
 def by_ids(ids: Sequence[UUID]) -> dict[UUID, Client]:
     """Clients by id, in one query."""
     if not ids:
         return {}
-    return {client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(ids)))}
+    return {client.id: client for client in session().scalars(_BY_IDS, {"ids": list(ids)})}
 
 
 def any_client() -> bool:

@@ -99,6 +99,8 @@ class Account(Base):
         sa.Index("ix_account_type", "type", "currency", "id"),
         sa.Index("ix_account_currency", "currency", "id"),
         sa.Index("ix_account_closed", "currency", "id", postgresql_where=sa.text("status = 'closed'")),
+        # the newest of them, in whatever currency
+        sa.Index("ix_account_closed_newest", "id", postgresql_where=sa.text("status = 'closed'")),
         sa.Index("ix_account_created_at", "created_at"),
         sa.Index("ix_account_system", "id", postgresql_where=sa.text("owner_id IS NULL")),
         sa.Index("ix_account_provider", "provider", "id", postgresql_where=sa.text("provider IS NOT NULL")),

@@ -37,16 +37,20 @@ def manages_shared(actor: Actor) -> bool:
     return actor.may(Permission.STAFF_WRITE)
 
 
-def _seen(actor: Actor, *conditions: sa.ColumnElement[bool]) -> list[Seen]:
-    rows = session().execute(
-        sa.select(SavedView, StaffMember.name)
-        .join(StaffMember, StaffMember.id == SavedView.owner_id)
-        .where(sa.or_(SavedView.owner_id == actor.staff_id, SavedView.shared), *conditions)
-        .order_by(SavedView.shared, SavedView.name_key, SavedView.id)
-        .limit(MOST)
-    )
+_SEEN = (
+    sa.select(SavedView, StaffMember.name)
+    .join(StaffMember, StaffMember.id == SavedView.owner_id)
+    .where(sa.or_(SavedView.owner_id == sa.bindparam("reader", type_=SavedView.owner_id.type), SavedView.shared))
+    .order_by(SavedView.shared, SavedView.name_key, SavedView.id)
+    .limit(MOST)
+)
+#: stands ready, as it is asked above every list
+_OF_LIST = _SEEN.where(SavedView.list == sa.bindparam("code", type_=sa.Text()))
+
+
+def _seen(actor: Actor, query: sa.Select[SavedView, str], **asked: str) -> list[Seen]:
     found = []
-    for view, owner in rows:
+    for view, owner in session().execute(query, {"reader": actor.staff_id, **asked}):
         place = lists.find(view.list)
         if place is not None:
             found.append(Seen(view, place, owner, view.owner_id == actor.staff_id))
@@ -55,25 +59,25 @@ def _seen(actor: Actor, *conditions: sa.ColumnElement[bool]) -> list[Seen]:
 
 def of_list(place: lists.Place, *, actor: Actor) -> list[Seen]:
     """Views of a list, one's own first. Only for who may open it."""
-    return _seen(actor, SavedView.list == place.code) if place.may_open(actor) else []
+    return _seen(actor, _OF_LIST, code=place.code) if place.may_open(actor) else []
 
 
 def visible(actor: Actor) -> list[Seen]:
     """All that a person may open."""
     codes = [code for code, place in lists.places().items() if place.may_open(actor)]
-    return _seen(actor, SavedView.list.in_(codes)) if codes else []
+    return _seen(actor, _SEEN.where(SavedView.list.in_(codes))) if codes else []
 
 
 def shared_elsewhere(actor: Actor) -> list[Seen]:
     """For administrators: shared views of lists that they may not open. Names and owners, nothing to open."""
     if not manages_shared(actor):
         return []
-    return [one for one in _seen(actor, SavedView.shared.is_(True)) if not one.place.may_open(actor)]
+    return [one for one in _seen(actor, _SEEN.where(SavedView.shared.is_(True))) if not one.place.may_open(actor)]
 
 
 def get(view_id: UUID, *, actor: Actor, closed_lists: bool = False) -> Seen:
     """One view. `closed_lists`: also a shared one of a list that an administrator may not open. Raises NotFound."""
-    found = _seen(actor, SavedView.id == view_id)
+    found = _seen(actor, _SEEN.where(SavedView.id == view_id))
     if found:
         seen = found[0]
         if seen.place.may_open(actor) or (closed_lists and seen.view.shared and manages_shared(actor)):

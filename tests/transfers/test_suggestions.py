@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.clients import services as clients
 from dashboard.clients.vocabulary import BlockCode, Scope
-from dashboard.database import new_id, session, transaction
+from dashboard.database import db, new_id, session, transaction
 from dashboard.errors import NotFound
 from dashboard.transfers import suggestions
 from dashboard.transfers.models import Receipt
@@ -193,6 +194,16 @@ def test_every_look_goes_by_an_index(desk: Desk) -> None:
         (gathering._BY_END, {"lows": ["1174"], "highs": ["1175"], "most": 5}),
     ):
         plan = session().execute(sa.text(f"EXPLAIN {look.text}"), asked).scalars().all()
+        assert [line for line in plan if "Index" in line] and not [line for line in plan if "Seq Scan" in line], plan
+    ids = [new_id()]
+    for built, asked in (
+        (gathering._REFERENCES, {"keys": ["RF12345"], "currency": "eur", "minor": 1, "today": date(2026, 3, 1)}),
+        (gathering._OF_PAYER, {"payer": "LT1", "transfer": ids[0], "currency": "eur"}),
+        (gathering._ACCOUNTS, {"accounts": ids, "clients": ids}),
+    ):
+        compiled = built.compile(db.engine)
+        told = session().connection().exec_driver_sql(f"EXPLAIN {compiled}", compiled.construct_params(asked))
+        plan = told.scalars().all()
         assert [line for line in plan if "Index" in line] and not [line for line in plan if "Seq Scan" in line], plan
 
 

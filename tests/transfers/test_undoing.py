@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask.testing import FlaskClient
 
 from dashboard import clock
 from dashboard.access.actor import Actor, system
@@ -203,7 +204,7 @@ def test_the_bank_takes_back_what_was_recognized(desk: Desk) -> None:
 
 @pytest.mark.parametrize("recognized", [True, False])
 def test_what_is_spent_when_the_bank_takes_it_back_waits_for_two_people(
-    desk: Desk, officer: Actor, senior: Actor, recognized: bool
+    desk: Desk, officer: Actor, senior: Actor, signed_in: Callable[..., FlaskClient], recognized: bool
 ) -> None:
     account = desk.account()
     if recognized:
@@ -215,6 +216,9 @@ def test_what_is_spent_when_the_bank_takes_it_back_waits_for_two_people(
     assert at_bank(transfer.id) == "waiting"
     session().expire_all()
     assert session().get_one(Transfer, transfer.id).status == "completed"
+    # nothing else waits on the desk, and it is said all the same
+    page = signed_in(Role.OFFICER).get("/transfers/unrecognized").text
+    assert "<b>The bank took back 500.00 EUR</b>" in page and "Sums by currency" not in page
     assert refused(undoing.ask_for_receivable, transfer.id, reason="x", by=officer) == "notReversedAtBank"
     told_by_bank(transfer.id)
     approved(undoing.ask_for_receivable, transfer, officer, senior)

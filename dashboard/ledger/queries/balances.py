@@ -203,6 +203,10 @@ class Totals:
     items: Sequence[Total]
 
 
+#: of transaction `t`; the house has few accounts, and every other one is a client's: so none of theirs is looked up
+CLIENT_PAYS = "t.debtor_account_id NOT IN (SELECT own.id FROM account own WHERE own.owner_id IS NULL)"
+
+
 def totals(*, currency: str | None = None, account_type: str | None = None) -> Totals:
     """Sums per currency and account type, exact and equal to the sum over all accounts, of which only those of the
     house are read: what clients have is what the house has not, as all posted balances of a currency sum up to zero.
@@ -221,6 +225,9 @@ def totals(*, currency: str | None = None, account_type: str | None = None) -> T
         else ""
     )
     opened = "a.created_at > :closed_at" if base.day else "true"
+    pending = (" AND t.currency = :currency" if currency else "") + (
+        " AND :account_type = 'client'" if account_type else ""
+    )
     one_type = " WHERE h.type = :account_type" if account_type else ""
     statement = sa.text(
         "WITH house AS MATERIALIZED ("
@@ -234,9 +241,8 @@ def totals(*, currency: str | None = None, account_type: str | None = None) -> T
         "   SELECT * FROM house UNION ALL SELECT currency, 'client', -sum(posted) FROM house GROUP BY 1"
         f" ) AS h{one_type}"
         " UNION ALL"
-        " SELECT a.currency, a.type, 0, 0, sum(t.amount_minor) FROM ledger_transaction t"
-        f" JOIN account a ON a.id = t.debtor_account_id WHERE t.state = 'pending' AND a.type = 'client'{kind}"
-        " GROUP BY 1, 2"
+        " SELECT t.currency, 'client', 0, 0, sum(t.amount_minor) FROM ledger_transaction t"
+        f" WHERE t.state = 'pending' AND {CLIENT_PAYS}{pending} GROUP BY 1"
         " UNION ALL"
         f" SELECT a.currency, a.type, count(*), 0, 0 FROM account a WHERE {opened}{kind} GROUP BY 1, 2"
         ") AS p (currency, type, accounts, posted, held) GROUP BY p.currency, p.type"

@@ -47,21 +47,19 @@ class Party:
         return f"{self.name} {self.end}"
 
 
+_SIDES = sa.select(
+    Account.id, Account.number, Account.currency, Account.owner_id, Account.type, Account.alias, Account.status,
+).where(
+    Account.id == sa.any_(sa.bindparam("ids", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True))))
+)  # fmt: skip
+
+
 def parties(account_ids: Iterable[UUID]) -> dict[UUID, Party]:
     """Parties by account, in two queries; unknown accounts are left out."""
     wanted = list(set(account_ids))
     if not wanted:
         return {}
-    rows = (
-        session()
-        .execute(
-            sa.select(
-                Account.id, Account.number, Account.currency, Account.owner_id, Account.type, Account.alias,
-                Account.status,
-            ).where(Account.id == sa.any_(sa.cast(wanted, postgresql.ARRAY(postgresql.UUID(as_uuid=True)))))
-        )
-        .all()
-    )  # fmt: skip
+    rows = session().execute(_SIDES, {"ids": wanted}).all()
     named = owners.directory().named({row.owner_id for row in rows if row.owner_id is not None})
     found = {}
     for row in rows:

@@ -159,6 +159,8 @@ class Disposition(Base):
         sa.Index("uq_disposition_number", "transfer_id", "number", unique=True),
         sa.Index("ix_disposition_payment", "payment_id", postgresql_where=sa.text("payment_id IS NOT NULL")),
         sa.Index("ix_disposition_client", "client_id", sa.text("id DESC")),
+        # few are undone: what was undone of a payer is looked for from here
+        sa.Index("ix_disposition_undone", "transfer_id", postgresql_where=sa.text("state = 'undone'")),
         sa.Index("ix_disposition_return_transfer", "return_transfer_id",
                  postgresql_where=sa.text("return_transfer_id IS NOT NULL")),
     )  # fmt: skip

@@ -234,7 +234,7 @@ def answer(
         page = render_template(
             "transfers/desk/show.html",
             **context,
-            claims=queries.claims(),
+            claims=queries.claims() if context["sums"].claims else [],
             act=act,
             alone=alone and item is not None,
             open_id=item.id if item else None,

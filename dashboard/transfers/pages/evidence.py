@@ -11,12 +11,13 @@ from uuid import UUID
 
 from dashboard import clock
 from dashboard.clients import queries as clients
-from dashboard.clients.badges import status_badge
+from dashboard.clients.badges import badge_of_status
+from dashboard.clients.vocabulary import Status
 from dashboard.ledger import numbers
 from dashboard.transfers.queries.desk import Item
 from dashboard.transfers.suggestions import Candidate as Suggested
 from dashboard.transfers.suggestions import Evidence as Reason
-from dashboard.transfers.suggestions import candidates
+from dashboard.transfers.suggestions import candidates_of
 
 Mark = tuple[int, int]
 
@@ -163,13 +164,11 @@ def evidence_of(item: Item) -> Evidence:
     """For a receipt that is undecided; none for another."""
     if not item.undecided:
         return Evidence()
-    found = candidates(item.id)
-    known = clients.by_ids([one.client_id for one in found.candidates])
-    freezes = clients.freezes(known.values())
+    found = candidates_of(item.transfer, item.request)
+    freezes = clients.freezes_of(one.client_id for one in found.candidates if one.client_status == Status.BLOCKED)
     shown = []
     for number, one in enumerate(found.candidates, start=1):
-        client = known.get(one.client_id)
-        badge = status_badge(client, freezes.get(client.id)) if client else None
+        badge = badge_of_status(one.client_status, freezes.get(one.client_id))
         shown.append(
             Candidate(
                 number=number,
@@ -179,7 +178,7 @@ def evidence_of(item: Item) -> Evidence:
                 end=f"{one.account_number[:2]}…{one.account_number[-4:]}",
                 grouped=numbers.in_groups(one.account_number),
                 currency=one.currency,
-                status=Cell(badge.word, role=badge.role) if badge else Cell(one.client_status.capitalize()),
+                status=Cell(badge.word, role=badge.role),
                 against=[reason.text[:1].lower() + reason.text[1:].rstrip(".") for reason in one.against],
             )
         )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import aliased
 
 from dashboard import clock
 from dashboard.approvals.models import ApprovalRequest
@@ -117,6 +120,8 @@ class Sums:
     currencies: list[CurrencySum]
     mine: int
     unassigned: int
+    #: credits that the bank took back from clients
+    claims: int
 
     @property
     def items(self) -> int:
@@ -147,30 +152,96 @@ def _folded(column: Any) -> sa.ColumnElement[str]:
     return found
 
 
-def _conditions(chosen: DeskFilter) -> list[sa.ColumnElement[bool]]:
+# Statements stand ready, with names for what is asked: to build one takes longer than the database needs to answer it.
+
+
+def _said(name: str, column: Any) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, type_=column.type)
+
+
+def _text(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam(name, type_=sa.Text())
+
+
+def _holds(column: Any, name: str) -> sa.ColumnElement[bool]:
+    """Whether the column holds what `_part` made of a word."""
+    found: sa.ColumnElement[bool] = column.like(_text(name), escape="/")
+    return found
+
+
+def _part(word: str) -> str:
+    for sign in ("/", "%", "_"):
+        word = word.replace(sign, f"/{sign}")
+    return f"%{word}%"
+
+
+class _Shape(NamedTuple):
+    """Which filters are set, whatever they ask for. `payer` and `text`: of how many words."""
+
+    whose: str
+    currency: bool
+    state: bool
+    amounts: int | None
+    payer: int | None
+    text: int
+    late: bool
+    due: bool
+
+    @classmethod
+    def of(cls, chosen: DeskFilter) -> _Shape:
+        return cls(
+            whose=chosen.whose,
+            currency=bool(chosen.currency),
+            state=bool(chosen.state),
+            amounts=len(chosen.amounts) if chosen.amounts is not None else None,
+            payer=len(words(chosen.payer)) if chosen.payer else None,
+            text=len(words(chosen.text)) if chosen.text else 0,
+            late=chosen.late,
+            due=chosen.due_before is not None,
+        )
+
+
+def _asked(chosen: DeskFilter) -> dict[str, Any]:
+    """What the statements of its shape are told."""
+    asked: dict[str, Any] = {
+        "currency": chosen.currency, "state": chosen.state, "reader": chosen.reader, "now": clock.now(),
+        "due_before": chosen.due_before,
+    }  # fmt: skip
+    for place, (code, minor) in enumerate(chosen.amounts or ()):
+        asked |= {f"code{place}": code, f"minor{place}": minor}
+    if chosen.payer:
+        asked["account"] = _part("".join(chosen.payer.split()).upper())
+        asked |= {f"payer{place}": _part(word) for place, word in enumerate(words(chosen.payer))}
+    if chosen.text:
+        asked |= {f"text{place}": _part(word) for place, word in enumerate(words(chosen.text))}
+    return asked
+
+
+def _conditions(shape: _Shape) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [_undecided()]
-    if chosen.currency:
-        found.append(Receipt.currency == chosen.currency)
-    if chosen.state:
-        found.append(Receipt.state == chosen.state)
-    if chosen.amounts is not None:
+    now = _said("now", Receipt.allocate_by)
+    if shape.currency:
+        found.append(Receipt.currency == _text("currency"))
+    if shape.state:
+        found.append(Receipt.state == _text("state"))
+    if shape.amounts is not None:
         found.append(
             sa.or_(sa.false(), *(
-                sa.and_(Receipt.currency == code, Receipt.amount_minor == minor) for code, minor in chosen.amounts
+                sa.and_(Receipt.currency == _text(f"code{place}"),
+                        Receipt.amount_minor == _said(f"minor{place}", Receipt.amount_minor))
+                for place in range(shape.amounts)
             ))
         )  # fmt: skip
-    if chosen.payer:
-        account = "".join(chosen.payer.split()).upper()
-        by_account = Transfer.counterparty_key.contains(account, autoescape=True)
+    if shape.payer is not None:
+        by_account = _holds(Transfer.counterparty_key, "account")
         name = _folded(sa.func.coalesce(Transfer.counterparty_name, ""))
-        by_name = [name.contains(word, autoescape=True) for word in words(chosen.payer)]
+        by_name = [_holds(name, f"payer{place}") for place in range(shape.payer)]
         found.append(sa.or_(by_account, sa.and_(*by_name)) if by_name else by_account)
-    if chosen.text:
-        found += [Transfer.search_text.contains(word, autoescape=True) for word in words(chosen.text)]
-    if chosen.late:
-        found.append(Receipt.allocate_by < clock.now())
-    if chosen.due_before is not None:
-        found += [Receipt.allocate_by >= clock.now(), Receipt.allocate_by <= chosen.due_before]
+    found += [_holds(Transfer.search_text, f"text{place}") for place in range(shape.text)]
+    if shape.late:
+        found.append(Receipt.allocate_by < now)
+    if shape.due:
+        found += [Receipt.allocate_by >= now, Receipt.allocate_by <= _said("due_before", Receipt.allocate_by)]
     return found
 
 
@@ -183,20 +254,21 @@ _ITEM = sa.and_(
 )
 
 
-def _places(chosen: DeskFilter) -> Any:
+def _places(shape: _Shape) -> Any:
     """The receipts that pass, without what belongs to them: a page of them is cut first, and only its rows are read
     whole. A statement of its own joins the rest only where a filter asks for it."""
-    query: Any = sa.select(Receipt.transfer_id, Receipt.allocate_by, Receipt.amount_minor).where(*_conditions(chosen))
-    if chosen.payer or chosen.text:
+    query: Any = sa.select(Receipt.transfer_id, Receipt.allocate_by, Receipt.amount_minor).where(*_conditions(shape))
+    if shape.payer is not None or shape.text:
         query = query.join(Transfer, Transfer.id == Receipt.transfer_id)
-    if chosen.whose == "any":
+    if shape.whose == "any":
         return query
-    if chosen.whose == "me":
-        return query.join(QueueItem, _ITEM).where(QueueItem.assignee_id == chosen.reader)
+    reader = _said("reader", QueueItem.assignee_id)
+    if shape.whose == "me":
+        return query.join(QueueItem, _ITEM).where(QueueItem.assignee_id == reader)
     query = query.outerjoin(QueueItem, _ITEM)
-    if chosen.whose == "none":
+    if shape.whose == "none":
         return query.where(QueueItem.assignee_id.is_(None))
-    return query.where(sa.or_(QueueItem.assignee_id == chosen.reader, QueueItem.assignee_id.is_(None)))
+    return query.where(sa.or_(QueueItem.assignee_id == reader, QueueItem.assignee_id.is_(None)))
 
 
 def _whole(places: Any) -> Any:
@@ -230,10 +302,10 @@ def _row(found: Any, done: str | None = None, number: str | None = None) -> Desk
     )  # fmt: skip
 
 
-def _beyond(key: Key, *, backwards: bool) -> sa.ColumnElement[bool]:
-    """Rows after the key, or before it: by deadline, then larger amounts first, then identifier."""
-    allocate_by, negative, id_ = key
-    minor = -negative
+def _beyond(*, backwards: bool) -> sa.ColumnElement[bool]:
+    """Rows after a key, or before it: by deadline, then larger amounts first, then identifier."""
+    allocate_by = _said("key_at", Receipt.allocate_by)
+    minor, id_ = _said("key_minor", Receipt.amount_minor), _said("key_id", Receipt.transfer_id)
     if backwards:
         later = Receipt.allocate_by < allocate_by
         same = sa.or_(
@@ -245,48 +317,66 @@ def _beyond(key: Key, *, backwards: bool) -> sa.ColumnElement[bool]:
     return sa.and_(Receipt.allocate_by >= allocate_by, sa.or_(later, same))
 
 
-def page(chosen: DeskFilter, *, after: Key | None = None, before: Key | None = None, limit: int) -> list[DeskRow]:
-    """Receipts that need a decision: late ones first, the nearest deadline next, larger amounts first in each."""
-    places = _places(chosen)
-    if before is not None:
-        places = places.where(_beyond(before, backwards=True)).order_by(
+@lru_cache(maxsize=128)
+def _page(shape: _Shape, side: str, limit: int) -> Any:
+    """`side` of a key: after, before; empty for the first page. The limit is written out: the planner that does not
+    see it plans anew for each call, which takes as long as reading the rows."""
+    places = _places(shape)
+    if side == "before":
+        places = places.where(_beyond(backwards=True)).order_by(
             Receipt.allocate_by.desc(), Receipt.amount_minor, Receipt.transfer_id.desc()
         )
     else:
-        if after is not None:
-            places = places.where(_beyond(after, backwards=False))
+        if side == "after":
+            places = places.where(_beyond(backwards=False))
         places = places.order_by(Receipt.allocate_by, Receipt.amount_minor.desc(), Receipt.transfer_id)
-    return [_row(found) for found in session().execute(_whole(places.limit(limit)))]
+    return _whole(places.limit(sa.literal_column(str(limit), sa.Integer())))
+
+
+def page(chosen: DeskFilter, *, after: Key | None = None, before: Key | None = None, limit: int) -> list[DeskRow]:
+    """Receipts that need a decision: late ones first, the nearest deadline next, larger amounts first in each."""
+    asked = _asked(chosen)
+    side, key = ("before", before) if before is not None else ("after", after)
+    if key is None:
+        side = ""
+    else:
+        allocate_by, negative, id_ = key
+        asked |= {"key_at": allocate_by, "key_minor": -negative, "key_id": id_}
+    return [_row(found) for found in session().execute(_page(_Shape.of(chosen), side, limit), asked)]
 
 
 def stream(chosen: DeskFilter) -> Iterator[DeskRow]:
     """The whole list in its order, for a file."""
-    for found in session().execute(_whole(_places(chosen)).execution_options(yield_per=1000)):
+    query = _whole(_places(_Shape.of(chosen)))
+    for found in session().execute(query, _asked(chosen), execution_options={"yield_per": 1000}):
         yield _row(found)
+
+
+_DECIDED = (
+    sa.select(
+        Receipt.transfer_id, Receipt.currency, Receipt.amount_minor, Receipt.state, Receipt.cause,
+        Receipt.booked_at, Receipt.allocate_by, Receipt.resolve_by, Transfer.created_at,
+        Transfer.counterparty_name, Transfer.counterparty_account, Transfer.remittance,
+        Transfer.provider_reference, sa.null(), sa.null(), sa.null(), Disposition.kind,
+        Account.number,
+    )
+    .join(Transfer, Transfer.id == Receipt.transfer_id)
+    .join(Disposition, Disposition.transfer_id == Receipt.transfer_id)
+    .outerjoin(Account, Account.id == Disposition.account_id)
+    .where(
+        Disposition.state == DispositionState.POSTED.value,
+        Disposition.made_by_id == _said("reader", Disposition.made_by_id),
+        Receipt.settled_at > _said("since", Receipt.settled_at),
+    )
+    .order_by(Receipt.settled_at.desc())
+    .limit(MOST_DONE)
+)  # fmt: skip
 
 
 def decided_by(reader: UUID) -> list[DeskRow]:
     """What this reader assigned or sent back within the last half hour, and nobody undid."""
-    query = (
-        sa.select(
-            Receipt.transfer_id, Receipt.currency, Receipt.amount_minor, Receipt.state, Receipt.cause,
-            Receipt.booked_at, Receipt.allocate_by, Receipt.resolve_by, Transfer.created_at,
-            Transfer.counterparty_name, Transfer.counterparty_account, Transfer.remittance,
-            Transfer.provider_reference, sa.null(), sa.null(), sa.null(), Disposition.kind,
-            Account.number,
-        )
-        .join(Transfer, Transfer.id == Receipt.transfer_id)
-        .join(Disposition, Disposition.transfer_id == Receipt.transfer_id)
-        .outerjoin(Account, Account.id == Disposition.account_id)
-        .where(
-            Disposition.state == DispositionState.POSTED.value,
-            Disposition.made_by_id == reader,
-            Receipt.settled_at > clock.now() - STAYS,
-        )
-        .order_by(Receipt.settled_at.desc())
-        .limit(MOST_DONE)
-    )  # fmt: skip
-    return [_row(found[:16], found[16], found[17]) for found in session().execute(query)]
+    rows = session().execute(_DECIDED, {"reader": reader, "since": clock.now() - STAYS})
+    return [_row(found[:16], found[16], found[17]) for found in rows]
 
 
 def next_after(chosen: DeskFilter, place: Key | None) -> UUID | None:
@@ -299,43 +389,52 @@ def next_after(chosen: DeskFilter, place: Key | None) -> UUID | None:
     return rows[0].id if rows else None
 
 
+_OF_RECEIPT = QueueItem.cause.not_in(REMINDERS)
+_WHOSE = (
+    sa.select(
+        sa.func.count()
+        .filter(QueueItem.assignee_id == _said("reader", QueueItem.assignee_id), _OF_RECEIPT)
+        .label("mine"),
+        sa.func.count().filter(QueueItem.assignee_id.is_(None), _OF_RECEIPT).label("unassigned"),
+        sa.func.count().filter(QueueItem.cause == CLAIM).label("claims"),
+    )
+    .where(QueueItem.queue == QUEUE, QueueItem.closed_at.is_(None))
+    .subquery()
+)
+_BY_CURRENCY = (
+    sa.select(
+        Receipt.currency,
+        sa.func.sum(Receipt.amount_minor).label("amount"),
+        sa.func.count().label("items"),
+        sa.func.count().filter(Receipt.allocate_by < _said("now", Receipt.allocate_by)).label("late"),
+    )
+    .where(_undecided())
+    .group_by(Receipt.currency)
+    .subquery()
+)
+_SUMS = sa.select(_BY_CURRENCY, _WHOSE).select_from(_WHOSE).outerjoin(_BY_CURRENCY, sa.true())
+
+
 def sums(reader: UUID | None) -> Sums:
     """All that waits, currency by currency, and how much of it is whose: each counted by itself, never row by row."""
-    work = sa.select(
-        sa.func.count().filter(QueueItem.assignee_id == reader).label("mine"),
-        sa.func.count().filter(QueueItem.assignee_id.is_(None)).label("unassigned"),
-    ).where(QueueItem.queue == QUEUE, QueueItem.closed_at.is_(None), QueueItem.cause.not_in(REMINDERS))
-    whose = work.subquery()
-    by_currency = (
-        sa.select(
-            Receipt.currency,
-            sa.func.sum(Receipt.amount_minor).label("amount"),
-            sa.func.count().label("items"),
-            sa.func.count().filter(Receipt.allocate_by < clock.now()).label("late"),
-        )
-        .where(_undecided())
-        .group_by(Receipt.currency)
-        .subquery()
-    )
-    rows = session().execute(sa.select(by_currency, whose).join(whose, sa.true())).all()
-    found = [CurrencySum(Money(int(row.amount), row.currency), row.items, row.late) for row in rows]
-    mine, unassigned = (rows[0].mine, rows[0].unassigned) if rows else (0, 0)
-    return Sums(sorted(found, key=lambda one: (-one.items, one.money.currency)), mine, unassigned)
+    rows = session().execute(_SUMS, {"reader": reader, "now": clock.now()}).all()
+    found = [CurrencySum(Money(int(row.amount), row.currency), row.items, row.late) for row in rows if row.currency]
+    found.sort(key=lambda one: (-one.items, one.money.currency))
+    return Sums(found, rows[0].mine, rows[0].unassigned, rows[0].claims)
+
+
+_LAST_INCOMING = (
+    sa.select(Provider.name, ProviderMessage.at)
+    .join(Provider, Provider.key == ProviderMessage.provider)
+    .where(ProviderMessage.direction == "in")
+    .order_by(ProviderMessage.id.desc())
+    .limit(1)
+)
 
 
 def last_incoming() -> LastFile | None:
     """The newest message that a provider gave."""
-    found = (
-        session()
-        .execute(
-            sa.select(Provider.name, ProviderMessage.at)
-            .join(Provider, Provider.key == ProviderMessage.provider)
-            .where(ProviderMessage.direction == "in")
-            .order_by(ProviderMessage.id.desc())
-            .limit(1)
-        )
-        .first()
-    )
+    found = session().execute(_LAST_INCOMING).first()
     return LastFile(found[0], found[1]) if found else None
 
 
@@ -350,21 +449,23 @@ class Claim:
     client_id: UUID | None
 
 
+_CLAIMS = (
+    sa.select(
+        Transfer.id, Transfer.amount_minor, Transfer.currency, Transfer.counterparty_name, QueueItem.due_at,
+        Transfer.client_id,
+    )
+    .join(QueueItem, QueueItem.object_id == Transfer.id)
+    .where(QueueItem.queue == QUEUE, QueueItem.cause == CLAIM, QueueItem.closed_at.is_(None))
+    .order_by(QueueItem.due_at, QueueItem.id)
+    .limit(MOST_DONE)
+)  # fmt: skip
+
+
 def claims() -> list[Claim]:
     """Such credits, by their due time."""
-    rows = session().execute(
-        sa.select(
-            Transfer.id, Transfer.amount_minor, Transfer.currency, Transfer.counterparty_name, QueueItem.due_at,
-            Transfer.client_id,
-        )
-        .join(QueueItem, QueueItem.object_id == Transfer.id)
-        .where(QueueItem.queue == QUEUE, QueueItem.cause == CLAIM, QueueItem.closed_at.is_(None))
-        .order_by(QueueItem.due_at, QueueItem.id)
-        .limit(MOST_DONE)
-    )  # fmt: skip
     return [
         Claim(id_, Money(minor, currency), name or "No payer named", due, client)
-        for id_, minor, currency, name, due, client in rows
+        for id_, minor, currency, name, due, client in session().execute(_CLAIMS)
     ]
 
 
@@ -422,23 +523,68 @@ def way_back(decision: Disposition) -> Transfer | None:
     return session().get(Transfer, decision.return_transfer_id) if decision.return_transfer_id else None
 
 
+#: what the bank said when the money came
+_SAID = aliased(
+    IncomingRequest,
+    sa.select(IncomingRequest)
+    .where(IncomingRequest.transfer_id == Receipt.transfer_id, IncomingRequest.reversal.is_(False))
+    .order_by(IncomingRequest.id)
+    .limit(1)
+    .correlate(Receipt)
+    .lateral("said"),
+)
+_SCREENED = aliased(
+    Screening,
+    sa.select(Screening)
+    .where(Screening.transfer_id == Receipt.transfer_id)
+    .order_by(Screening.id.desc())
+    .limit(1)
+    .correlate(Receipt)
+    .lateral("screened"),
+)
+_RULE = sa.and_(
+    PayerRule.payer_key == Transfer.counterparty_key,
+    PayerRule.currency == Receipt.currency,
+    PayerRule.state != "ended",
+)
+_ONE = (
+    sa.select(
+        Receipt, Transfer, QueueItem.id, QueueItem.assignee_id, StaffMember.name, _SAID, _SCREENED, PayerRule
+    )
+    .join(Transfer, Transfer.id == Receipt.transfer_id)
+    .outerjoin(QueueItem, _ITEM)
+    .outerjoin(StaffMember, StaffMember.id == QueueItem.assignee_id)
+    .outerjoin(_SAID, sa.true())
+    .outerjoin(_SCREENED, sa.true())
+    .outerjoin(PayerRule, _RULE)
+    .where(Receipt.transfer_id == _said("transfer", Receipt.transfer_id))
+    .execution_options(populate_existing=True)
+)  # fmt: skip
+
+
+def _of_receipt(what: Any, table: Any, order: Any) -> Any:
+    return sa.select(*what).where(table.transfer_id == _said("transfer", table.transfer_id)).order_by(order)
+
+
+_DISPOSITIONS = _of_receipt([Disposition], Disposition, Disposition.number.desc())
+_EVENTS = _of_receipt([ReceiptEvent], ReceiptEvent, ReceiptEvent.id.desc())
+_FILES = _of_receipt(
+    [
+        ReceiptFile.id, ReceiptFile.name, ReceiptFile.size, ReceiptFile.media_type, ReceiptFile.at,
+        ReceiptFile.by_name,
+    ],
+    ReceiptFile,
+    ReceiptFile.id,
+)  # fmt: skip
+
+
 def item(transfer_id: UUID) -> Item:
     """Raises NotFound `receiptNotFound`, also for a transfer that never was unrecognized."""
-    found = (
-        session()
-        .execute(
-            sa.select(Receipt, Transfer, QueueItem.id, QueueItem.assignee_id, StaffMember.name)
-            .join(Transfer, Transfer.id == Receipt.transfer_id)
-            .outerjoin(QueueItem, _ITEM)
-            .outerjoin(StaffMember, StaffMember.id == QueueItem.assignee_id)
-            .where(Receipt.transfer_id == transfer_id)
-            .execution_options(populate_existing=True)
-        )
-        .first()
-    )
+    asked = {"transfer": transfer_id}
+    found = session().execute(_ONE, asked).first()
     if found is None:
         raise NotFound("There is no such receipt.", code="receiptNotFound")
-    receipt, transfer, item_id, assignee_id, assignee = found
+    receipt, transfer, item_id, assignee_id, assignee, request, screening, rule = found
     row = DeskRow(
         id=transfer_id, money=Money(receipt.amount_minor, receipt.currency),
         payer=transfer.counterparty_name or transfer.counterparty_account or "No payer named",
@@ -450,55 +596,30 @@ def item(transfer_id: UUID) -> Item:
         receipt=receipt,
         transfer=transfer,
         row=row,
-        request=session().scalar(
-            sa.select(IncomingRequest)
-            .where(IncomingRequest.transfer_id == transfer_id, IncomingRequest.reversal.is_(False))
-            .order_by(IncomingRequest.id)
-            .limit(1)
-        ),
-        dispositions=_of(Disposition, transfer_id, Disposition.number.desc()),
-        screening=session().scalar(
-            sa.select(Screening).where(Screening.transfer_id == transfer_id).order_by(Screening.id.desc()).limit(1)
-        ),
-        events=_of(ReceiptEvent, transfer_id, ReceiptEvent.id.desc()),
-        files=list(
-            session().execute(
-                sa.select(
-                    ReceiptFile.id, ReceiptFile.name, ReceiptFile.size, ReceiptFile.media_type, ReceiptFile.at,
-                    ReceiptFile.by_name,
-                )
-                .where(ReceiptFile.transfer_id == transfer_id)
-                .order_by(ReceiptFile.id)
-            )
-        ),
-        rule=session().scalar(
-            sa.select(PayerRule)
-            .where(
-                PayerRule.payer_key == transfer.counterparty_key, PayerRule.currency == receipt.currency,
-                PayerRule.state != "ended",
-            )
-        )
-        if transfer.counterparty_key
-        else None,
-    )  # fmt: skip
+        request=request,
+        dispositions=list(session().scalars(_DISPOSITIONS, asked)),
+        screening=screening,
+        events=list(session().scalars(_EVENTS, asked)),
+        files=list(session().execute(_FILES, asked)),
+        rule=rule,
+    )
 
 
-def _of(table: Any, transfer_id: UUID, order: Any) -> list[Any]:
-    return list(session().scalars(sa.select(table).where(table.transfer_id == transfer_id).order_by(order)))
+_OPEN_REQUESTS = (
+    sa.select(ApprovalRequest)
+    .where(
+        ApprovalRequest.kind == sa.any_(sa.bindparam("kinds", type_=postgresql.ARRAY(sa.Text()))),
+        ApprovalRequest.object_id
+        == sa.any_(sa.bindparam("objects", type_=postgresql.ARRAY(postgresql.UUID(as_uuid=True)))),
+        ApprovalRequest.state == "requested",
+    )
+    .order_by(ApprovalRequest.id)
+)
 
 
 def open_requests(object_ids: Sequence[UUID], kinds: Sequence[str]) -> list[ApprovalRequest]:
     """What waits for a second person about this money, or these rules."""
-    return list(
-        session().scalars(
-            sa.select(ApprovalRequest)
-            .where(
-                ApprovalRequest.kind.in_(kinds), ApprovalRequest.object_id.in_(object_ids),
-                ApprovalRequest.state == "requested",
-            )
-            .order_by(ApprovalRequest.id)
-        )
-    )  # fmt: skip
+    return list(session().scalars(_OPEN_REQUESTS, {"objects": list(object_ids), "kinds": list(kinds)}))
 
 
 def accounts_of(client_ids: Sequence[UUID], *, limit: int) -> list[UUID]:

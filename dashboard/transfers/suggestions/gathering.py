@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
 from dashboard.clients.folding import trigrams_of
@@ -19,7 +21,7 @@ from dashboard.ledger.vocabulary import AccountType
 from dashboard.transfers.models import ClientReference, Disposition, PayerRule, Transfer
 from dashboard.transfers.suggestions.likeness import FORMS
 from dashboard.transfers.suggestions.told import Told
-from dashboard.transfers.vocabulary import DispositionState, Kind, Status
+from dashboard.transfers.vocabulary import Kind, Status
 
 #: accounts that end alike: a number that more of them share names nobody
 MOST_ALIKE = 20
@@ -42,42 +44,60 @@ class Past:
     last: datetime
 
 
+class Owned(NamedTuple):
+    """An account that is weighed, and its client. `frozen`: it takes no money at present."""
+
+    id: UUID
+    number: str
+    currency: str
+    status: str
+    frozen: bool
+    client_id: UUID
+    client_name: str
+    client_status: str
+    client_risk: int
+
+
+class Given(NamedTuple):
+    """A reference that a client was given for an account. `expected_minor`: what the payer is asked for."""
+
+    id: UUID
+    account_id: UUID
+    reference: str
+    reference_key: str
+    expected_minor: int | None
+    currency: str
+
+
 @dataclass
 class Gathered:
-    """Rows of the accounts and clients found, and what was found of the payer."""
+    """The accounts found, and what was found of the payer."""
 
-    accounts: dict[UUID, Account] = field(default_factory=dict)
-    clients: dict[UUID, Client] = field(default_factory=dict)
-    frozen: set[UUID] = field(default_factory=set)
-    references: dict[UUID, list[ClientReference]] = field(default_factory=dict)
-    expected: dict[UUID, list[ClientReference]] = field(default_factory=dict)
+    accounts: dict[UUID, Owned] = field(default_factory=dict)
+    references: dict[UUID, list[Given]] = field(default_factory=dict)
+    expected: dict[UUID, list[Given]] = field(default_factory=dict)
     past: dict[UUID, Past] = field(default_factory=dict)
     undone: set[UUID] = field(default_factory=set)
     ruled: set[UUID] = field(default_factory=set)
+
+
+# Each statement stands ready: to build one takes longer than the database needs to answer it.
+_TEXTS = postgresql.ARRAY(sa.Text())
+_IDS = postgresql.ARRAY(postgresql.UUID(as_uuid=True))
 
 
 def gather(told: Told) -> Gathered:
     """Everything that is weighed about one receipt."""
     found = Gathered()
     account_ids = set(_by_number(told))
-    client_ids: list[UUID] = []
     for reference in _references(told):
         into = found.references if reference.reference_key in told.references else found.expected
         into.setdefault(reference.account_id, []).append(reference)
         account_ids.add(reference.account_id)
-    _past(told, found)
-    client_ids += found.past
-    if told.payer_key:
-        rule = session().scalar(
-            sa.select(PayerRule).where(
-                PayerRule.payer_key == told.payer_key, PayerRule.currency == told.currency, PayerRule.state == "active"
-            )
-        )
-        if rule is not None:
-            account_ids.add(rule.account_id)
-            found.ruled.add(rule.account_id)
-    client_ids += _by_name(told)
-    _rows(told, found, account_ids, list(dict.fromkeys(client_ids))[:MOST_CLIENTS])
+    _payer(told, found)
+    account_ids |= found.ruled
+    client_ids = dict.fromkeys([*found.past, *_by_name(told)])
+    _accounts(told, found, account_ids, list(client_ids)[:MOST_CLIENTS])
     return found
 
 
@@ -113,65 +133,115 @@ def _by_number(told: Told) -> Iterable[UUID]:
             yield from ids
 
 
-def _references(told: Told) -> Sequence[ClientReference]:
-    """References in the text, and those whose payer was asked for exactly so much."""
-    today = clock.calendar().today()
-    live = [
-        ClientReference.revoked_at.is_(None),
-        sa.or_(ClientReference.expires_on.is_(None), ClientReference.expires_on >= today),
-    ]
-    named = sa.select(ClientReference.id).where(ClientReference.reference_key.in_(list(told.references)), *live)
-    asked = (
-        sa.select(ClientReference.id)
-        .where(ClientReference.currency == told.currency, ClientReference.expected_minor == told.amount_minor, *live)
+_LIVE = (
+    ClientReference.revoked_at.is_(None),
+    sa.or_(ClientReference.expires_on.is_(None), ClientReference.expires_on >= sa.bindparam("today", type_=sa.Date())),
+)
+_GIVEN = (
+    ClientReference.id, ClientReference.account_id, ClientReference.reference, ClientReference.reference_key,
+    ClientReference.expected_minor, ClientReference.currency,
+)  # fmt: skip
+#: references that stand in the text, and those whose payer was asked for exactly so much
+_REFERENCES = sa.union_all(
+    sa.select(
+        sa.select(sa.true().label("stands"), *_GIVEN)
+        .where(ClientReference.reference_key == sa.any_(sa.bindparam("keys", type_=_TEXTS)), *_LIVE)
+        .limit(MOST_ALIKE)
+        .subquery("named")
+    ),
+    sa.select(
+        sa.select(sa.false().label("stands"), *_GIVEN)
+        .where(
+            ClientReference.currency == sa.bindparam("currency", type_=sa.Text()),
+            ClientReference.expected_minor == sa.bindparam("minor", type_=sa.BigInteger()),
+            *_LIVE,
+        )
         .limit(MOST_ALIKE + 1)
+        .subquery("asked")
+    ),
+)
+
+
+def _references(told: Told) -> list[Given]:
+    """References in the text, and those whose payer was asked for exactly so much; the oldest first."""
+    today: date = clock.calendar().today()
+    rows = session().execute(
+        _REFERENCES,
+        {"keys": list(told.references), "currency": told.currency, "minor": told.amount_minor, "today": today},
     )
-    expected = session().scalars(asked).all()
+    named: dict[UUID, Given] = {}
+    asked: dict[UUID, Given] = {}
+    for stands, *row in rows:
+        given = Given(*row)
+        (named if stands else asked)[given.id] = given
     # an amount that many are asked for says nothing
-    wanted = set(expected) if len(expected) <= MOST_ALIKE else set()
-    if told.references:
-        wanted |= set(session().scalars(named.limit(MOST_ALIKE)))
-    if not wanted:
-        return []
-    return session().scalars(sa.select(ClientReference).where(ClientReference.id.in_(wanted))).all()
+    wanted = named | asked if len(asked) <= MOST_ALIKE else named
+    return [wanted[one] for one in sorted(wanted)]
 
 
-def _past(told: Told, found: Gathered) -> None:
+_PAYER = sa.bindparam("payer", type_=sa.Text())
+_PAST = (
+    sa.select(Transfer.client_id, Transfer.created_at)
+    .where(
+        Transfer.counterparty_key == _PAYER,
+        Transfer.kind == Kind.INCOMING.value,
+        Transfer.client_id.is_not(None),
+        Transfer.status == Status.COMPLETED.value,
+        Transfer.id != sa.bindparam("transfer", type_=Transfer.id.type),
+    )
+    .limit(MOST_PAST)
+    .subquery()
+)
+_LAST = sa.func.max(_PAST.c.created_at)
+_PAID = (
+    sa.select(
+        sa.literal_column("'paid'", sa.Text()).label("what"), _PAST.c.client_id.label("id"),
+        sa.func.count().label("times"), _LAST.label("last"),
+    )
+    .group_by(_PAST.c.client_id)
+    .order_by(_LAST.desc())
+    .limit(MOST_NAMED)
+    .subquery("paid")
+)  # fmt: skip
+_NOTHING = (
+    sa.cast(sa.null(), sa.BigInteger()).label("times"),
+    sa.cast(sa.null(), sa.DateTime(timezone=True)).label("last"),
+)
+_UNDONE = (
+    sa.select(sa.literal_column("'undone'", sa.Text()).label("what"), Disposition.client_id, *_NOTHING)
+    .join(Transfer, Transfer.id == Disposition.transfer_id)
+    .where(
+        Transfer.counterparty_key == _PAYER,
+        Transfer.kind == Kind.INCOMING.value,
+        # written out as the index of them has it
+        sa.text("disposition.state = 'undone'"),
+        Disposition.client_id.is_not(None),
+    )
+    .limit(MOST_PAST)
+    .subquery("undone")
+)
+_RULED = sa.select(sa.literal_column("'ruled'", sa.Text()), PayerRule.account_id, *_NOTHING).where(
+    PayerRule.payer_key == _PAYER,
+    PayerRule.currency == sa.bindparam("currency", type_=sa.Text()),
+    PayerRule.state == "active",
+)
+#: what a payer's money became before, for whom that was undone, and the account that a rule names
+_OF_PAYER = sa.union_all(sa.select(_PAID), sa.select(_UNDONE), _RULED)
+
+
+def _payer(told: Told, found: Gathered) -> None:
+    """What this payer's money became before, and a rule about it."""
     if not told.payer_key:
         return
-    rows = (
-        sa.select(Transfer.client_id, Transfer.created_at)
-        .where(
-            Transfer.counterparty_key == told.payer_key,
-            Transfer.kind == Kind.INCOMING.value,
-            Transfer.client_id.is_not(None),
-            Transfer.status == Status.COMPLETED.value,
-            Transfer.id != told.transfer_id,
-        )
-        .limit(MOST_PAST)
-        .subquery()
-    )
-    grouped = (
-        sa.select(rows.c.client_id, sa.func.count(), sa.func.max(rows.c.created_at))
-        .group_by(rows.c.client_id)
-        .order_by(sa.func.max(rows.c.created_at).desc())
-        .limit(MOST_NAMED)
-    )
-    for client_id, times, last in session().execute(grouped):
-        found.past[client_id] = Past(times, last)
-    found.undone = set(
-        session().scalars(
-            sa.select(Disposition.client_id)
-            .join(Transfer, Transfer.id == Disposition.transfer_id)
-            .where(
-                Transfer.counterparty_key == told.payer_key,
-                Transfer.kind == Kind.INCOMING.value,
-                Disposition.state == DispositionState.UNDONE.value,
-                Disposition.client_id.is_not(None),
-            )
-            .limit(MOST_PAST)
-        )
-    ) - {None}  # type: ignore[assignment]
+    asked = {"payer": told.payer_key, "transfer": told.transfer_id, "currency": told.currency}
+    past: dict[UUID, Past] = {}
+    for what, id_, times, last in session().execute(_OF_PAYER, asked):
+        if what == "paid":
+            past[id_] = Past(times, last)
+        else:
+            (found.undone if what == "undone" else found.ruled).add(id_)
+    # the latest first
+    found.past = dict(sorted(past.items(), key=lambda one: one[1].last, reverse=True))
 
 
 def _phrases(told: Told) -> list[tuple[str, ...]]:
@@ -248,42 +318,43 @@ def _by_name(told: Told) -> list[UUID]:
     # the same words the other way round are the same name
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
-    found += _named(grams for phrase in pairs if len(grams := _grams(phrase)) > 2)
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
-    fuzzy: list[Sequence[str]] = [(word[: len(word) - 2],) for word in single]
+    parts: list[Sequence[str]] = [*pairs, *((word[: len(word) - 2],) for word in single)]
     for phrase in pairs[:4]:
         one, other = phrase[0], phrase[-1]
-        fuzzy += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
+        parts += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
     # the same parts are looked for once
-    sought = dict.fromkeys(tuple(grams) for parts in fuzzy if len(grams := _grams(parts)) > 2)
-    found += _named(sought)
-    return list(dict.fromkeys(found))
+    sought = dict.fromkeys(tuple(grams) for some in parts if len(grams := _grams(some)) > 2)
+    return list(dict.fromkeys([*found, *_named(sought)]))
 
 
-def _rows(told: Told, found: Gathered, account_ids: set[UUID], client_ids: Sequence[UUID]) -> None:
-    """Accounts that were named, and of clients that were named those in the money's currency, else one other."""
-    query = sa.select(Account).where(Account.type == AccountType.CLIENT.value)
-    rows = list(session().scalars(query.where(Account.id.in_(account_ids)))) if account_ids else []
-    if client_ids:
-        rows += session().scalars(query.where(Account.owner_id.in_(client_ids)).limit(MOST_ACCOUNTS)).all()
-    by_client: dict[UUID, list[Account]] = {}
-    for account in dict.fromkeys(rows):
-        if account.owner_id is not None:
-            by_client.setdefault(account.owner_id, []).append(account)
+_OWNED = (
+    sa.select(
+        Account.id, Account.number, Account.currency, Account.status,
+        sa.exists().where(AccountBalance.account_id == Account.id, AccountBalance.credits_frozen),
+        Account.owner_id, Client.name, Client.status, Client.risk_level,
+    )
+    .join(Client, Client.id == Account.owner_id)
+    .where(Account.type == AccountType.CLIENT.value)
+)  # fmt: skip
+_ACCOUNTS = sa.union_all(
+    sa.select(_OWNED.where(Account.id == sa.any_(sa.bindparam("accounts", type_=_IDS))).subquery()),
+    sa.select(
+        _OWNED.where(Account.owner_id == sa.any_(sa.bindparam("clients", type_=_IDS))).limit(MOST_ACCOUNTS).subquery()
+    ),
+)
+
+
+def _accounts(told: Told, found: Gathered, account_ids: set[UUID], client_ids: Sequence[UUID]) -> None:
+    """Accounts that were named, and of clients that were named those in the money's currency, else the oldest."""
+    if not account_ids and not client_ids:
+        return
+    asked = {"accounts": list(account_ids), "clients": list(client_ids)}
+    rows = {row[0]: Owned(*row) for row in session().execute(_ACCOUNTS, asked)}
+    by_client: dict[UUID, list[Owned]] = {}
+    for account in rows.values():
+        by_client.setdefault(account.client_id, []).append(account)
     for owned in by_client.values():
-        fitting = [account for account in owned if account.currency == told.currency]
-        for account in owned:
-            if account.id in account_ids or account in fitting or (not fitting and account is owned[0]):
-                found.accounts[account.id] = account
-    if by_client:
-        found.clients = {
-            client.id: client for client in session().scalars(sa.select(Client).where(Client.id.in_(by_client)))
-        }
-    if found.accounts:
-        found.frozen = set(
-            session().scalars(
-                sa.select(AccountBalance.account_id).where(
-                    AccountBalance.account_id.in_(found.accounts), AccountBalance.credits_frozen
-                )
-            )
-        )
+        kept = [account for account in owned if account.id in account_ids or account.currency == told.currency]
+        for account in kept or [min(owned, key=lambda one: one.id)]:
+            found.accounts[account.id] = account

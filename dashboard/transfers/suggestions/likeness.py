@@ -37,7 +37,9 @@ def read(text: str | None) -> list[Word]:
     """The folded words of a text with their places in it."""
     found = []
     for match in _TOKEN.finditer(text or ""):
-        folded = "".join(letter for letter in fold(match[0]).translate(_APOSTROPHES) if letter.isalnum())
+        folded = fold(match[0]).translate(_APOSTROPHES)
+        if not folded.isalnum():
+            folded = "".join(letter for letter in folded if letter.isalnum())
         if folded:
             found.append(Word(folded, match.start(), match.end()))
     return found
@@ -58,9 +60,15 @@ def loosely(word: str) -> str:
     return word
 
 
+@lru_cache(maxsize=4096)
+def _letters(word: str) -> frozenset[str]:
+    return frozenset(word)
+
+
 def distance(one: str, other: str, most: int) -> int:
     """Letters to change, add, leave out or swap with their neighbour; `most` + 1 where there are more."""
-    if abs(len(one) - len(other)) > most:
+    # one mistake takes at most one letter away and brings at most one other
+    if abs(len(one) - len(other)) > most or len(_letters(one) ^ _letters(other)) > 2 * most:
         return most + 1
     before: list[int] = []
     row = list(range(len(other) + 1))
@@ -101,17 +109,22 @@ class Match:
 def find(name: Sequence[str], among: Sequence[Word]) -> Match | None:
     """A name in a text, its words in any order. Of a name of three or more words two are enough, and an initial stands
     for one of two; then it is no exact match. A name of one word has at least four letters."""
-    if not name or (len(name) == 1 and len(name[0]) < 4):
+    if not name or not among or (len(name) == 1 and len(name[0]) < 4):
         return None
     free = list(among)
     found: list[Word] = []
     exact = True
     missing: list[str] = []
     for part in name:
-        hit = next((word for word in free if word.text == part), None)
-        if hit is None:
-            hit = next((word for word in free if len(part) > 2 and alike(word.text, part)), None)
+        hit = None
+        for word in free:
+            if word.text == part:
+                hit = word
+                break
+        else:
             exact = False
+            if len(part) > 2:
+                hit = next((word for word in free if alike(word.text, part)), None)
         if hit is None:
             missing.append(part)
             continue
@@ -134,10 +147,19 @@ def find(name: Sequence[str], among: Sequence[Word]) -> Match | None:
     return None
 
 
+def name_as_words(name: Sequence[str]) -> tuple[Word, ...]:
+    """A name to find others in."""
+    return tuple(Word(word, 0, 0) for word in name)
+
+
 def same_name(one: Sequence[str], other: Sequence[str]) -> bool | None:
     """True: the same words in any order. False: alike. None: another name."""
-    words = [Word(word, 0, 0) for word in other]
-    match = find(one, words)
+    return same_as(one, name_as_words(other))
+
+
+def same_as(one: Sequence[str], other: Sequence[Word]) -> bool | None:
+    """`same_name` with a name that many are compared with."""
+    match = find(one, other)
     if match is None:
         return None
     return match.exact and len(one) == len(other)

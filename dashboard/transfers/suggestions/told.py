@@ -7,10 +7,6 @@ import unicodedata
 from dataclasses import dataclass
 from uuid import UUID
 
-import sqlalchemy as sa
-
-from dashboard.database import session
-from dashboard.errors import NotFound
 from dashboard.ledger.numbers import check_digits
 from dashboard.transfers.models import IncomingRequest, Transfer
 from dashboard.transfers.suggestions.likeness import COMMON, Word, name_words, read
@@ -79,30 +75,24 @@ def _references(text: str) -> dict[str, Mark]:
     if len(plain) != len(text):
         # places would not agree any more
         plain = text
-    pieces = [(match.start(), match.end()) for match in _PIECE.finditer(plain)]
+    pieces = [(match[0].upper(), match.start(), match.end()) for match in _PIECE.finditer(plain)]
+    with_digit = [any(letter.isdigit() for letter in piece) for piece, _, _ in pieces]
     found: dict[str, Mark] = {}
-    for first, (start, _) in enumerate(pieces):
-        key = ""
+    for first, (_, start, _) in enumerate(pieces):
+        key, has_digit = "", False
         for place in range(first, len(pieces)):
-            key += plain[pieces[place][0] : pieces[place][1]].upper()
+            piece, _, end = pieces[place]
+            key += piece
+            has_digit = has_digit or with_digit[place]
             if len(key) > LONGEST_REFERENCE or len(found) >= MOST_REFERENCES:
                 break
-            if len(key) >= SHORTEST_REFERENCE and any(letter.isdigit() for letter in key):
-                found.setdefault(key, Mark("remittance", start, pieces[place][1]))
+            if has_digit and len(key) >= SHORTEST_REFERENCE:
+                found.setdefault(key, Mark("remittance", start, end))
     return found
 
 
-def read_receipt(transfer_id: UUID) -> Told:
-    """Raises NotFound `transferNotFound`."""
-    transfer = session().get(Transfer, transfer_id)
-    if transfer is None:
-        raise NotFound("There is no such transfer.", code="transferNotFound")
-    request = session().scalar(
-        sa.select(IncomingRequest)
-        .where(IncomingRequest.transfer_id == transfer_id, IncomingRequest.reversal.is_(False))
-        .order_by(IncomingRequest.id)
-        .limit(1)
-    )
+def read_receipt(transfer: Transfer, request: IncomingRequest | None) -> Told:
+    """What one transfer tells. `request`: the bank's word of it."""
     text = (transfer.remittance or "")[:LONGEST_TEXT]
     numbers = _numbers(text, "remittance")
     if request is not None and request.creditor_account:
@@ -110,7 +100,7 @@ def read_receipt(transfer_id: UUID) -> Told:
         numbers.setdefault(told, Mark("creditorAccount", 0, len(request.creditor_account)))
     longest = sorted(numbers, key=len, reverse=True)[:MOST_ENDS]
     return Told(
-        transfer_id=transfer_id,
+        transfer_id=transfer.id,
         currency=transfer.currency,
         amount_minor=transfer.amount_minor,
         payer_key=transfer.counterparty_key,

@@ -15,18 +15,17 @@ The order is one that a person can read, from the left; there is no sum of point
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from dashboard import clock
-from dashboard.clients.models import Client
 from dashboard.clients.vocabulary import Risk
 from dashboard.clients.vocabulary import Status as ClientStatus
-from dashboard.ledger.models import Account
 from dashboard.ledger.vocabulary import AccountStatus
 from dashboard.money import Money
-from dashboard.transfers.suggestions.gathering import Gathered
-from dashboard.transfers.suggestions.likeness import find, name_words, same_name
+from dashboard.transfers.suggestions.gathering import Gathered, Owned
+from dashboard.transfers.suggestions.likeness import Word, find, name_as_words, name_words, same_as
 from dashboard.transfers.suggestions.saying import Candidate, Evidence, Mark
 from dashboard.transfers.suggestions.told import Told
 
@@ -34,7 +33,16 @@ from dashboard.transfers.suggestions.told import Told
 MOST_SHOWN = 3
 
 
-def _by_number(told: Told, account: Account) -> Evidence | None:
+@dataclass(frozen=True)
+class Named:
+    """What a client's name says, whichever of the client's accounts is meant. `payer` is True for the same name, False
+    for one like it, None for another or no payer at all."""
+
+    evidence: Evidence | None
+    payer: bool | None
+
+
+def _by_number(told: Told, account: Owned) -> Evidence | None:
     best: Evidence | None = None
     whole = told.numbers.get(account.number)
     if whole is not None:
@@ -68,9 +76,14 @@ def _by_name(told: Told, name: Sequence[str]) -> Evidence | None:
     return Evidence("nameLike", "The message holds a name like the client's.", {}, marks)
 
 
-def _by_payer(told: Told, found: Gathered, account: Account, client: Client) -> list[Evidence]:
+def _named(told: Told, payer: Sequence[Word], client_name: str) -> Named:
+    name = name_words(client_name)
+    return Named(_by_name(told, name), same_as(name, payer))
+
+
+def _by_payer(found: Gathered, account: Owned) -> list[Evidence]:
     said = []
-    past = found.past.get(client.id)
+    past = found.past.get(account.client_id)
     if past is not None:
         day = clock.calendar().today(past.last)
         times = "once" if past.times == 1 else f"{past.times} times"
@@ -85,7 +98,7 @@ def _by_payer(told: Told, found: Gathered, account: Account, client: Client) -> 
     return said
 
 
-def _reasons(told: Told, found: Gathered, account: Account, client: Client, name: Sequence[str]) -> list[Evidence]:
+def _reasons(told: Told, found: Gathered, account: Owned, name: Named) -> list[Evidence]:
     said: list[Evidence] = []
     for reference in found.references.get(account.id, []):
         mark = told.references[reference.reference_key]
@@ -94,17 +107,16 @@ def _reasons(told: Told, found: Gathered, account: Account, client: Client, name
     number = _by_number(told, account)
     if number is not None and number.word == "accountNumber":
         said.append(number)
-    named = _by_name(told, name)
+    named = name.evidence
     if named is not None and named.word == "nameInText":
         said.append(named)
-    said += _by_payer(told, found, account, client)
-    own = same_name(name, told.payer) if told.payer else None
+    said += _by_payer(found, account)
     payer_mark = (Mark("payerName", 0, len(told.payer_name or "")),)
-    if own is True:
+    if name.payer is True:
         said.append(Evidence("payerIsClient", "The payer has the client's name.", {}, payer_mark))
     if named is not None and named.word == "nameLike":
         said.append(named)
-    if own is False:
+    if name.payer is False:
         said.append(Evidence("payerLike", "The payer has a name like the client's.", {}, payer_mark))
     if number is not None and number.word == "accountNumberEnd":
         said.append(number)
@@ -125,7 +137,7 @@ _STATUS = {
 }
 
 
-def _against(told: Told, found: Gathered, account: Account, client: Client, name: Sequence[str]) -> list[Evidence]:
+def _against(told: Told, found: Gathered, account: Owned, name: Named) -> list[Evidence]:
     """Never why a client is blocked: only that it is."""
     said = []
     if account.currency != told.currency:
@@ -133,24 +145,24 @@ def _against(told: Told, found: Gathered, account: Account, client: Client, name
                              {"currency": account.currency}))  # fmt: skip
     if account.status != AccountStatus.OPEN:
         said.append(Evidence("accountClosed", "The account is closed."))
-    elif account.id in found.frozen:
+    elif account.frozen:
         said.append(Evidence("accountFrozen", "The account takes no money at present."))
-    if client.status in _STATUS:
-        said.append(Evidence(*_STATUS[client.status]))
-    if client.risk_level == Risk.PROHIBITED:
+    if account.client_status in _STATUS:
+        said.append(Evidence(*_STATUS[account.client_status]))
+    if account.client_risk == Risk.PROHIBITED:
         said.append(Evidence("riskProhibited", "The client's risk is prohibited."))
-    elif client.risk_level == Risk.HIGH:
+    elif account.client_risk == Risk.HIGH:
         said.append(Evidence("riskHigh", "The client's risk is high."))
-    if client.id in found.undone:
+    if account.client_id in found.undone:
         said.append(Evidence("undoneBefore", "Money of this payer was assigned to this client before, and taken back."))
     if told.payer_data_missing:
         said.append(Evidence("payerDataMissing", "The message lacks data of the payer."))
-    if told.payer and same_name(name, told.payer) is None:
+    if told.payer and name.payer is None:
         said.append(Evidence("thirdParty", "The payer is somebody else than the client."))
     return said
 
 
-def _place(candidate: Candidate, account: Account, found: Gathered) -> tuple[Any, ...]:
+def _place(candidate: Candidate, found: Gathered) -> tuple[Any, ...]:
     """The order of the module's rule; the smallest comes first."""
     words = {evidence.word: evidence for evidence in candidate.reasons}
     past = found.past.get(candidate.client_id)
@@ -166,7 +178,7 @@ def _place(candidate: Candidate, account: Account, found: Gathered) -> tuple[Any
         "expectedAmount" not in words,
         len(candidate.against),
         -past.last.timestamp() if past else 0.0,
-        account.id,
+        candidate.account_id,
     )
 
 
@@ -191,25 +203,25 @@ def _told_apart(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def weigh(told: Told, found: Gathered) -> tuple[tuple[Candidate, ...], int]:
     """The best three, and how many accounts anything spoke for."""
     placed = []
-    names: dict[Any, tuple[str, ...]] = {}
+    names: dict[UUID, Named] = {}
+    payer = name_as_words(told.payer)
     for account in found.accounts.values():
-        client = found.clients.get(account.owner_id) if account.owner_id else None
-        if client is None:
-            continue
-        name = names.setdefault(client.id, name_words(client.name))
-        reasons = _reasons(told, found, account, client, name)
+        name = names.get(account.client_id)
+        if name is None:
+            name = names[account.client_id] = _named(told, payer, account.client_name)
+        reasons = _reasons(told, found, account, name)
         if not reasons:
             continue
         candidate = Candidate(
             account_id=account.id,
             account_number=account.number,
             currency=account.currency,
-            client_id=client.id,
-            client_name=client.name,
-            client_status=client.status,
+            client_id=account.client_id,
+            client_name=account.client_name,
+            client_status=account.client_status,
             reasons=tuple(reasons),
-            against=tuple(_against(told, found, account, client, name)),
+            against=tuple(_against(told, found, account, name)),
         )
-        placed.append((_place(candidate, account, found), candidate))
+        placed.append((_place(candidate, found), candidate))
     placed.sort(key=lambda one: one[0])
     return _told_apart([candidate for _, candidate in placed[:MOST_SHOWN]]), len(placed)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from dashboard.database import session
 from dashboard.ledger.models import Account, BusinessDay
 from dashboard.ledger.queries import balances
+from dashboard.ledger.queries.balances import CLIENT_PAYS
 from dashboard.money import Money
 from dashboard.treasury.positions.models import ClientSum, PositionFrozen
 from dashboard.treasury.positions.vocabulary import Figure
@@ -212,9 +213,6 @@ def currencies(day: date) -> list[str]:
 
 # what is now
 
-
-#: of transaction `t`; the house has few accounts, and every other one is a client's
-CLIENT_PAYS = "t.debtor_account_id NOT IN (SELECT own.id FROM account own WHERE own.owner_id IS NULL)"
 _NOW = sa.text(
     "WITH house AS ("
     " SELECT a.currency, -sum(b.posted) AS posted FROM account a CROSS JOIN LATERAL"

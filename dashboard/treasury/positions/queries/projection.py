@@ -14,9 +14,10 @@ import sqlalchemy as sa
 
 from dashboard import clock
 from dashboard.database import session
+from dashboard.ledger.queries.balances import CLIENT_PAYS
 from dashboard.treasury.movements import queries as movements
 from dashboard.treasury.movements.vocabulary import MovementState
-from dashboard.treasury.positions.queries.clients import CLIENT_PAYS, Pair
+from dashboard.treasury.positions.queries.clients import Pair
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.register import queries as register
 
