@@ -27,7 +27,7 @@ from dashboard.settings import Settings
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 from dashboard.staff.step_up import needs_step_up
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.failures import WAITED_TOO_LONG
@@ -499,6 +499,7 @@ PART = 200
 
 
 @approvals.get("/export/<form>")
+@downloads("approvals")
 @requires(Permission.APPROVALS_READ)
 def export(form: str) -> Response:
     """Exactly what a view and its filters show to this person, all pages of it, as `csv` or `xlsx`."""

@@ -15,17 +15,8 @@ from flask import Flask, Response, g, request
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Audience
 from dashboard.audit import looking
-from dashboard.clients.forms.listing import FILTERS as CLIENTS
 from dashboard.database import transaction
-from dashboard.home.audit_query import LABELS as AUDIT
-from dashboard.ledger.forms.account_list import FILTERS as ACCOUNTS
-from dashboard.ledger.forms.transaction_list import LABELS as TRANSACTIONS
-from dashboard.onboarding.reviews.query import FILTERS as REVIEWS
-from dashboard.onboarding.sumsub.forms import LABELS as VERIFICATION_EVENTS
-from dashboard.transfers.forms.desk import LABELS as DESK
-from dashboard.transfers.forms.requests import LABELS as REQUESTS
-from dashboard.transfers.forms.transfer_list import LABELS as TRANSFERS
-from dashboard.treasury.matching.forms import LABELS as BREAKS
+from dashboard.views import lists
 
 
 class Look(NamedTuple):
@@ -178,42 +169,6 @@ NO_LOOK: dict[str, frozenset[str]] = {
 }  # fmt: skip
 #: what every download may be asked: how, not what
 ANYWHERE = frozenset({"format", "sort", "dir"})
-#: what each download filters by
-FILTERS: dict[str, frozenset[str]] = {
-    endpoint: frozenset(names)
-    for endpoint, names in {
-        "approvals.export": ("view", "due", "who", "kind", "maker", "age"),
-        "audit.export": (*AUDIT, "waiting"),
-        "checks.export_alerts": ("state",),
-        "clients.export": (*CLIENTS, "severity"),
-        "clients.export_deletions": ("state",),
-        "clients.export_flags": ("owner", "severity"),
-        "checks.export_findings": ("check", "currency"),
-        "events.export": VERIFICATION_EVENTS,
-        "ledger.accounts_export": ACCOUNTS,
-        "ledger.export_transactions": TRANSACTIONS,
-        "ledger.statement": ("from", "to"),
-        "jobs.export": ("job", "state"),
-        "people.export_invitations": ("state",),
-        "people.export_members": ("state", "role", "text"),
-        "people.export_tokens": ("state", "audience", "text", "power", "owner"),
-        "queues.export": ("who", "late", "due"),
-        "reconciliation.export_breaks": BREAKS,
-        "reconciliation.report_file": ("account", "from", "to"),
-        "reviews.export": REVIEWS,
-        "statements.export_files": ("state",),
-        "transfers.export": TRANSFERS,
-        "transfers.export_desk": DESK,
-        "transfers.export_requests": REQUESTS,
-        "treasury.export": ("day",),
-        "treasury.figure_export": ("day", "pool", "currency"),
-        "treasury.month": ("month", "pool", "currency"),
-        "treasury_register.accounts_export": ("pool", "currency", "provider", "purpose", "state", "closed"),
-        "treasury_register.covers_export": ("pool", "currency", "state", "kind"),
-        "treasury_register.days_export": ("pool", "currency", "state"),
-        "treasury_register.movements_export": ("state", "kind", "currency", "account"),
-    }.items()
-}
 #: of lists of clients: with one of these it was a search
 SEARCHED = ("text", "q")
 
@@ -245,8 +200,8 @@ def _format(response: Response) -> str:
 
 
 def filters_of(endpoint: str) -> frozenset[str]:
-    """The arguments that a download knows."""
-    return FILTERS.get(endpoint, frozenset()) | ANYWHERE
+    """The arguments that a download knows: those of its list, as the list declares them."""
+    return lists.downloaded().get(endpoint, frozenset()) | ANYWHERE
 
 
 def filters_set(endpoint: str) -> list[str]:

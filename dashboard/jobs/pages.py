@@ -24,7 +24,7 @@ from dashboard.jobs.forms import PauseForm
 from dashboard.jobs.models import JobRun
 from dashboard.jobs.queries import RunFilter
 from dashboard.jobs.schedule import JOBS, Job
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.forms import show_errors
@@ -286,6 +286,7 @@ def _log(job: Job | None) -> Response:
 
 
 @jobs.get("/log/export/<form>")
+@downloads("job-log", filters=("job",))
 @requires(Permission.JOBS_READ)
 def export(form: str) -> Response:
     """Exactly what the log shows, all pages of it, as `csv` or `xlsx`."""

@@ -19,7 +19,7 @@ from dashboard.treasury.alerts.models import TreasuryAlert
 from dashboard.treasury.checks.forms import SettleForm
 from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.table import TITLES
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
@@ -85,6 +85,7 @@ PART = 500
 
 
 @checks.get("/alerts/export/<form>")
+@downloads("alerts")
 @requires(Permission.TREASURY_READ)
 def export_alerts(form: str) -> Response:
     """Exactly what the list shows, all pages of it, as `csv` or `xlsx`."""

@@ -17,7 +17,7 @@ from dashboard.treasury.matching.pages.blueprint import reconciliation
 from dashboard.treasury.matching.queries import break_rows, matrix
 from dashboard.treasury.matching.queries.break_rows import BUCKET_LABELS, BreakView
 from dashboard.treasury.register import queries as register
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.htmx import page_or_fragment
@@ -129,6 +129,7 @@ def _answer(asked: BreakQuery, *, status: int = 200, **context: Any) -> Response
 
 
 @reconciliation.get("/breaks/export/<form>")
+@downloads("breaks")
 @requires(Permission.TREASURY_READ)
 def export_breaks(form: str) -> Response:
     """The breaks of the filters, as a file."""
