@@ -17,6 +17,9 @@ from dashboard.transfers.forms.calendars import CalendarDayForm
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import calendars as queries
 from dashboard.transfers.services import calendars as services
+from dashboard.views.lists import downloads
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
@@ -65,6 +68,39 @@ def _shown(form: CalendarDayForm, status: int = 200) -> Response:
         ),
         status,
     )
+
+
+COLUMNS = (
+    Column("day", "Day", Kind.DATE),
+    Column("weekday", "Weekday", share=0.6),
+    Column("name", "Name", share=2),
+    Column("known", "Known as", share=2),
+    Column("is", "It is", share=0.6),
+    Column("by", "Said by"),
+)
+
+
+@transfers.get("/calendars/export/<form>")
+@downloads(filters=("country", "year"))
+@requires(Permission.TRANSFERS_READ)
+def export_calendar(form: str) -> Response:
+    """The days of a country's year that differ from the week."""
+    chosen_format, country, year = Format.of_a_list(form), _country(), _year()
+    rows = [
+        {
+            "day": row.day,
+            "weekday": f"{row.day:%A}",
+            "name": row.name,
+            "known": row.instead if row.instead != row.name else None,
+            "is": "Worked" if row.working else "Holiday",
+            "by": (row.by or "the house") if row.said else "the known calendar",
+        }
+        for row in queries.year_of(country, year)
+    ]
+    filters = [("Country", country), ("Year", str(year))]
+    about = exports.about("Business calendar", filters=filters, by=current_actor().name)
+    name = f"Business calendar {country} {year}"
+    return exports.answer(Listing(about, COLUMNS), lambda: rows, chosen_format, name=name, expected=len(rows))
 
 
 @transfers.post("/calendars")
