@@ -137,7 +137,7 @@ def index() -> str:
         """This list with another filter; the page of the cursor is not kept."""
         return {"label": label, "current": current, "url": url_for(".index", **{**here, **change})}
 
-    listed = _rows(shown)
+    listed, at_first = _rows(shown), url_for(".index", **here)
 
     return render_template(
         "approvals/index.html",
@@ -146,6 +146,7 @@ def index() -> str:
             {"key": key, "label": label, "url": url_for(".index", view=key, **filters)} for key, label in views.items()
         ],
         due_today=due_today,
+        first_url=at_first,
         who=who,
         whose=[link(label, key == who, who=None if key == "any" else key) for key, label in WHOSE.items()],
         when=[link("Any time", not due_today, due=None), link("Due today", due_today, due="today")],

@@ -126,6 +126,10 @@ NO_LOOK: dict[str, frozenset[str]] = {
         "statements.refused", "approvals.export", "checks.export_alerts", "clients.export", "clients.export_deletions",
         "clients.export_flags", "exports.download", "ledger.days_export", "people.export_invitations",
         "people.export_members", "people.export_tokens", "queues.export", "transfers.export_requests",
+        "checks.export_runs", "ledger.checks_export", "ledger.opening_export", "ledger.openings_export",
+        "pulling.export_comparisons", "pulling.export_differences", "transfers.export_calendar",
+        "transfers.export_margins", "transfers.export_payer_rules", "transfers.export_positions",
+        "transfers.export_provider_files", "transfers.export_rates", "treasury_register.pools_export",
     }),
     "it leads on to another page, which is one": frozenset({"home.search", "views.show"}),
     "an empty form, or what the reader wrote": frozenset({

@@ -129,6 +129,7 @@ def show(queue: str) -> str:
         ],
         filtered=chosen != ItemFilter(),
         clear_url=url_for(".show", queue=queue),
+        first_url=at(),
         prev_url=at(cursor=before) if before else None,
         next_url=at(cursor=after) if after else None,
         back_url=request.full_path.rstrip("?"),

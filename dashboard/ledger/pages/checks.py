@@ -185,7 +185,7 @@ def checks() -> Response:
         render_template(
             "ledger/checks.html",
             open_findings=queries.count_open_findings(),
-            ever_ran=queries.ever_ran(),
+            ever_finished=queries.ever_finished(),
             paged=bool(request.args.get("cursor")),
             scopes=SCOPES,
             result_of=result_of,

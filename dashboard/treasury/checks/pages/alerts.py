@@ -16,6 +16,7 @@ from dashboard.errors import Conflict, Invalid
 from dashboard.treasury.alerts import queries
 from dashboard.treasury.alerts import services as alerts
 from dashboard.treasury.alerts.models import TreasuryAlert
+from dashboard.treasury.checks import queries as runs
 from dashboard.treasury.checks.forms import SettleForm
 from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.table import TITLES
@@ -62,7 +63,8 @@ def list_alerts() -> Response:
         context |= {"alerts": shown, "earlier": at(earlier), "later": at(later)}
     return page_or_fragment(
         "treasury/checks/alerts.html", "treasury/checks/_alerts_list.html",
-        status=400 if context["cursor_problem"] else 200, state=state, states=STATES, titles=TITLES,
+        status=400 if context["cursor_problem"] else 200, ever_ran=runs.latest() is not None,
+        state=state, states=STATES, titles=TITLES,
         named=named, may_settle=current_actor().may(Permission.TREASURY_WRITE), **context,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from dashboard.money import Money
 from dashboard.staff import queries as staff
 from dashboard.treasury.matching.forms import KINDS, OWNERS, STATES, BreakQuery
 from dashboard.treasury.matching.pages.blueprint import reconciliation
-from dashboard.treasury.matching.queries import break_rows, matrix
+from dashboard.treasury.matching.queries import break_rows, matrix, points
 from dashboard.treasury.matching.queries.break_rows import BUCKET_LABELS, BreakView
 from dashboard.treasury.register import queries as register
 from dashboard.views.lists import downloads, listed
@@ -116,6 +116,7 @@ def _answer(asked: BreakQuery, *, status: int = 200, **context: Any) -> Response
         asked=asked,
         base=base,
         matrix=cells(),
+        ever_ran=points.ever_ran(),
         buckets=BUCKET_LABELS,
         states=STATES,
         owners=OWNERS,
