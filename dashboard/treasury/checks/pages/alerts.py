@@ -20,6 +20,7 @@ from dashboard.treasury.checks import queries as runs
 from dashboard.treasury.checks.forms import SettleForm
 from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.table import TITLES
+from dashboard.treasury.vocabulary import POOL_LABELS, Pool
 from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
@@ -106,7 +107,7 @@ def export_alerts(form: str) -> Response:
                 yield {
                     "check": TITLES.get(one.check_key, one.check_key),
                     "says": one.says,
-                    "pool": one.pool,
+                    "pool": POOL_LABELS[Pool(one.pool)] if one.pool else None,
                     "currency": one.currency.upper() if one.currency else None,
                     "times": one.times,
                     "first": one.first_at,
