@@ -14,7 +14,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from dashboard import clock
-from dashboard.database import new_id
+from dashboard.audit import sealing
+from dashboard.database import db, new_id
 from tests.conftest import Databases
 from tests.furnished import Furnished
 
@@ -57,7 +58,9 @@ def add(house: Furnished, databases: Databases) -> dict[str, str]:
                 "SELECT id, currency, owner_id FROM account WHERE type = 'client' AND owner_id IS NOT NULL ORDER BY id"
                 " LIMIT 6"
             ),
-            "requests": rows("SELECT id, maker_id FROM approval_request ORDER BY id LIMIT 4"),
+            "requests": rows(
+                "SELECT id FROM approval_request WHERE state IN ('requested', 'rejected') ORDER BY id LIMIT 3"
+            ),
             "staff": rows("SELECT id, name, role FROM staff_member ORDER BY role"),
             "banks": rows(
                 "SELECT a.id, b.id AS other, a.currency FROM bank_account a JOIN bank_account b"
@@ -68,10 +71,19 @@ def add(house: Furnished, databases: Databases) -> dict[str, str]:
         }
         plant = _planter(connection)
         client = found["client"][0]["client_id"]
+        # a flag that not everybody may know of, on a client that all may read
+        flagged = found["accounts"][0]["owner_id"]
+        plant(
+            "client_flag", client_id=flagged, code="verificationRejected", severity=3, field="", opened_at=clock.now()
+        )
+        connection.execute("UPDATE client SET open_flags = open_flags + 1, worst_flag = 3 WHERE id = %s", [flagged])
         _transfers(plant, found, client, today)
         opening = _ledger(plant, found)
         _treasury(plant, found, today)
         _people(plant, found)
+        connection.commit()
+        sealing.seal_all()
+        db.session.remove()
     return {"client": str(client), "opening": str(opening)}
 
 
@@ -182,7 +194,7 @@ def _people(plant: Plant, found: dict[str, Any]) -> None:
     plant(
         "staff_invitation", email="ina@test.example", email_key="ina@test.example", name="=Ina Invited",
         role="officer", invited_by=found["staff"][0]["id"], approval_id=found["requests"][2]["id"],
-        created_at=moment, link_mailed=False,
+        created_at=moment, link_mailed=False, countersign_failures=0,
     )  # fmt: skip
     for number, (state, failure) in enumerate((("succeeded", None), ("failed", "=The disk is full."))):
         plant(

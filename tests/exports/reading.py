@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
 #: signs that people read and programs do not
@@ -29,8 +29,9 @@ class Cell:
         if _MOMENT.fullmatch(value):
             moment = datetime.fromisoformat(value).astimezone(UTC).replace(microsecond=0)
             return moment in [datetime.fromisoformat(time).replace(microsecond=0) for time in self.times if "T" in time]
-        if _DAY.fullmatch(value) and self.times:
-            return value in self.times
+        if _DAY.fullmatch(value):
+            day = date.fromisoformat(value)
+            return value in self.times or f"{day.day} {day:%b %Y}" in self.text
         if _NUMBER.fullmatch(value):
             return value in [found.group() for found in _NUMBER.finditer(self.text.translate(_SIGNS))]
         return _plain(value) in _plain(self.text)

@@ -15,14 +15,14 @@ from dashboard.web.paging import Position
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 FIRST, LAST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
-NEVER = "9999-01-01T00:00:00+00:00"
+EVER, NEVER = "0001-01-01T00:00:00+00:00", "9999-01-01T00:00:00+00:00"
 OFFICER, SENIOR, TREASURER, ADMIN = Role.OFFICER, Role.SENIOR_OFFICER, Role.TREASURER, Role.ADMIN
 #: the page, who reads it, the module that reads its cursor, and a place behind its last row
 SEALED = [
     ("/jobs/log", ADMIN, "jobs.pages", [FIRST]),
     ("/jobs/log?state=failed", ADMIN, "jobs.pages", [FIRST]),
     ("/queues/client-review", OFFICER, "home.queue_pages", [NEVER, LAST]),
-    ("/approvals?view=open", SENIOR, "approvals.pages", [NEVER, LAST]),
+    ("/approvals?view=open", SENIOR, "approvals.pages", [EVER, FIRST]),
     ("/clients/{client}?tab=documents", OFFICER, "clients.documents.pages.tab", [FIRST]),
     ("/onboarding/differences", OFFICER, "onboarding.pulling.pages.differences", [FIRST]),
     ("/onboarding/differences/runs", OFFICER, "onboarding.pulling.pages.differences", [FIRST]),
