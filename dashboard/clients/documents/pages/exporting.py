@@ -12,9 +12,16 @@ from dashboard.access.permissions import Permission
 from dashboard.clients import queries as clients
 from dashboard.clients.documents import queries
 from dashboard.clients.documents.labels import kind_label, state_badge
-from dashboard.clients.documents.models import ClientDocument
+from dashboard.clients.documents.models import ClientDocument, ClientDocumentDecision
 from dashboard.clients.documents.pages.tab import asked
-from dashboard.clients.documents.vocabulary import CATEGORY_LABELS, REJECTION_LABELS, STATE_LABELS, DocumentState
+from dashboard.clients.documents.vocabulary import (
+    CATEGORY_LABELS,
+    REJECTION_LABELS,
+    STATE_LABELS,
+    DocumentCategory,
+    DocumentRejection,
+    DocumentState,
+)
 from dashboard.clients.pages.blueprint import clients as pages
 from dashboard.views.lists import downloads
 from dashboard.web import exports
@@ -35,6 +42,13 @@ COLUMNS = (
 )
 #: documents that an export reads at once
 PART = 500
+
+
+def _reason(decision: ClientDocumentDecision | None) -> str | None:
+    """Why a document was rejected, in words."""
+    if decision is None or not decision.reason_code:
+        return None
+    return REJECTION_LABELS[DocumentRejection(decision.reason_code)]
 
 
 @pages.get("/<uuid:client_id>/documents/export/<form>")
@@ -58,17 +72,17 @@ def export_documents(client_id: UUID, form: str) -> Response:
                     "format": kind_label(each.media_type),
                     "pages": each.pages,
                     "size": each.size,
-                    "kind": CATEGORY_LABELS[each.category],
+                    "kind": CATEGORY_LABELS[DocumentCategory(each.category)],
                     "uploaded": each.created_at,
                     "by": each.uploaded_by_name,
                     "expires": each.expires_on,
                     "state": state_badge(each.state).word,
-                    "why": REJECTION_LABELS[decision.reason_code] if decision and decision.reason_code else None,
+                    "why": _reason(decision),
                     "id": each.id,
                 }
 
     filters = [("State", STATE_LABELS[DocumentState(state)])] if state else []
-    filters += [("Kind", CATEGORY_LABELS[category])] if category else []
+    filters += [("Kind", CATEGORY_LABELS[DocumentCategory(category)])] if category else []
     facts = [("Client", client.name or "Without a name")]
     about = exports.about("Documents", filters=filters, by=current_actor().name, facts=facts)
     return exports.answer(Listing(about, COLUMNS), rows, chosen_format)
