@@ -96,7 +96,7 @@ def test_before_anybody_looked_nothing_is_said_to_be_right(signed_in: Callable[.
         (treasurer, "/ledger/checks?view=open", "No check has finished yet, so nothing is known.", "No finding is"),
         (treasurer, "/ledger/checks?view=closed", "No check has finished yet, so nothing is known.", "No finding has"),
         (treasurer, "/treasury/checks", "No check has run yet, so nothing is known.", "No run of this day"),
-        (treasurer, "/treasury/checks/alerts", "No daily check has finished yet", "No alert is open."),
+        (treasurer, "/treasury/checks/alerts", "No daily check has finished yet", "has been settled"),
         (treasurer, "/treasury/breaks", "Nothing was compared yet", "No unresolved breaks"),
         (officer, "/onboarding/differences", "Nothing is known yet.", "No difference is open."),
         (officer, "/onboarding/differences/runs", "No comparison has run yet.", "No more comparisons"),
