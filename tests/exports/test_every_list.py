@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 
 from dashboard.access.guard import access_of
 from dashboard.access.permissions import Role
+from dashboard.web.exports.csv_file import harmless
 from tests.exports.reading import Cell, Table, parsed, tables_of
 from tests.furnished import Furnished
 
@@ -242,6 +243,7 @@ def test_a_list_is_exported_as_its_page_shows_it(
     assert re.search(r"\d\d:\d\d:\d\d Europe/\w+ \(\d{4}-\d\d-\d\dT[\d:]+Z\)", head["As of"])
     assert head["rows"] == str(len(rows)) and rows, "a list without rows tells nothing"
     assert export.replace("&", "&amp;") in first.text, "the page does not offer it"
+    assert all(harmless(value) == value for row in rows for value in row.values()), "a spreadsheet would compute it"
 
     # row by row and cell by cell: every column of the page is in the file, or is named
     table, complete = walked(person, page, one, rows[0])
@@ -260,7 +262,9 @@ def test_a_list_is_exported_as_its_page_shows_it(
 
     # the same rows as a workbook
     book = openpyxl.load_workbook(io.BytesIO(person.get(addresses(one, house, "xlsx")[1]).data), read_only=True)
-    written = list(book.worksheets[1].iter_rows(values_only=True))
+    cells_of = [list(line) for line in book.worksheets[1].iter_rows()]
+    assert not any(cell.data_type == "f" for line in cells_of for cell in line), "a spreadsheet would compute it"
+    written = [[cell.value for cell in line] for line in cells_of]
     assert len(written) == len(rows) + 1
     texts = [place for place, (label, value) in enumerate(rows[0].items()) if written[0][place] == label]
     for cells_, row in zip(written[1:], rows, strict=True):
