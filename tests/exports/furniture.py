@@ -98,6 +98,11 @@ def _transfers(plant: Plant, found: dict[str, Any], client: Any, today: date) ->
             reason="+1 invoice a month since 2024", approval_id=found["requests"][number]["id"],
             created_at=moment, created_by="Rasa Kazlauskė", **ended,
         )  # fmt: skip
+    plant(
+        "verification_comparison", started_at=moment, finished_at=moment + timedelta(minutes=4), applicants=1_204,
+        applied=7, differing=3, unanswered=2, resolved=5, by_kind="staff", by_id=found["staff"][0]["id"],
+        by_name=found["staff"][0]["name"],
+    )  # fmt: skip
     plant("provider", of=None, key="bank-files", name="Bank of files", kind="files", created_at=moment)
     refused = {"count": 1, "entries": [{"place": "7", "reference": "@REF 1", "reason": "The currency is not known."}]}
     for number, (direction, state, reason, failures) in enumerate((

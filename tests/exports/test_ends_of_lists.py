@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable, Mapping
 from html import unescape
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 
 from dashboard.access.permissions import Role
 from dashboard.web.paging import Position
+from tests.exports.reading import tables_of
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 FIRST, LAST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -74,6 +76,39 @@ def test_beyond_the_end_of_a_list_it_says_so_and_leads_back_to_the_first_page_wi
             check(address, f"{address}{'&' if '?' in address else '?'}cursor=x", role)
     for page, place, role in PLAIN:
         check(page, f"{page}{'&' if '?' in page else '?'}{place}", role)
+
+
+def rows_and_neighbours(page: str) -> tuple[list[list[str]], dict[str, str]]:
+    """The rows of a page, and the addresses of the pages before and after."""
+    tables, _ = tables_of(page)
+    found = re.findall(r'<a class="page-link" href="([^"]+)" rel="(prev|next)"', page)
+    return [[cell.text for cell in row] for table in tables for row in table.rows], {
+        rel: unescape(url) for url, rel in found
+    }
+
+
+def test_a_list_is_read_back_in_the_order_in_which_it_was_read(
+    reading: Callable[[Role], FlaskClient], house: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = set()
+    for page, role, module, _ in SEALED:
+        if not hasattr(importlib.import_module(f"dashboard.{module}"), "DEFAULT_PAGE_SIZE"):
+            continue
+        with monkeypatch.context() as patch:
+            patch.setattr(f"dashboard.{module}.DEFAULT_PAGE_SIZE", 1)
+            pages, address = [], page.format(**house)
+            for _ in range(3):
+                rows, beside = rows_and_neighbours(reading(role).get(address).text)
+                pages.append(rows)
+                address = beside.get("next", "")
+                if not address:
+                    break
+            if len(pages) < 3:
+                continue
+            back, _ = rows_and_neighbours(reading(role).get(beside["prev"]).text)
+            assert back == pages[1] and len({str(rows) for rows in pages}) == 3, page
+            read.add(page)
+    assert "/transfers/providers/bank-files/files" in read and len(read) > 6, read
 
 
 def test_every_list_that_pages_has_the_row_above_it_and_offers_its_file(house: Mapping[str, str]) -> None:
