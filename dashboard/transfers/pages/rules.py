@@ -19,7 +19,7 @@ from dashboard.transfers.models import PayerRule
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import desk as queries
 from dashboard.transfers.services.desk import standing
-from dashboard.views.lists import downloads
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
@@ -30,6 +30,7 @@ STATES = {"requested": ("wait", "Waiting for approval"), "active": ("ok", "Activ
 
 
 @transfers.get("/unrecognized/rules")
+@listed("payer-rules", "Rules for payers", keeps=("view",), reads=choices(view={"ended": "Ended"}))
 @requires(Permission.TRANSFERS_READ)
 def payer_rules() -> Response:
     """Rules that stand or wait, newest first; `view=ended` shows the others."""
@@ -100,7 +101,7 @@ PART = 500
 
 
 @transfers.get("/unrecognized/rules/export/<form>")
-@downloads(filters=("view",))
+@downloads("payer-rules")
 @requires(Permission.TRANSFERS_READ)
 def export_payer_rules(form: str) -> Response:
     """Rules that stand or wait, or with `view=ended` the others, all pages of them, as `csv` or `xlsx`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from dashboard.treasury.checks.queries import FindingFilter, RunView
 from dashboard.treasury.checks.services import asking
 from dashboard.treasury.checks.table import CHECKS, TITLES
 from dashboard.treasury.checks.vocabulary import RUN
-from dashboard.views.lists import downloads
+from dashboard.views.lists import Choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.htmx import go, page_or_fragment
@@ -74,6 +74,7 @@ def who(kind: str, actor_id: UUID | None, name: str) -> str:
 
 
 @checks.get("")
+@listed("daily-checks", "Runs of daily checks", keeps=("day",), reads=lambda values, _actor: _read(values))
 @requires(Permission.TREASURY_READ)
 def overview() -> Response:
     """The last finished run, how each check went over the last days, open alerts, and the runs before."""
@@ -90,13 +91,19 @@ def overview() -> Response:
     )  # fmt: skip
 
 
-def _asked() -> tuple[str, date | None, str | None]:
-    """The business day of the address as typed and as it was read, and what is wrong with it."""
-    said = request.args.get("day", "").strip()
+def _asked(values: Mapping[str, str] | None = None) -> tuple[str, date | None, str | None]:
+    """The business day of an address as typed and as it was read, and what is wrong with it."""
+    said = (request.args if values is None else values).get("day", "").strip()
     try:
         return said, date.fromisoformat(said) if said else None, None
     except ValueError:
         return said, None, "Write the day as 2026-03-12."
+
+
+def _read(values: Mapping[str, str]) -> Choices:
+    """The filter of the runs as a saved view keeps it."""
+    said, _, wrong = _asked(values)
+    return Choices([("Business day", said)] if said else [], [f"Business day: {wrong}"] if wrong else [])
 
 
 def result_of(view: RunView) -> tuple[str, str]:
@@ -152,7 +159,7 @@ PART = 500
 
 
 @checks.get("/runs/export/<form>")
-@downloads(filters=("day",))
+@downloads("daily-checks")
 @requires(Permission.TREASURY_READ)
 def export_runs(form: str) -> Response:
     """All runs, newest first, or those of one business day, as `csv` or `xlsx`."""
