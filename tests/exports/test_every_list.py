@@ -10,10 +10,16 @@ from typing import NamedTuple
 
 import openpyxl
 import pytest
+import sqlalchemy as sa
+from flask import g, request
 from flask.testing import FlaskClient
 
 from dashboard.access.guard import access_of
 from dashboard.access.permissions import Role
+from dashboard.database import db, one_snapshot, session
+from dashboard.staff import services as staff_services
+from dashboard.staff.models import StaffMember
+from dashboard.web.exports import describing
 from dashboard.web.exports.csv_file import harmless
 from tests.exports.reading import Cell, Table, parsed, tables_of
 from tests.furnished import Furnished
@@ -273,6 +279,26 @@ def test_a_list_is_exported_as_its_page_shows_it(
             value, plain = (cells_[place] if place < len(cells_) else None), list(row.values())[place].removeprefix("'")
             if isinstance(value, str | None):
                 assert (value or "") == plain
+
+
+def test_every_list_can_be_made_as_work_of_the_background(
+    furnished: Furnished, reading: Callable[[Role], FlaskClient], house: Mapping[str, str]
+) -> None:
+    """That calls the view again, without a browser, in a transaction that only reads."""
+    app = furnished.app
+    with app.app_context():
+        members = {Role(one.role): staff_services.actor_of(one) for one in session().scalars(sa.select(StaffMember))}
+        db.session.remove()
+    for one in LISTS:
+        address = addresses(one, house, "xlsx")[1]
+        _, rows = parsed(reading(one.role).get(addresses(one, house, "csv")[1]).text)
+        with app.test_request_context(address), one_snapshot(), describing() as found:
+            g.actor = members[one.role]
+            app.view_functions[request.endpoint or ""](**(request.view_args or {}))
+            assert len(found) == 1, address
+            read = list(found[0].rows())
+            assert len(read) == len(rows) and found[0].expected in {None, len(rows)}, address
+            assert all({column.key for column in found[0].listing.columns} <= set(row) for row in read), address
 
 
 def test_every_export_of_a_list_is_in_the_table(furnished: Furnished) -> None:
