@@ -111,6 +111,14 @@ def test_a_list_is_read_back_in_the_order_in_which_it_was_read(
     assert "/transfers/providers/bank-files/files" in read and len(read) > 6, read
 
 
+def test_what_a_page_shows_the_newest_of_leads_to_all_of_them(reading: Callable[[Role], FlaskClient]) -> None:
+    found = re.search(r'href="([^"]+)">All exchanges</a>', reading(TREASURER).get("/transfers/exchange").text)
+    assert found is not None
+    answer = reading(TREASURER).get(unescape(found.group(1)))
+    rows, _ = rows_and_neighbours(answer.text)
+    assert answer.status_code == 200 and rows
+
+
 def test_every_list_that_pages_has_the_row_above_it_and_offers_its_file(house: Mapping[str, str]) -> None:
     paging = [path for path in TEMPLATES.rglob("*.html") if "{{ pagination(" in path.read_text()]
     assert len(paging) > 30

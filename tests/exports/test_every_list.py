@@ -64,7 +64,7 @@ LISTS = [
     List("/clients/flags?owner=any", "/clients/flags/export/{}?owner=any", OFFICER, "Severity: "),
     List("/clients/deletions", "/clients/deletions/export/{}", SENIOR, "State: ", {"Asked": ("Asked",)}),
     List(
-        "/clients/{client}?tab=documents", "/clients/{client}/documents/export/{}", OFFICER, EVERYTHING,
+        "/clients/{client}?tab=documents", "/clients/{client}/documents/export/{}", OFFICER, "State: In use",
         {"File": ("File", "Format"), "State": ("State", "Rejected because")},
     ),
     List(

@@ -13,14 +13,12 @@ from dashboard.clients import queries as clients
 from dashboard.clients.documents import queries
 from dashboard.clients.documents.labels import kind_label, state_badge
 from dashboard.clients.documents.models import ClientDocument, ClientDocumentDecision
-from dashboard.clients.documents.pages.tab import asked
+from dashboard.clients.documents.pages.tab import STATES, asked
 from dashboard.clients.documents.vocabulary import (
     CATEGORY_LABELS,
     REJECTION_LABELS,
-    STATE_LABELS,
     DocumentCategory,
     DocumentRejection,
-    DocumentState,
 )
 from dashboard.clients.pages.blueprint import clients as pages
 from dashboard.views.lists import downloads
@@ -81,7 +79,8 @@ def export_documents(client_id: UUID, form: str) -> Response:
                     "id": each.id,
                 }
 
-    filters = [("State", STATE_LABELS[DocumentState(state)])] if state else []
+    # without a state those that were withdrawn are left out
+    filters = [("State", dict(STATES)[state])]
     filters += [("Kind", CATEGORY_LABELS[DocumentCategory(category)])] if category else []
     facts = [("Client", client.name or "Without a name")]
     about = exports.about("Documents", filters=filters, by=current_actor().name, facts=facts)
