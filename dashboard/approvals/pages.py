@@ -27,7 +27,7 @@ from dashboard.settings import Settings
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
 from dashboard.staff.step_up import needs_step_up
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.failures import WAITED_TOO_LONG
@@ -137,7 +137,7 @@ def index() -> str:
         """This list with another filter; the page of the cursor is not kept."""
         return {"label": label, "current": current, "url": url_for(".index", **{**here, **change})}
 
-    listed = _rows(shown)
+    listed, at_first = _rows(shown), url_for(".index", **here)
 
     return render_template(
         "approvals/index.html",
@@ -146,6 +146,7 @@ def index() -> str:
             {"key": key, "label": label, "url": url_for(".index", view=key, **filters)} for key, label in views.items()
         ],
         due_today=due_today,
+        first_url=at_first,
         who=who,
         whose=[link(label, key == who, who=None if key == "any" else key) for key, label in WHOSE.items()],
         when=[link("Any time", not due_today, due=None), link("Due today", due_today, due="today")],
@@ -500,6 +501,7 @@ PART = 200
 
 
 @approvals.get("/export/<form>")
+@downloads("approvals")
 @requires(Permission.APPROVALS_READ)
 def export(form: str) -> Response:
     """Exactly what a view and its filters show to this person, all pages of it, as `csv` or `xlsx`."""

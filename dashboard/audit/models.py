@@ -33,7 +33,7 @@ class AuditEvent(Base):
     payload_digest: Mapped[str | None]
 
     __table_args__ = (
-        # who acts, and that the moment is a date: the trigger audit_event_keeps_its_rules (migration 0033)
+        # who acts, and that the moment is a date: the trigger audit_event_keeps_its_rules (migration 0034)
         sa.Index(
             "ix_audit_event_client", "client_id", sa.text("id DESC"), postgresql_where=sa.text("client_id IS NOT NULL")
         ),

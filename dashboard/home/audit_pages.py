@@ -24,7 +24,7 @@ from dashboard.errors import Conflict, Invalid
 from dashboard.home import audit_work
 from dashboard.home.audit_query import KINDS, LABELS, AuditQuery, in_words
 from dashboard.ledger.forms.transaction_list import FilterError
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.htmx import go, page_or_fragment, wants_fragment
@@ -256,6 +256,7 @@ def show(event_id: UUID) -> Response:
 
 
 @audit.get("/export/<form>")
+@downloads("audit", filters=("waiting",))
 @requires(Permission.AUDIT_READ)
 def export(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`, or as `json` with its seals: what is sealed

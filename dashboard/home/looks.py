@@ -15,17 +15,8 @@ from flask import Flask, Response, g, request
 from dashboard.access.actor import Actor
 from dashboard.access.permissions import Audience
 from dashboard.audit import looking
-from dashboard.clients.forms.listing import FILTERS as CLIENTS
 from dashboard.database import transaction
-from dashboard.home.audit_query import LABELS as AUDIT
-from dashboard.ledger.forms.account_list import FILTERS as ACCOUNTS
-from dashboard.ledger.forms.transaction_list import LABELS as TRANSACTIONS
-from dashboard.onboarding.reviews.query import FILTERS as REVIEWS
-from dashboard.onboarding.sumsub.forms import LABELS as VERIFICATION_EVENTS
-from dashboard.transfers.forms.desk import LABELS as DESK
-from dashboard.transfers.forms.requests import LABELS as REQUESTS
-from dashboard.transfers.forms.transfer_list import LABELS as TRANSFERS
-from dashboard.treasury.matching.forms import LABELS as BREAKS
+from dashboard.views import lists
 
 
 class Look(NamedTuple):
@@ -135,6 +126,10 @@ NO_LOOK: dict[str, frozenset[str]] = {
         "statements.refused", "approvals.export", "checks.export_alerts", "clients.export", "clients.export_deletions",
         "clients.export_flags", "exports.download", "ledger.days_export", "people.export_invitations",
         "people.export_members", "people.export_tokens", "queues.export", "transfers.export_requests",
+        "checks.export_runs", "ledger.checks_export", "ledger.opening_export", "ledger.openings_export",
+        "pulling.export_comparisons", "pulling.export_differences", "transfers.export_calendar",
+        "transfers.export_margins", "transfers.export_payer_rules", "transfers.export_positions",
+        "transfers.export_provider_files", "transfers.export_rates", "treasury_register.pools_export",
     }),
     "it leads on to another page, which is one": frozenset({"home.search", "views.show"}),
     "an empty form, or what the reader wrote": frozenset({
@@ -179,42 +174,6 @@ NO_LOOK: dict[str, frozenset[str]] = {
 }  # fmt: skip
 #: what every download may be asked: how, not what
 ANYWHERE = frozenset({"format", "sort", "dir"})
-#: what each download filters by
-FILTERS: dict[str, frozenset[str]] = {
-    endpoint: frozenset(names)
-    for endpoint, names in {
-        "approvals.export": ("view", "due", "who", "kind", "maker", "age"),
-        "audit.export": (*AUDIT, "waiting"),
-        "checks.export_alerts": ("state",),
-        "clients.export": (*CLIENTS, "severity"),
-        "clients.export_deletions": ("state",),
-        "clients.export_flags": ("owner", "severity"),
-        "checks.export_findings": ("check", "currency"),
-        "events.export": VERIFICATION_EVENTS,
-        "ledger.accounts_export": ACCOUNTS,
-        "ledger.export_transactions": TRANSACTIONS,
-        "ledger.statement": ("from", "to"),
-        "jobs.export": ("job", "state"),
-        "people.export_invitations": ("state",),
-        "people.export_members": ("state", "role", "text"),
-        "people.export_tokens": ("state", "audience", "text", "power", "owner"),
-        "queues.export": ("who", "late", "due"),
-        "reconciliation.export_breaks": BREAKS,
-        "reconciliation.report_file": ("account", "from", "to"),
-        "reviews.export": REVIEWS,
-        "statements.export_files": ("state",),
-        "transfers.export": TRANSFERS,
-        "transfers.export_desk": DESK,
-        "transfers.export_requests": REQUESTS,
-        "treasury.export": ("day",),
-        "treasury.figure_export": ("day", "pool", "currency"),
-        "treasury.month": ("month", "pool", "currency"),
-        "treasury_register.accounts_export": ("pool", "currency", "provider", "purpose", "state", "closed"),
-        "treasury_register.covers_export": ("pool", "currency", "state", "kind"),
-        "treasury_register.days_export": ("pool", "currency", "state"),
-        "treasury_register.movements_export": ("state", "kind", "currency", "account"),
-    }.items()
-}
 #: of lists of clients: with one of these it was a search
 SEARCHED = ("text", "q")
 
@@ -246,8 +205,8 @@ def _format(response: Response) -> str:
 
 
 def filters_of(endpoint: str) -> frozenset[str]:
-    """The arguments that a download knows."""
-    return FILTERS.get(endpoint, frozenset()) | ANYWHERE
+    """The arguments that a download knows: those of its list, as the list declares them."""
+    return lists.downloaded().get(endpoint, frozenset()) | ANYWHERE
 
 
 def filters_set(endpoint: str) -> list[str]:

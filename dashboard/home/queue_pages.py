@@ -24,7 +24,7 @@ from dashboard.queues.models import QueueItem
 from dashboard.queues.queries import ItemFilter
 from dashboard.staff import queries as staff
 from dashboard.staff.sessions import safe_next
-from dashboard.views.lists import Listed, choices, shows
+from dashboard.views.lists import Listed, choices, downloads, shows
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.htmx import go, wants_fragment
@@ -129,6 +129,7 @@ def show(queue: str) -> str:
         ],
         filtered=chosen != ItemFilter(),
         clear_url=url_for(".show", queue=queue),
+        first_url=at(),
         prev_url=at(cursor=before) if before else None,
         next_url=at(cursor=after) if after else None,
         back_url=request.full_path.rstrip("?"),
@@ -225,6 +226,7 @@ PART = 200
 
 
 @queues.get("/<queue>/export/<form>")
+@downloads(*(f"queue-{key}" for key in worklist.QUEUES))
 @requires(Permission.OWN_WORK)
 def export(queue: str, form: str) -> Response:
     """Exactly what a queue and its filters show to this person, all pages of it, as `csv` or `xlsx`."""

@@ -24,7 +24,7 @@ from dashboard.jobs.forms import PauseForm
 from dashboard.jobs.models import JobRun
 from dashboard.jobs.queries import RunFilter
 from dashboard.jobs.schedule import JOBS, Job
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.forms import show_errors
@@ -51,7 +51,8 @@ MOST_RUNNING = 100
 LATE = timedelta(minutes=5)
 
 COLUMNS = (
-    Column("job", "Job"),
+    Column("label", "Job"),
+    Column("job", "Name of the job"),
     Column("scheduled_at", "Time", Kind.MOMENT),
     Column("started_at", "Started", Kind.MOMENT),
     Column("finished_at", "Finished", Kind.MOMENT),
@@ -87,6 +88,11 @@ def duration(start: datetime | None, end: datetime | None) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else span(end - start)
 
 
+def label_of(name: str) -> str:
+    """What people call a job; of one that is no more there is the name."""
+    return BY_NAME[name].label if name in BY_NAME else name
+
+
 def shown(run: JobRun) -> dict[str, Any]:
     """A run as its table shows it."""
     late = run.started_at - run.scheduled_at if run.started_at and not run.by_hand else timedelta()
@@ -99,7 +105,7 @@ def shown(run: JobRun) -> dict[str, Any]:
         notes.append(f"attempt {run.attempts}: its scheduler was lost")
     return {
         "run": run,
-        "label": BY_NAME[run.job].label if run.job in BY_NAME else run.job,
+        "label": label_of(run.job),
         "badge": BADGES[run.state],
         "duration": duration(run.started_at, run.finished_at),
         "by": _who(run.asked_by_kind, run.asked_by_id, run.asked_by) if run.by_hand else "the clock",
@@ -286,6 +292,7 @@ def _log(job: Job | None) -> Response:
 
 
 @jobs.get("/log/export/<form>")
+@downloads("job-log", filters=("job",))
 @requires(Permission.JOBS_READ)
 def export(form: str) -> Response:
     """Exactly what the log shows, all pages of it, as `csv` or `xlsx`."""
@@ -303,6 +310,7 @@ def export(form: str) -> Response:
 def _rows(chosen: RunFilter) -> Iterator[Mapping[str, object]]:
     for run in queries.every_run(chosen):
         yield {
+            "label": label_of(str(run["job"])),
             "job": run["job"],
             "scheduled_at": run["scheduled_at"],
             "started_at": run["started_at"],
@@ -310,7 +318,7 @@ def _rows(chosen: RunFilter) -> Iterator[Mapping[str, object]]:
             "state": BADGES[str(run["state"])][1],
             "missed": run["missed"],
             "attempts": run["attempts"],
-            "by": run["asked_by"] if run["by_hand"] else "clock",
+            "by": run["asked_by"] if run["by_hand"] else "the clock",
             "figures": in_words(run["figures"]),
             "failure": run["failure"] or "",
         }

@@ -137,7 +137,7 @@ class AccountBalance(Base):
     __table_args__ = (
         sa.ForeignKeyConstraint(["account_id", "currency"], ["account.id", "account.currency"]),
         sa.CheckConstraint("NOT guarded OR posted - held >= -limit_minor", name="within_limit"),
-        # the other rules are kept by the trigger account_balance_keeps_its_rules: migration 0033 says why
+        # the other rules are kept by the trigger account_balance_keeps_its_rules: migration 0034 says why
         # its condition does not change when money moves, so that the row stays in its place
         sa.Index(
             "ix_account_balance_frozen", "account_id", postgresql_where=sa.text("debits_frozen OR credits_frozen")
@@ -189,7 +189,7 @@ class Payment(Base):
     maker_id: Mapped[UUID | None]
 
     __table_args__ = (
-        # known states and parents, dates of what is posted: the trigger payment_keeps_its_rules (migration 0033)
+        # known states and parents, dates of what is posted: the trigger payment_keeps_its_rules (migration 0034)
         sa.Index("uq_payment_parent", "parent_id", "parent_type", "purpose", unique=True,
                  postgresql_where=sa.text("state NOT IN ('canceled', 'error')")),
         sa.Index("uq_payment_reversal", "reverses_id", unique=True,
@@ -227,7 +227,7 @@ class LedgerTransaction(Base):
         sa.ForeignKeyConstraint(["creditor_account_id", "currency"], ["account.id", "account.currency"],
                                 name="fk_ledger_transaction_creditor"),
         sa.CheckConstraint("amount_minor > 0", name="amount_positive"),
-        # the other rules: the trigger ledger_transaction_keeps_its_rules (migration 0033)
+        # the other rules: the trigger ledger_transaction_keeps_its_rules (migration 0034)
         sa.Index("uq_ledger_transaction_position", "payment_id", "position", unique=True),
         # lists: newest first, all states
         sa.Index("ix_ledger_transaction_debtor", "debtor_account_id", "id"),

@@ -6,7 +6,14 @@
     def listing() -> Response: …
 
 Path and permission are those of the view. What a list does not declare is never kept, and nobody is sent to an address
-that is not one of these.
+that is not one of these. The view that gives a list as a file says whose filters it is asked with:
+
+    @clients.get("/export/<form>")
+    @downloads("clients")
+    @requires(Permission.CLIENTS_READ)
+    def export(form: str) -> Response: …
+
+So the names of filters stand once: views, files and the evidence of downloads take them from the declaration.
 """
 
 from __future__ import annotations
@@ -63,6 +70,7 @@ def choices(**allowed: Collection[str] | Callable[[Actor], Collection[str]]) -> 
             )
         return found
 
+    read.names = tuple(allowed)  # type: ignore[attr-defined]
     return read
 
 
@@ -101,6 +109,11 @@ class Place:
     @property
     def code(self) -> str:
         return self.listed.code
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """Every filter that the list has, and its sort."""
+        return frozenset((*self.listed.keeps, *self.listed.leaves))
 
     @property
     def label(self) -> str:
@@ -199,12 +212,27 @@ def shows(*lists: Listed) -> Callable[[View], View]:
     return mark
 
 
+def downloads(*lists: str, filters: Sequence[str] = ()) -> Callable[[View], View]:
+    """Declares a view that gives a list as a file: codes of lists, with whose filters it may be asked. `filters`: those
+    of the file alone, or of a list whose filters nobody can keep."""
+
+    def mark(view: View) -> View:
+        view.downloads = (lists, tuple(filters))  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 _places: dict[str, Place] = {}
+#: names of filters by the endpoint of a download
+_asked: dict[str, frozenset[str]] = {}
 
 
 def install(app: Flask) -> None:
-    """Find what the views declare, after all of them are registered."""
+    """Find what the views declare, after all of them are registered. Raises RuntimeError for two lists of one code and
+    for a download of a list that is none."""
     _places.clear()
+    _asked.clear()
     for endpoint, view in app.view_functions.items():
         for one in getattr(view, "lists", ()):
             if one.code in _places:
@@ -214,11 +242,22 @@ def install(app: Flask) -> None:
             if built is None:
                 raise RuntimeError(f"{endpoint} needs arguments")
             _places[one.code] = Place(one, endpoint, built[1], view.access.permission)  # type: ignore[union-attr]
+    for endpoint, view in app.view_functions.items():
+        codes, more = getattr(view, "downloads", ((), None))
+        if unknown := [code for code in codes if code not in _places]:
+            raise RuntimeError(f"{endpoint} gives a list that is none: {unknown[0]}")
+        if more is not None:
+            _asked[endpoint] = frozenset(more).union(*(_places[code].filters for code in codes))
 
 
 def places() -> Mapping[str, Place]:
     """Every list by its code."""
     return _places
+
+
+def downloaded() -> Mapping[str, frozenset[str]]:
+    """Every download by its endpoint, with the names of the filters that it may be asked with."""
+    return _asked
 
 
 def find(code: str) -> Place | None:

@@ -12,12 +12,13 @@ from dashboard.database import Base, new_id
 
 #: the codes of the lists there are; the database knows them too, so that another one comes with a migration
 CODES = (
-    "accounts", "alerts", "approvals", "audit", "balance-checks", "bank-accounts", "breaks",
-    "client-deletions", "client-flags", "clients", "differences", "incoming-requests", "invitations", "job-log",
-    "movements", "reviews", "staff", "statement-files", "tokens", "transactions", "transfers", "treasury-days",
-    "unrecognized", "verification-events", "queue-activation", "queue-block-review", "queue-client-review",
-    "queue-client-reviews", "queue-deletion-requests", "queue-documents", "queue-held-transfers",
-    "queue-incoming-requests", "queue-overdue-reviews", "queue-unrecognized", "queue-verification", "queue-breaks",
+    "accounts", "alerts", "approvals", "audit", "balance-checks", "bank-accounts", "breaks", "calendars",
+    "client-deletions", "client-flags", "clients", "daily-checks", "differences", "incoming-requests", "invitations",
+    "job-log", "movements", "payer-rules", "reviews", "staff", "statement-files", "tokens", "transactions",
+    "transfers", "treasury-days", "unrecognized", "verification-events", "queue-activation", "queue-block-review",
+    "queue-client-review", "queue-client-reviews", "queue-deletion-requests", "queue-documents",
+    "queue-held-transfers", "queue-incoming-requests", "queue-overdue-reviews", "queue-unrecognized",
+    "queue-verification", "queue-breaks",
 )  # fmt: skip
 
 

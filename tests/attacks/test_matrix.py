@@ -180,7 +180,7 @@ def test_an_object_of_one_client_is_not_found_under_another(callers: Callers) ->
     callers.app.config["WTF_CSRF_ENABLED"] = False
     try:
         for rule, method, url, access, values in addresses(callers.house):
-            others = set(values) - {"client_id", "page"}
+            others = set(values) - {"client_id", "page", "form"}
             if access.audience is not None or "client_id" not in values or not others:
                 continue
             if NOBODY in {str(values[name]) for name in others}:

@@ -21,6 +21,7 @@ from dashboard.clients.retention import CHANNEL_LABELS, Channel, DeletionState
 from dashboard.clients.vocabulary import Risk, Severity
 from dashboard.errors import Invalid, NotFound
 from dashboard.settings import Settings
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 
@@ -68,6 +69,7 @@ def _in_words(asked: ListQuery) -> list[tuple[str, str]]:
 
 
 @clients.get("/export/<form>")
+@downloads("clients")
 @requires(Permission.CLIENTS_READ)
 def export(form: str) -> Response:
     """The list of clients with its filters and in its order."""
@@ -99,6 +101,7 @@ def export(form: str) -> Response:
 
 
 @clients.get("/flags/export/<form>")
+@downloads("client-flags")
 @requires(Permission.CLIENTS_REVIEW)
 def export_flags(form: str) -> Response:
     """Open flags with the filters of their list."""
@@ -134,6 +137,7 @@ def export_flags(form: str) -> Response:
 
 
 @clients.get("/deletions/export/<form>")
+@downloads("client-deletions")
 @requires(Permission.CLIENTS_ERASE)
 def export_deletions(form: str) -> Response:
     """Requests for deletion of one state; who was deleted is no longer known, so of those there is no list."""

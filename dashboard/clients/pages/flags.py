@@ -154,6 +154,7 @@ def flags() -> Response:
         whose=[{"label": label, "url": at(owner=key), "current": key == owner} for key, label in WHOSE.items()],
         with_info=least is Severity.INFO,
         info_url=at(severity=None if least is Severity.INFO else "all"),
+        first_url=at(),
         all_url=at(owner="any"),
         owner=owner,
         earlier=earlier,

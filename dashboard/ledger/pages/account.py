@@ -34,6 +34,7 @@ from dashboard.ledger.services import days
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
 from dashboard.settings import Settings
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
 from dashboard.web.htmx import page_or_fragment
@@ -209,6 +210,7 @@ def _in_file(money: Money) -> str:
 
 
 @ledger.get("/accounts/<uuid:account_id>/statement")
+@downloads(filters=("from", "to"))
 @requires(Permission.LEDGER_READ)
 def statement(account_id: UUID) -> Response:
     """The statement of the period as a file: oldest first, from the opening balance to the closing one."""

@@ -18,7 +18,7 @@ from dashboard.ledger.pages.naming import badges, house_name, owner_views, short
 from dashboard.ledger.queries import account_list, balances
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -160,6 +160,7 @@ COLUMNS = (
 
 
 @ledger.get("/accounts/export")
+@downloads("accounts")
 @requires(Permission.LEDGER_READ)
 def accounts_export() -> Response:
     """The whole list as a file, with the filter written in it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,7 +26,10 @@ from dashboard.ledger.queries import checks as queries
 from dashboard.ledger.queries.checks import FindingView, RunView
 from dashboard.ledger.services import checking
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType, CheckScope
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, parts
+from dashboard.web.exports import Row as Line
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -48,6 +51,7 @@ RUN_STATES = {
 FINDING_STATES = {"accepted": ("ok", "Rebuilt stands"), "gone": ("neutral", "Gone by itself")}
 #: findings by the view that lists them
 VIEWS = {"open": ["open"], "closed": ["accepted", "gone"]}
+VIEW_LABELS = {"open": "Open findings", "closed": "Closed findings"}
 
 Row = TypeVar("Row", RunView, FindingView)
 
@@ -157,7 +161,7 @@ def _who(job: BackgroundJob, reader: UUID | None) -> str:
 @ledger.get("/checks")
 @listed(
     "balance-checks", "Balance checks", keeps=("view",),
-    reads=choices(view={"open": "Open findings", "closed": "Closed findings"}),
+    reads=choices(view=VIEW_LABELS),
 )  # fmt: skip
 @requires(Permission.LEDGER_READ)
 def checks() -> Response:
@@ -179,9 +183,10 @@ def checks() -> Response:
         render_template(
             "ledger/checks.html",
             open_findings=queries.count_open_findings(),
-            ever_ran=queries.ever_ran(),
+            ever_finished=queries.ever_finished(),
+            paged=bool(request.args.get("cursor")),
             scopes=SCOPES,
-            run_states=RUN_STATES,
+            result_of=result_of,
             reader=actor.id,
             named=named,
             **context,
@@ -189,6 +194,101 @@ def checks() -> Response:
         ),
         400 if context["cursor_problem"] else 200,
     )
+
+
+RUNS = (
+    Column("started", "Started", Kind.MOMENT),
+    Column("what", "What"),
+    Column("by", "By"),
+    Column("accounts", "Accounts", Kind.NUMBER),
+    Column("differences", "Differences", Kind.NUMBER),
+    Column("finished", "Finished", Kind.MOMENT),
+    Column("result", "Result"),
+    Column("id", "Run", share=1.4),
+)
+FINDINGS = (
+    Column("account", "Account"),
+    Column("whose", "Whose", share=1.4),
+    Column("currency", "Currency", share=0.4),
+    Column("stored", "Stored", Kind.AMOUNT),
+    Column("rebuilt", "Rebuilt", Kind.AMOUNT),
+    Column("difference", "Rebuilt − stored", Kind.AMOUNT),
+    Column("stored_held", "Stored held", Kind.AMOUNT),
+    Column("rebuilt_held", "Rebuilt held", Kind.AMOUNT),
+    Column("difference_held", "Rebuilt − stored held", Kind.AMOUNT),
+    Column("found", "Found", Kind.MOMENT),
+    Column("closed", "Closed", Kind.MOMENT),
+    Column("state", "State"),
+    Column("id", "Finding", share=1.4),
+)
+#: runs or findings that an export reads at once
+PART = 500
+
+
+def result_of(run: RunView) -> tuple[str, str]:
+    """Colour role and word of what a run came to."""
+    if run.state != "finished":
+        return RUN_STATES[run.state]
+    if not run.differences:
+        return "ok", "Passed"
+    return "stop", "1 difference" if run.differences == 1 else f"{run.differences:,} differences"
+
+
+def _runs() -> Iterator[Line]:
+    def older(last: RunView | None) -> list[RunView]:
+        return queries.runs(before=last.id if last else None, limit=PART)
+
+    for part in parts(older):
+        for run in part:
+            yield {
+                "started": run.started_at,
+                "what": SCOPES[run.scope],
+                "by": named(run.by_kind, run.by_name),
+                "accounts": run.accounts,
+                # what a run that did not finish found is not all that there is
+                "differences": run.differences if run.state == "finished" or run.differences else None,
+                "finished": run.finished_at,
+                "result": result_of(run)[1],
+                "id": run.id,
+            }
+
+
+def _findings(view: str) -> Iterator[Line]:
+    def older(last: FindingView | None) -> list[FindingView]:
+        return queries.findings(states=VIEWS[view], before=last.id if last else None, limit=PART)
+
+    for part in parts(older):
+        for row in finding_rows(part):
+            found = row.finding
+            waits = ("wait", "Waiting for approval") if row.request_id else ("wait", "Open")
+            yield {
+                "account": row.number,
+                "whose": row.whose,
+                "currency": found.currency.upper(),
+                "stored": found.money(found.stored.posted),
+                "rebuilt": found.money(found.rebuilt.posted),
+                "difference": found.money(found.difference.posted),
+                "stored_held": found.money(found.stored.held),
+                "rebuilt_held": found.money(found.rebuilt.held),
+                "difference_held": found.money(found.difference.held),
+                "found": found.found_at,
+                "closed": found.closed_at,
+                "state": (row.state or waits)[1],
+                "id": found.id,
+            }
+
+
+@ledger.get("/checks/export/<form>")
+@downloads("balance-checks")
+@requires(Permission.LEDGER_READ)
+def checks_export(form: str) -> Response:
+    """The runs, or with `view` the open or closed findings, all pages of them, as `csv` or `xlsx`."""
+    chosen_format = Format.of_a_list(form)
+    view, by = request.args.get("view", ""), current_actor().name
+    if view in VIEWS:
+        about = exports.about("Balance checks, findings", filters=[("Findings", VIEW_LABELS[view])], by=by)
+        return exports.answer(Listing(about, FINDINGS), lambda: _findings(view), chosen_format)
+    return exports.answer(Listing(exports.about("Balance checks", by=by), RUNS), _runs, chosen_format)
 
 
 @ledger.get("/checks/progress")

@@ -24,6 +24,7 @@ from dashboard.ledger.services import snapshots
 from dashboard.ledger.services.snapshots import Sum
 from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
@@ -200,6 +201,7 @@ DAYS = (
 
 
 @ledger.get("/days/export/<form>")
+@downloads()
 @requires(Permission.LEDGER_READ)
 def days_export(form: str) -> Response:
     """All closed days, newest first, a row for each currency of a day; without a snapshot a day has one and no sums."""
@@ -228,6 +230,7 @@ def days_export(form: str) -> Response:
 
 
 @ledger.get("/days/<day>/export")
+@downloads()
 @requires(Permission.LEDGER_READ)
 def day_export(day: str) -> Response:
     """The totals of a closed day as a file."""

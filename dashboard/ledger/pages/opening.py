@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,14 @@ from dashboard.ledger.forms.opening import DropForm, UploadForm
 from dashboard.ledger.pages.blueprint import ledger
 from dashboard.ledger.pages.deciders import who_can_decide
 from dashboard.ledger.queries import opening as queries
+from dashboard.ledger.queries.opening import ImportView, RowView
 from dashboard.ledger.services import opening as services
 from dashboard.ledger.services.opening import FileRefused
-from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS
+from dashboard.ledger.vocabulary import ACCOUNT_TYPE_LABELS, AccountType
 from dashboard.money import Money
+from dashboard.views.lists import downloads
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
@@ -78,6 +83,90 @@ def _listing(form: UploadForm, status: int = 200, refused: FileRefused | None = 
         ),
         status,
     )
+
+
+FILES = (
+    Column("file", "File", share=1.6),
+    Column("uploaded", "Uploaded", Kind.MOMENT),
+    Column("by", "By"),
+    Column("currency", "Currency", share=0.4),
+    Column("accounts", "Accounts", Kind.NUMBER),
+    Column("total", "Total", Kind.AMOUNT),
+    Column("state", "State"),
+    Column("decider", "Decided by"),
+    Column("closed", "Closed", Kind.MOMENT),
+    Column("sha256", "SHA-256", share=2),
+    Column("id", "Identifier", share=1.4),
+)
+ROWS = (
+    Column("line", "Line", Kind.NUMBER),
+    Column("account", "Account"),
+    Column("owner", "Owner", share=1.4),
+    Column("type", "Type"),
+    Column("amount", "Opening balance", Kind.AMOUNT),
+    Column("currency", "Currency", share=0.4),
+)
+#: files or rows that an export reads at once
+PART = 500
+
+
+@ledger.get("/opening-balances/export/<form>")
+@downloads()
+@requires(Permission.LEDGER_READ)
+def openings_export(form: str) -> Response:
+    """All files, newest first, a row for each currency of a file."""
+    chosen_format = Format.of_a_list(form)
+
+    def older(last: ImportView | None) -> list[ImportView]:
+        return queries.imports(before=last.id if last else None, limit=PART)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(older):
+            for view in part:
+                for owed in view.owed:
+                    yield {
+                        "file": view.file_name,
+                        "uploaded": view.created_at,
+                        "by": view.created_by,
+                        "currency": owed.currency.upper(),
+                        "accounts": view.accounts[owed.currency],
+                        "total": owed,
+                        "state": STATES[view.standing][1],
+                        "decider": view.decider,
+                        "closed": view.closed_at,
+                        "sha256": view.sha256,
+                        "id": view.id,
+                    }
+
+    about = exports.about("Opening balances", by=current_actor().name)
+    return exports.answer(Listing(about, FILES), rows, chosen_format)
+
+
+@ledger.get("/opening-balances/<uuid:import_id>/export/<form>")
+@downloads()
+@requires(Permission.LEDGER_READ)
+def opening_export(import_id: UUID, form: str) -> Response:
+    """All rows of a file, in its order."""
+    chosen_format, view = Format.of_a_list(form), queries.one(import_id)
+
+    def later(last: RowView | None) -> list[RowView]:
+        return queries.rows(import_id, after=last.line if last else None, limit=PART)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(later):
+            for row in part:
+                yield {
+                    "line": row.line,
+                    "account": row.number,
+                    "owner": row.name,
+                    "type": ACCOUNT_TYPE_LABELS[AccountType(row.account_type)],
+                    "amount": row.money,
+                    "currency": row.money.currency.upper(),
+                }
+
+    facts = [("File", view.file_name), ("SHA-256", view.sha256), ("State", STATES[view.standing][1])]
+    about = exports.about("Opening balances, rows", by=current_actor().name, facts=facts)
+    return exports.answer(Listing(about, ROWS), rows, chosen_format, expected=view.rows)
 
 
 @ledger.post("/opening-balances")

@@ -17,7 +17,7 @@ from dashboard.ledger.queries.parties import parties
 from dashboard.ledger.queries.payments import reversals_of
 from dashboard.ledger.queries.transactions import Order, Page
 from dashboard.ledger.states import PARENT_LABELS, state_badge
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -102,6 +102,7 @@ def _answer(asked: TransactionQuery, *, status: int = 200, rows: Any = (), **con
 
 
 @ledger.get("/transactions/export/<form>")
+@downloads("transactions")
 @requires(Permission.LEDGER_READ)
 def export_transactions(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""

@@ -287,9 +287,11 @@ def count_open_findings() -> int:
     return session().scalar(query) or 0
 
 
-def ever_ran() -> bool:
-    """Whether any check was begun."""
-    return session().scalar(sa.select(BalanceCheck.id).limit(1)) is not None
+def ever_finished() -> bool:
+    """Whether any check came to its end; before that nothing is known."""
+    return (
+        session().scalar(sa.select(BalanceCheck.id).where(BalanceCheck.finished_at.is_not(None)).limit(1)) is not None
+    )
 
 
 def findings_of(finding_ids: Collection[UUID]) -> dict[UUID, FindingView]:

@@ -23,7 +23,7 @@ from dashboard.errors import Invalid
 from dashboard.onboarding.reviews import report
 from dashboard.onboarding.reviews.query import NOTHING, RISKS, WHENS, ReviewQuery
 from dashboard.staff import queries as staff
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -120,6 +120,7 @@ def _assignee(assignee_id: UUID | None, actor: Actor, names: dict[UUID, str]) ->
 
 
 @reviews.get("/export/<form>")
+@downloads("reviews")
 @requires(Permission.CLIENTS_READ_RESTRICTED, act="open periodic reviews")
 def export(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""

@@ -24,7 +24,7 @@ from dashboard.onboarding.sumsub.models import SumsubEvent
 from dashboard.onboarding.sumsub.queries import EventFilter, Row
 from dashboard.onboarding.sumsub.services import doubts, processing, replaying
 from dashboard.onboarding.sumsub.vocabulary import DoubtCause, EventEffect, Verdict
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.forms import show_errors
@@ -113,6 +113,7 @@ def _progress() -> dict[str, Any]:
 
 
 @events.get("/export/<form>")
+@downloads("verification-events")
 @requires(Permission.EVENTS_READ)
 def export(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""

@@ -14,6 +14,7 @@ from dashboard.people.pages.blueprint import chosen, people, reads, typed
 from dashboard.people.queries import MemberRow, TokenRow
 from dashboard.people.services import machines
 from dashboard.staff import queries as staff
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 
@@ -56,6 +57,7 @@ def _filters(*named: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 @people.get("/staff/export/<form>")
+@downloads("staff")
 @reads
 def export_members(form: str) -> Response:
     """The list of members with its filters."""
@@ -89,6 +91,7 @@ def export_members(form: str) -> Response:
 
 
 @people.get("/staff/invitations/export/<form>")
+@downloads("invitations")
 @reads
 def export_invitations(form: str) -> Response:
     """The list of invitations with its filter."""
@@ -118,6 +121,7 @@ def export_invitations(form: str) -> Response:
 
 
 @people.get("/staff/tokens/export/<form>")
+@downloads("tokens")
 @reads
 def export_tokens(form: str) -> Response:
     """The list of tokens with its filters; no secret is known to be written."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from flask import Response, flash, make_response, render_template, request, url_for
 
 from dashboard import clock
+from dashboard.access.actor import Actor
 from dashboard.access.guard import current_actor, requires
 from dashboard.access.permissions import Permission
 from dashboard.database import transaction
@@ -17,6 +19,9 @@ from dashboard.transfers.forms.calendars import CalendarDayForm
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import calendars as queries
 from dashboard.transfers.services import calendars as services
+from dashboard.views.lists import Choices, downloads, listed
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
@@ -36,7 +41,24 @@ def _year() -> int:
     return min(max(year, FIRST_YEAR), LAST_YEAR)
 
 
+def _reads(values: Mapping[str, str], _actor: Actor) -> Choices:
+    """Country and year as a saved view keeps them."""
+    country, year, found = values.get("country", ""), values.get("year", ""), Choices([])
+    if country:
+        found.words.append(("Country", country.upper()))
+        try:
+            services.known_country(country)
+        except Invalid as refusal:
+            found.errors.append(f"Country: {refusal.errors[0].message}")
+    if year:
+        found.words.append(("Year", year))
+        if not (year.isascii() and year.isdigit() and len(year) == 4 and FIRST_YEAR <= int(year) <= LAST_YEAR):
+            found.errors.append(f"Year: Use a year from {FIRST_YEAR} to {LAST_YEAR}.")
+    return found
+
+
 @transfers.get("/calendars")
+@listed("calendars", "Business calendars", keeps=("country", "year"), reads=_reads)
 @requires(Permission.TRANSFERS_READ)
 def calendars() -> Response:
     """One country's year: known holidays, and what people said."""
@@ -65,6 +87,39 @@ def _shown(form: CalendarDayForm, status: int = 200) -> Response:
         ),
         status,
     )
+
+
+COLUMNS = (
+    Column("day", "Day", Kind.DATE),
+    Column("weekday", "Weekday", share=0.6),
+    Column("name", "Name", share=2),
+    Column("known", "Known as", share=2),
+    Column("is", "It is", share=0.6),
+    Column("by", "Said by"),
+)
+
+
+@transfers.get("/calendars/export/<form>")
+@downloads("calendars")
+@requires(Permission.TRANSFERS_READ)
+def export_calendar(form: str) -> Response:
+    """The days of a country's year that differ from the week."""
+    chosen_format, country, year = Format.of_a_list(form), _country(), _year()
+    rows = [
+        {
+            "day": row.day,
+            "weekday": f"{row.day:%A}",
+            "name": row.name,
+            "known": row.instead if row.instead != row.name else None,
+            "is": "Worked" if row.working else "Holiday",
+            "by": (row.by or "the house") if row.said else "the known calendar",
+        }
+        for row in queries.year_of(country, year)
+    ]
+    filters = [("Country", country), ("Year", str(year))]
+    about = exports.about("Business calendar", filters=filters, by=current_actor().name)
+    name = f"Business calendar {country} {year}"
+    return exports.answer(Listing(about, COLUMNS), lambda: rows, chosen_format, name=name, expected=len(rows))
 
 
 @transfers.post("/calendars")

@@ -31,7 +31,7 @@ from dashboard.transfers.queries.desk import DeskRow, Item, Key, LastFile
 from dashboard.transfers.services.desk import assigning, returning, undoing
 from dashboard.transfers.services.incoming import payer_data
 from dashboard.transfers.vocabulary import Cause, ReceiptState
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, TooManyRows
 from dashboard.web.htmx import wants_fragment
@@ -322,6 +322,7 @@ def _exported(asked: DeskQuery) -> Iterator[dict[str, object]]:
 
 
 @transfers.get("/unrecognized/export/<form>")
+@downloads("unrecognized")
 @requires(Permission.TRANSFERS_READ)
 def export_desk(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""

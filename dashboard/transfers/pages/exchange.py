@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,14 @@ from dashboard.transfers.forms.exchange import MarginForm, RatesForm
 from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import exchange as queries
 from dashboard.transfers.services.exchange import margins, rates
+from dashboard.views.lists import downloads
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
+
+#: margins that the page shows; the file has all
+MOST_MARGINS = 100
 
 
 @transfers.get("/exchange")
@@ -32,6 +39,7 @@ def exchange() -> Response:
 def _shown(form: RatesForm, status: int = 200) -> Response:
     settings: Settings = current_app.extensions["countinghouse.settings"]
     positions = queries.positions()
+    margins_shown = queries.margin_views(MOST_MARGINS + 1)
     together = [position.worth for position in positions if position.worth is not None]
     return make_response(
         render_template(
@@ -41,15 +49,110 @@ def _shown(form: RatesForm, status: int = 200) -> Response:
             positions=positions,
             together=sum(together[1:], together[0]) if together else None,
             unknown=[position.held.currency for position in positions if position.worth is None],
-            margins=queries.margin_views(),
+            margins=margins_shown[:MOST_MARGINS],
+            more_margins=len(margins_shown) > MOST_MARGINS,
             latest=queries.latest(),
             folder=rates.FOLDER,
+            source_of=source_of,
             allowed=settings.fx_rate_business_days,
             today=clock.calendar().today(),
             may_write=current_actor().may(Permission.RATES_WRITE),
         ),
         status,
     )
+
+
+def source_of(rate: queries.RateView) -> str:
+    """Who fixed a rate, in words."""
+    return "ECB" if rate.source == "ecb" else rate.source
+
+
+RATES = (
+    Column("currency", "Currency", share=0.5),
+    Column("rate", "Rate", Kind.NUMBER),
+    Column("before", "Before", Kind.NUMBER),
+    Column("source", "Source"),
+    Column("as_of", "As of", Kind.MOMENT),
+    Column("loaded", "Loaded", Kind.MOMENT),
+    Column("state", "State"),
+)
+POSITIONS = (
+    Column("currency", "Currency", share=0.5),
+    Column("held", "Position", Kind.AMOUNT),
+    Column("worth", "Worth in EUR", Kind.AMOUNT),
+    Column("state", "Rate"),
+    Column("account", "Account id", share=1.4),
+)
+MARGINS = (
+    Column("of", "Of", share=2),
+    Column("points", "Basis points", Kind.NUMBER),
+    Column("changed", "Changed", Kind.MOMENT),
+    Column("client", "Client id", share=1.4),
+)
+
+
+def _rates() -> Iterator[Row]:
+    for rate in queries.rate_views():
+        yield {
+            "currency": rate.currency.upper(),
+            "rate": rate.rate,
+            "before": rate.before,
+            "source": source_of(rate),
+            "as_of": rate.as_of,
+            "loaded": rate.loaded_at,
+            "state": "Stale" if rate.stale else "Active",
+        }
+
+
+def _positions() -> Iterator[Row]:
+    for position in queries.positions():
+        yield {
+            "currency": position.held.currency.upper(),
+            "held": position.held,
+            "worth": position.worth,
+            "state": "No data" if position.worth is None else "Stale" if position.stale else "Active",
+            "account": position.account_id,
+        }
+
+
+def _margins() -> Iterator[Row]:
+    for margin in queries.margin_views(None):
+        yield {
+            "of": margin.name if margin.client_id else "Default",
+            "points": margin.basis_points,
+            "changed": margin.changed_at,
+            "client": margin.client_id,
+        }
+
+
+@transfers.get("/exchange/rates/export/<form>")
+@downloads()
+@requires(Permission.TRANSFERS_READ)
+def export_rates(form: str) -> Response:
+    """The newest rate of one euro in each currency."""
+    chosen_format = Format.of_a_list(form)
+    about = exports.about("Exchange rates of one euro", by=current_actor().name)
+    return exports.answer(Listing(about, RATES), _rates, chosen_format)
+
+
+@transfers.get("/exchange/positions/export/<form>")
+@downloads()
+@requires(Permission.TRANSFERS_READ)
+def export_positions(form: str) -> Response:
+    """What the house holds of each currency through exchanges; a worth that is unknown is empty."""
+    chosen_format = Format.of_a_list(form)
+    about = exports.about("Exchange positions", by=current_actor().name)
+    return exports.answer(Listing(about, POSITIONS), _positions, chosen_format)
+
+
+@transfers.get("/exchange/margins/export/<form>")
+@downloads()
+@requires(Permission.TRANSFERS_READ)
+def export_margins(form: str) -> Response:
+    """The default margin and those that were agreed with clients, by name."""
+    chosen_format = Format.of_a_list(form)
+    about = exports.about("Exchange margins", by=current_actor().name)
+    return exports.answer(Listing(about, MARGINS), _margins, chosen_format)
 
 
 @transfers.post("/exchange/rates")
@@ -91,7 +194,7 @@ def margin() -> Any:
     """The dialog that changes the default, or what was agreed with a client (`client`: its id)."""
     form = MarginForm()
     client_id = _client_of(form.client_id.data if request.method == "POST" else request.args.get("client"))
-    standing = next((view for view in queries.margin_views(10_000) if view.client_id == client_id), None)
+    standing = next((view for view in queries.margin_views(None) if view.client_id == client_id), None)
     name = by_ids([client_id])[client_id].name if client_id else None
     status = 200
     if request.method == "GET":

@@ -22,7 +22,7 @@ from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import transfers as queries
 from dashboard.transfers.queries.transfers import Page
 from dashboard.transfers.vocabulary import KIND_LABELS, Kind, Status
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Format, Listing, TooManyRows
 from dashboard.web.htmx import page_or_fragment, wants_fragment
@@ -165,6 +165,7 @@ def totals() -> Response:
 
 
 @transfers.get("/export/<form>")
+@downloads("transfers")
 @requires(Permission.TRANSFERS_READ)
 def export(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from dashboard.transfers.pages.blueprint import transfers
 from dashboard.transfers.queries import providers as queries
 from dashboard.transfers.services import files
 from dashboard.transfers.services.providers import provider
+from dashboard.views.lists import downloads
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.htmx import go
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
 
@@ -47,7 +51,8 @@ def provider_files(key: str) -> Response:
         context |= {"problem": True, "files": []}
     return make_response(
         render_template(
-            "transfers/provider_files.html", provider=found, failed=failed, states=FILE_STATES,
+            "transfers/provider_files.html", provider=found, failed=failed,
+            result_of=result_of, paged=bool(request.args.get("cursor")),
             may_retry=current_actor().may(Permission.TRANSFERS_EXECUTE), **context,
         ),
         400 if context["problem"] else 200,
@@ -72,6 +77,68 @@ def _page(key: str, failed: bool) -> tuple[list[ProviderFile], str | None, str |
         return url_for(".provider_files", key=key, view=view, cursor=cursor) if cursor else None
 
     return shown, at(earlier), at(later)
+
+
+def result_of(file: ProviderFile) -> tuple[str, str]:
+    """Colour role and word of what became of a file."""
+    count = int(file.failures.get("count", 0))
+    return ("wait", f"{count:,} not taken") if file.state == "done" and count else FILE_STATES[file.state]
+
+
+COLUMNS = (
+    Column("time", "Time", Kind.MOMENT),
+    Column("file", "File", share=2),
+    Column("way", "Way", share=0.3),
+    Column("format", "Format"),
+    Column("entries", "Entries", Kind.NUMBER),
+    Column("result", "Result"),
+    Column("reason", "Why", share=2),
+    Column("count", "Not taken", Kind.NUMBER),
+    Column("refused", "Entries that were not taken", share=3),
+    Column("finished", "Finished", Kind.MOMENT),
+    Column("sha256", "SHA-256", share=2),
+)
+#: files that an export reads at once
+PART = 500
+
+
+@transfers.get("/providers/<key>/files/export/<form>")
+@downloads(filters=("view",))
+@requires(Permission.TRANSFERS_READ)
+def export_provider_files(key: str, form: str) -> Response:
+    """Files of a provider, or with `view=failed` those to look at, all pages of them, as `csv` or `xlsx`."""
+    chosen_format, found = Format.of_a_list(form), provider(key)
+    failed = request.args.get("view") == "failed"
+
+    def older(last: ProviderFile | None) -> list[ProviderFile]:
+        return queries.files(key, failed=failed, before=last.id if last else None, limit=PART)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(older):
+            for file in part:
+                refused = [
+                    f"{one['place']}{' (' + one['reference'] + ')' if one.get('reference') else ''}: {one['reason']}"
+                    for one in file.failures.get("entries", [])
+                ]
+                yield {
+                    "time": file.created_at,
+                    "file": file.name,
+                    "way": file.direction,
+                    "format": file.format,
+                    "entries": file.entries,
+                    "result": result_of(file)[1],
+                    "reason": file.reason,
+                    "count": int(file.failures.get("count", 0)),
+                    "refused": "; ".join(refused),
+                    "finished": file.finished_at,
+                    "sha256": file.sha256,
+                }
+
+    about = exports.about(
+        f"Files of {found.name}", by=current_actor().name, facts=[("Provider", found.name)],
+        filters=[("Files", "to look at")] if failed else [],
+    )  # fmt: skip
+    return exports.answer(Listing(about, COLUMNS), rows, chosen_format)
 
 
 @transfers.post("/providers/<key>/files/<uuid:file_id>/retry")

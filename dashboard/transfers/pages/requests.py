@@ -33,7 +33,7 @@ from dashboard.transfers.services import providers
 from dashboard.transfers.services.desk import limits
 from dashboard.transfers.services.incoming import clearing, correcting, payer_data, processing
 from dashboard.transfers.vocabulary import STATUS_LABELS, STATUS_ROLES, RequestState, Status
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports, json
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
@@ -189,6 +189,7 @@ PART = 1_000
 
 
 @transfers.get("/requests/export/<form>")
+@downloads("incoming-requests")
 @requires(Permission.TRANSFERS_READ)
 def export_requests(form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`; a reversal has a negative amount."""

@@ -659,10 +659,18 @@ def file_of(transfer_id: UUID, file_id: UUID) -> ReceiptFile:
     return found
 
 
-def rules(*, ended: bool) -> Sequence[PayerRule]:
-    """Rules that assign a payer's money by themselves, newest first; those that ended apart."""
-    query = sa.select(PayerRule).order_by(PayerRule.id.desc()).limit(500)
-    return list(session().scalars(query.where(PayerRule.state == "ended" if ended else PayerRule.state != "ended")))
+def rules(
+    *, ended: bool, limit: int, before: UUID | None = None, after: UUID | None = None
+) -> list[PayerRule]:  # fmt: skip
+    """Rules that assign a payer's money by themselves, newest first; those that ended apart. `before`: those older than
+    a rule; `after`: the nearest newer ones."""
+    query = sa.select(PayerRule).where(PayerRule.state == "ended" if ended else PayerRule.state != "ended")
+    if after is not None:
+        newer = query.where(PayerRule.id > after).order_by(PayerRule.id).limit(limit)
+        return list(session().scalars(newer))[::-1]
+    if before is not None:
+        query = query.where(PayerRule.id < before)
+    return list(session().scalars(query.order_by(PayerRule.id.desc()).limit(limit)))
 
 
 def rule(rule_id: UUID) -> PayerRule:

@@ -111,8 +111,8 @@ class MarginView:
     changed_at: datetime
 
 
-def margin_views(limit: int = 100) -> list[MarginView]:
-    """The default first, then clients by name."""
+def margin_views(limit: int | None) -> list[MarginView]:
+    """The default first, then clients by name; None: all of them."""
     rows = session().execute(
         sa.select(FxMargin.client_id, Client.name, FxMargin.basis_points, FxMargin.changed_at)
         .outerjoin(Client, Client.id == FxMargin.client_id)

@@ -96,11 +96,12 @@ def _failed(wanted: bool) -> sa.ColumnElement[bool]:
 def files(
     key: str, *, failed: bool, limit: int, before: UUID | None = None, after: UUID | None = None
 ) -> list[ProviderFile]:
-    """Files of a provider, newest first; `failed`: only those with something to look at."""
+    """Files of a provider, newest first; `failed`: only those with something to look at. `before`: those older than a
+    file; `after`: the nearest newer ones."""
     query = sa.select(ProviderFile).where(ProviderFile.provider == key, _failed(failed))
     if before is not None:
         query = query.where(ProviderFile.id < before)
     if after is not None:
         found = session().scalars(query.where(ProviderFile.id > after).order_by(ProviderFile.id).limit(limit))
-        return list(found)
+        return list(found)[::-1]
     return list(session().scalars(query.order_by(ProviderFile.id.desc()).limit(limit)))

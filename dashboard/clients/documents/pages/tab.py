@@ -43,13 +43,18 @@ def identity_of(client: Client) -> dict[str, Any] | None:
     }
 
 
-def documents_tab(head: Head, actor: Actor) -> dict[str, Any]:
-    """What the tab shows this reader."""
-    client = head.client
+def asked() -> tuple[str, str, DocumentFilter]:
+    """State and kind of the address, empty where it names none that there is, and the filter that they make."""
     state, category = request.args.get("state", ""), request.args.get("category", "")
     state = state if state in set(DocumentState) else ""
     category = category if category in set(DocumentCategory) else ""
-    chosen = DocumentFilter((state,) if state else (), (category,) if category else ())
+    return state, category, DocumentFilter((state,) if state else (), (category,) if category else ())
+
+
+def documents_tab(head: Head, actor: Actor) -> dict[str, Any]:
+    """What the tab shows this reader."""
+    client = head.client
+    state, category, chosen = asked()
     bound = ["documents", str(client.id), state, category]
     position = unseal(request.args.get("cursor"), bound=bound)
     edge = UUID(str(position.key[0])) if position else None

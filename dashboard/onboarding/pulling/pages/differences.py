@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from dashboard.background import services as work
 from dashboard.database import transaction
 from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.onboarding.pulling import queries, words
-from dashboard.onboarding.pulling.forms import FIELDS, STATES, AcceptForm, DifferenceQuery
+from dashboard.onboarding.pulling.forms import FIELDS, LABELS, STATES, AcceptForm, DifferenceQuery
 from dashboard.onboarding.pulling.pages.blueprint import pulling
 from dashboard.onboarding.pulling.queries import DifferenceView, RunView
 from dashboard.onboarding.pulling.services import comparing
@@ -24,7 +25,9 @@ from dashboard.onboarding.pulling.vocabulary import CLOSING_LABELS, COMPARE, FIE
 from dashboard.onboarding.sumsub import links
 from dashboard.onboarding.sumsub.port import connecting
 from dashboard.staff import queries as staff
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -119,6 +122,117 @@ def _answer(asked: DifferenceQuery, *, status: int = 200, **context: Any) -> Res
     )
 
 
+COLUMNS = (
+    Column("since", "Since", Kind.MOMENT),
+    Column("client", "Client", share=1.4),
+    Column("what", "What"),
+    Column("here", "Here"),
+    Column("there", "At Sumsub"),
+    Column("state", "State", share=0.6),
+    Column("how", "How it ended", share=1.4),
+    Column("ended", "Ended", Kind.MOMENT),
+    Column("by", "Let stand by"),
+    Column("reason", "Why", share=2),
+    Column("applicant", "Applicant id", share=1.2),
+    Column("client_id", "Client id", share=1.4),
+)
+RUNS = (
+    Column("started", "Started", Kind.MOMENT),
+    Column("by", "By"),
+    Column("applicants", "Applicants", Kind.NUMBER),
+    Column("applied", "Caught up", Kind.NUMBER),
+    Column("differing", "Differ", Kind.NUMBER),
+    Column("unanswered", "No answer", Kind.NUMBER),
+    Column("resolved", "Resolved", Kind.NUMBER),
+    Column("finished", "Finished", Kind.MOMENT),
+    Column("result", "Result"),
+    Column("failure", "Failure", share=2),
+    Column("id", "Comparison", share=1.4),
+)
+#: differences or runs that an export reads at once
+PART = 500
+
+
+def result_of(view: RunView) -> tuple[str, str]:
+    """Colour role and word of what a comparison came to."""
+    if view.state != "finished":
+        return RUN_BADGES[view.state]
+    if view.run.differing:
+        return "wait", "Differences"
+    return ("unknown", "Incomplete") if view.run.unanswered else ("ok", "Agrees")
+
+
+@pulling.get("/differences/export/<form>")
+@downloads("differences")
+@requires(Permission.EVENTS_READ)
+def export_differences(form: str) -> Response:
+    """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""
+    chosen_format, asked = Format.of_a_list(form), DifferenceQuery.read(request.args)
+    if asked.errors:
+        return _answer(asked, status=422)
+
+    def older(last: DifferenceView | None) -> list[DifferenceView]:
+        return queries.differences(asked.chosen, before=last.row.id if last else None, limit=PART)
+
+    sees = current_actor().sees_restricted
+
+    def rows() -> Iterator[Row]:
+        for part in parts(older):
+            people = staff.names(view.row.accepted_by for view in part if view.row.accepted_by)
+            for view in part:
+                row = view.row
+                yield {
+                    "since": row.found_at,
+                    "client": (view.client_name or "Without a name") if row.client_id else "No client here",
+                    "what": FIELD_LABELS[Field(row.field)],
+                    "here": words.side(row.field, row.ours, sees_restricted=sees),
+                    "there": words.side(row.field, row.theirs, sees_restricted=sees),
+                    "state": BADGES[row.state][1],
+                    "how": CLOSING_LABELS[Closing(row.closing)] if row.closing else None,
+                    "ended": row.closed_at or row.accepted_at,
+                    "by": people.get(row.accepted_by, "a colleague") if row.accepted_by else None,
+                    "reason": row.reason,
+                    "applicant": row.applicant_id,
+                    "client_id": row.client_id,
+                }
+
+    filters = [("State", STATES[asked.state]), *(pair for pair in asked.in_words() if pair[0] != LABELS["state"])]
+    about = exports.about("Differences with Sumsub", filters=filters, by=current_actor().name)
+    return exports.answer(Listing(about, COLUMNS), rows, chosen_format)
+
+
+@pulling.get("/differences/runs/export/<form>")
+@downloads()
+@requires(Permission.EVENTS_READ)
+def export_comparisons(form: str) -> Response:
+    """All comparisons, newest first."""
+    chosen_format = Format.of_a_list(form)
+
+    def older(last: RunView | None) -> list[RunView]:
+        return queries.runs(before=last.run.id if last else None, limit=PART)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(older):
+            for view in part:
+                run = view.run
+                yield {
+                    "started": run.started_at,
+                    "by": named(run.by_kind, run.by_name),
+                    "applicants": run.applicants,
+                    "applied": run.applied,
+                    "differing": run.differing,
+                    "unanswered": run.unanswered,
+                    "resolved": run.resolved,
+                    "finished": run.finished_at,
+                    "result": result_of(view)[1],
+                    "failure": view.failure,
+                    "id": run.id,
+                }
+
+    about = exports.about("Comparisons with Sumsub", by=current_actor().name)
+    return exports.answer(Listing(about, RUNS), rows, chosen_format)
+
+
 @pulling.get("/differences/progress")
 @requires(Permission.EVENTS_READ)
 def differences_progress() -> Response:
@@ -160,7 +274,8 @@ def comparisons() -> Response:
         "pulling/comparisons.html",
         "pulling/_comparisons.html",
         status=400 if context["cursor_problem"] else 200,
-        badges=RUN_BADGES,
+        result_of=result_of,
+        paged=bool(request.args.get("cursor")),
         reader=current_actor().id,
         named=named,
         **context,

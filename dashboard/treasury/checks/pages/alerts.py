@@ -16,10 +16,12 @@ from dashboard.errors import Conflict, Invalid
 from dashboard.treasury.alerts import queries
 from dashboard.treasury.alerts import services as alerts
 from dashboard.treasury.alerts.models import TreasuryAlert
+from dashboard.treasury.checks import queries as runs
 from dashboard.treasury.checks.forms import SettleForm
 from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.table import TITLES
-from dashboard.views.lists import choices, listed
+from dashboard.treasury.vocabulary import POOL_LABELS, Pool
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
@@ -62,7 +64,8 @@ def list_alerts() -> Response:
         context |= {"alerts": shown, "earlier": at(earlier), "later": at(later)}
     return page_or_fragment(
         "treasury/checks/alerts.html", "treasury/checks/_alerts_list.html",
-        status=400 if context["cursor_problem"] else 200, state=state, states=STATES, titles=TITLES,
+        status=400 if context["cursor_problem"] else 200, ever_ran=runs.latest() is not None,
+        state=state, states=STATES, titles=TITLES,
         named=named, may_settle=current_actor().may(Permission.TREASURY_WRITE), **context,
     )  # fmt: skip
 
@@ -85,6 +88,7 @@ PART = 500
 
 
 @checks.get("/alerts/export/<form>")
+@downloads("alerts")
 @requires(Permission.TREASURY_READ)
 def export_alerts(form: str) -> Response:
     """Exactly what the list shows, all pages of it, as `csv` or `xlsx`."""
@@ -103,7 +107,7 @@ def export_alerts(form: str) -> Response:
                 yield {
                     "check": TITLES.get(one.check_key, one.check_key),
                     "says": one.says,
-                    "pool": one.pool,
+                    "pool": POOL_LABELS[Pool(one.pool)] if one.pool else None,
                     "currency": one.currency.upper() if one.currency else None,
                     "times": one.times,
                     "first": one.first_at,

@@ -19,6 +19,7 @@ from dashboard.treasury.checks.pages.blueprint import checks
 from dashboard.treasury.checks.queries import FindingFilter
 from dashboard.treasury.checks.table import TITLES
 from dashboard.treasury.vocabulary import POOL_LABELS, Pool
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.htmx import page_or_fragment
@@ -87,6 +88,7 @@ def findings(run_id: UUID) -> Response:
 
 
 @checks.get("/runs/<uuid:run_id>/findings/export/<form>")
+@downloads(filters=tuple(FILTERS))
 @requires(Permission.TREASURY_READ)
 def export_findings(run_id: UUID, form: str) -> Response:
     """Exactly what the filters show, all pages of it, as `csv` or `xlsx`."""

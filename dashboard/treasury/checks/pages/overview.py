@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from dashboard.access.permissions import Permission
 from dashboard.approvals.names import named
 from dashboard.background import queries as background
 from dashboard.database import transaction
-from dashboard.errors import Conflict, Refused
+from dashboard.errors import Conflict, Invalid, Refused
 from dashboard.treasury.alerts import queries as alerts
 from dashboard.treasury.checks import queries
 from dashboard.treasury.checks.check import OUTCOME_LABELS, Outcome
@@ -23,6 +24,9 @@ from dashboard.treasury.checks.queries import FindingFilter, RunView
 from dashboard.treasury.checks.services import asking
 from dashboard.treasury.checks.table import CHECKS, TITLES
 from dashboard.treasury.checks.vocabulary import RUN
+from dashboard.views.lists import Choices, downloads, listed
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
 
@@ -70,6 +74,7 @@ def who(kind: str, actor_id: UUID | None, name: str) -> str:
 
 
 @checks.get("")
+@listed("daily-checks", "Runs of daily checks", keeps=("day",), reads=lambda values, _actor: _read(values))
 @requires(Permission.TREASURY_READ)
 def overview() -> Response:
     """The last finished run, how each check went over the last days, open alerts, and the runs before."""
@@ -80,22 +85,39 @@ def overview() -> Response:
     context, status = _history()
     return page_or_fragment(
         "treasury/checks/overview.html", "treasury/checks/_overview.html", status=status, last=last,
-        rows=rows(results), days=days, past=past, badges=BADGES, run_badges=RUN_BADGES, titles=TITLES, who=who,
+        rows=rows(results), days=days, past=past, badges=BADGES, result_of=result_of, titles=TITLES, who=who,
         in_words=run_in_words, alerts=standing[:MOST_ALERTS], more_alerts=len(standing) > MOST_ALERTS,
         may_settle=current_actor().may(Permission.TREASURY_WRITE), **context, **progress(),
     )  # fmt: skip
 
 
+def _asked(values: Mapping[str, str] | None = None) -> tuple[str, date | None, str | None]:
+    """The business day of an address as typed and as it was read, and what is wrong with it."""
+    said = (request.args if values is None else values).get("day", "").strip()
+    try:
+        return said, date.fromisoformat(said) if said else None, None
+    except ValueError:
+        return said, None, "Write the day as 2026-03-12."
+
+
+def _read(values: Mapping[str, str]) -> Choices:
+    """The filter of the runs as a saved view keeps it."""
+    said, _, wrong = _asked(values)
+    return Choices([("Business day", said)] if said else [], [f"Business day: {wrong}"] if wrong else [])
+
+
+def result_of(view: RunView) -> tuple[str, str]:
+    """Colour role and word of what a run came to."""
+    if view.state != "finished":
+        return RUN_BADGES[view.state]
+    if view.run.failed:
+        return "stop", "Failed"
+    return ("unknown", "Incomplete") if view.run.not_run else ("ok", "Passed")
+
+
 def _history() -> tuple[dict[str, Any], int]:
     """The runs of the page asked for, newest first, of one day where one is named."""
-    said = request.args.get("day", "").strip()
-    wrong = None
-    day = None
-    if said:
-        try:
-            day = date.fromisoformat(said)
-        except ValueError:
-            wrong = "Write the day as 2026-03-12."
+    said, day, wrong = _asked()
     context: dict[str, Any] = {"runs": [], "day": said, "day_error": wrong, "cursor_problem": False}
     if wrong:
         return context, 422
@@ -119,6 +141,54 @@ def _history() -> tuple[dict[str, Any], int]:
         return url_for(".overview", day=said or None, cursor=cursor) if cursor else None
 
     return {**context, "runs": shown, "earlier": at(earlier), "later": at(later)}, 200
+
+
+COLUMNS = (
+    Column("started", "Started", Kind.MOMENT),
+    Column("day", "Business day", Kind.DATE),
+    Column("by", "By"),
+    Column("passed", "Passed", Kind.NUMBER),
+    Column("failed", "Failed", Kind.NUMBER),
+    Column("not_run", "Not run", Kind.NUMBER),
+    Column("finished", "Finished", Kind.MOMENT),
+    Column("result", "Result"),
+    Column("id", "Run", share=1.4),
+)
+#: runs that an export reads at once
+PART = 500
+
+
+@checks.get("/runs/export/<form>")
+@downloads("daily-checks")
+@requires(Permission.TREASURY_READ)
+def export_runs(form: str) -> Response:
+    """All runs, newest first, or those of one business day, as `csv` or `xlsx`."""
+    chosen_format, (_, day, wrong) = Format.of_a_list(form), _asked()
+    if wrong:
+        raise Invalid.one("day", wrong, "date")
+
+    def older(last: RunView | None) -> list[RunView]:
+        return queries.runs(day=day, before=last.run.id if last else None, limit=PART)
+
+    def listed() -> Iterator[Row]:
+        for part in parts(older):
+            for view in part:
+                run = view.run
+                yield {
+                    "started": run.started_at,
+                    "day": run.day,
+                    "by": named(run.by_kind, run.by_name),
+                    "passed": run.passed,
+                    "failed": run.failed,
+                    "not_run": run.not_run,
+                    "finished": run.finished_at,
+                    "result": result_of(view)[1],
+                    "id": run.id,
+                }
+
+    filters = [("Business day", day.isoformat())] if day else []
+    about = exports.about("Runs of daily checks", filters=filters, by=current_actor().name)
+    return exports.answer(Listing(about, COLUMNS), listed, chosen_format)
 
 
 @checks.get("/progress")

@@ -20,6 +20,7 @@ from dashboard.treasury.cover.vocabulary import ADD, CHANGE, KIND_LABELS, CoverK
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.vocabulary import POOL_LABELS, Pool
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 
@@ -84,6 +85,7 @@ def covers() -> str:
 
 
 @treasury_register.get("/cover/export.<form>")
+@downloads()
 @requires(Permission.TREASURY_READ)
 def covers_export(form: str) -> Any:
     """The same list as a file."""

@@ -22,7 +22,7 @@ from dashboard.treasury.register.forms import filters
 from dashboard.treasury.register.forms.filters import ListQuery
 from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.vocabulary import POOL_LABELS, DayState, Pool
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -129,6 +129,7 @@ def days() -> Response:
 
 
 @treasury_register.get("/days/export.<form>")
+@downloads("treasury-days")
 @requires(Permission.TREASURY_READ)
 def days_export(form: str) -> Any:
     """The same list as a file."""

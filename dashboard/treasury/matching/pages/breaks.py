@@ -14,10 +14,10 @@ from dashboard.money import Money
 from dashboard.staff import queries as staff
 from dashboard.treasury.matching.forms import KINDS, OWNERS, STATES, BreakQuery
 from dashboard.treasury.matching.pages.blueprint import reconciliation
-from dashboard.treasury.matching.queries import break_rows, matrix
+from dashboard.treasury.matching.queries import break_rows, matrix, points
 from dashboard.treasury.matching.queries.break_rows import BUCKET_LABELS, BreakView
 from dashboard.treasury.register import queries as register
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing
 from dashboard.web.htmx import page_or_fragment
@@ -116,6 +116,7 @@ def _answer(asked: BreakQuery, *, status: int = 200, **context: Any) -> Response
         asked=asked,
         base=base,
         matrix=cells(),
+        ever_ran=points.ever_ran(),
         buckets=BUCKET_LABELS,
         states=STATES,
         owners=OWNERS,
@@ -129,6 +130,7 @@ def _answer(asked: BreakQuery, *, status: int = 200, **context: Any) -> Response
 
 
 @reconciliation.get("/breaks/export/<form>")
+@downloads("breaks")
 @requires(Permission.TREASURY_READ)
 def export_breaks(form: str) -> Response:
     """The breaks of the filters, as a file."""

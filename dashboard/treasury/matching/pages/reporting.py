@@ -18,6 +18,7 @@ from dashboard.treasury.matching.pages.point import latest_day, said
 from dashboard.treasury.matching.queries.report import Report
 from dashboard.treasury.matching.queries.report import report as read_report
 from dashboard.treasury.matching.vocabulary import BREAK_LABELS, BreakKind
+from dashboard.views.lists import downloads
 from dashboard.web.exports import Format
 from dashboard.web.exports.answers import file_name
 from dashboard.web.htmx import page_or_fragment
@@ -52,6 +53,7 @@ def report() -> Response:
 
 
 @reconciliation.get("/reconciliation/report/<form>")
+@downloads(filters=("account", "from", "to"))
 @requires(Permission.TREASURY_READ)
 def report_file(form: str) -> Response:
     """The same as XLSX or PDF."""

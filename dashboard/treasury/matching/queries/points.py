@@ -202,6 +202,12 @@ def last_run(bank_account_id: UUID, day: date, *, dry: bool = False) -> MatchRun
     return _last_runs([bank_account_id], day, dry=dry).get(bank_account_id)
 
 
+def ever_ran() -> bool:
+    """Whether a ledger and a statement were ever compared to the end."""
+    query = sa.select(MatchRun.id).where(MatchRun.state == RunState.FINISHED.value, MatchRun.dry.is_(False)).limit(1)
+    return session().scalar(query) is not None
+
+
 def _last_runs(bank_account_ids: Collection[UUID], day: date, *, dry: bool = False) -> dict[UUID, MatchRun]:
     rows = session().scalars(
         sa.select(MatchRun)

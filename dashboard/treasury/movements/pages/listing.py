@@ -19,7 +19,7 @@ from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.forms import filters
 from dashboard.treasury.register.forms.filters import ListQuery
 from dashboard.treasury.register.pages.blueprint import treasury_register
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
@@ -106,6 +106,7 @@ def movements() -> Response:
 
 
 @treasury_register.get("/movements/export.<form>")
+@downloads("movements")
 @requires(Permission.TREASURY_READ)
 def movements_export(form: str) -> Any:
     """The same list as a file."""

@@ -17,6 +17,7 @@ from dashboard.treasury.positions.queries import rows, standing
 from dashboard.treasury.positions.queries.standing import Position
 from dashboard.treasury.positions.services import evidence
 from dashboard.treasury.positions.vocabulary import FIGURE_LABELS, Figure
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Listing
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, seal, unseal
@@ -73,6 +74,7 @@ def figure_rows(figure: str) -> Response:
 
 
 @treasury.get("/figures/<figure>/export")
+@downloads(filters=("day", "pool", "currency"))
 @requires(Permission.TREASURY_READ)
 def figure_export(figure: str) -> Response:
     """All rows behind a figure as a file, with the figure in its head."""

@@ -29,6 +29,7 @@ from dashboard.treasury.positions.vocabulary import (
     Figure,
 )
 from dashboard.treasury.vocabulary import POOL_LABELS, Pool
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
 
@@ -149,6 +150,7 @@ COLUMNS = (
 
 
 @treasury.get("/safeguarding/months")
+@downloads(filters=("month", "pool", "currency"))
 @requires(Permission.TREASURY_READ)
 def month() -> Response:
     """Totals of a month for the return, by pool and currency; with `format` as a file."""

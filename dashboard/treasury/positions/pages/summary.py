@@ -27,6 +27,7 @@ from dashboard.treasury.positions.vocabulary import Figure
 from dashboard.treasury.register import queries as register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS, DayState, Pool, Purpose, TieOut
+from dashboard.views.lists import downloads
 from dashboard.web import exports
 from dashboard.web.exports import Column, Kind, Listing
 
@@ -250,6 +251,7 @@ COLUMNS = (
 
 
 @treasury.get("/export")
+@downloads(filters=("day",))
 @requires(Permission.TREASURY_READ)
 def export() -> Response:
     """The table of positions as a file; a figure that is unknown is empty, and the file says why."""

@@ -22,7 +22,7 @@ from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.register.queries import BankAccountView
 from dashboard.treasury.register.services import changing, entries
 from dashboard.treasury.vocabulary import POOL_LABELS, PURPOSE_LABELS, Pool, Purpose, StatementFormat
-from dashboard.views.lists import listed
+from dashboard.views.lists import downloads, listed
 from dashboard.web import exports
 from dashboard.web.exports import Column, Format, Kind, Listing, Row
 
@@ -130,6 +130,7 @@ def accounts() -> Response:
 
 
 @treasury_register.get("/accounts/export.<form>")
+@downloads("bank-accounts")
 @requires(Permission.TREASURY_READ)
 def accounts_export(form: str) -> Any:
     """The same list as a file."""

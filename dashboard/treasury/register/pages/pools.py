@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from dashboard.treasury.register.forms.entries import PoolForm
 from dashboard.treasury.register.pages.blueprint import treasury_register
 from dashboard.treasury.register.services import pooling
 from dashboard.treasury.vocabulary import POOL_LABELS, Pool
+from dashboard.views.lists import downloads
+from dashboard.web import exports
+from dashboard.web.exports import Column, Format, Kind, Listing, Row, parts
 from dashboard.web.forms import show_errors
 from dashboard.web.htmx import go
 
@@ -55,6 +59,44 @@ def pools() -> Response:
     form.account.data = request.args.get("account", "")[:60] or None
     form.pool.data = Pool.PAYMENT_SERVICES.value
     return _page(form)
+
+
+COLUMNS = (
+    Column("number", "Account", share=1.4),
+    Column("currency", "Currency", share=0.4),
+    Column("pool", "Pool"),
+    Column("since", "Since", Kind.MOMENT),
+    Column("maker", "Asked by"),
+    Column("decider", "Approved by"),
+    Column("id", "Account id", share=1.4),
+)
+
+
+@treasury_register.get("/accounts/pools/export/<form>")
+@downloads()
+@requires(Permission.TREASURY_READ)
+def pools_export(form: str) -> Response:
+    """Every client account that people put into a pool."""
+    chosen_format = Format.of_a_list(form)
+
+    def following(last: queries.Pooled | None) -> list[queries.Pooled]:
+        return queries.pooled(limit=PAGE_SIZE, after=last.account_id if last else None)
+
+    def rows() -> Iterator[Row]:
+        for part in parts(following):
+            for row in part:
+                yield {
+                    "number": row.number,
+                    "currency": row.currency.upper(),
+                    "pool": POOL_LABELS[Pool(row.pool)],
+                    "since": row.since,
+                    "maker": row.maker_name or "with the installation",
+                    "decider": row.decider_name,
+                    "id": row.account_id,
+                }
+
+    about = exports.about("Client accounts by pool", by=current_actor().name)
+    return exports.answer(Listing(about, COLUMNS), rows, chosen_format)
 
 
 @treasury_register.post("/accounts/pools")

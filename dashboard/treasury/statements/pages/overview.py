@@ -21,7 +21,7 @@ from dashboard.treasury.statements.forms import ACCEPTED, UploadForm
 from dashboard.treasury.statements.pages import words
 from dashboard.treasury.statements.pages.blueprint import statements
 from dashboard.treasury.statements.services import mappings
-from dashboard.views.lists import choices, listed
+from dashboard.views.lists import choices, downloads, listed
 from dashboard.web.exports import Column, Format, Kind, Listing, about, answer
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, InvalidCursor, neighbours, unseal
 
@@ -114,6 +114,7 @@ _FILES = (
 
 
 @statements.get("/files.<form>")
+@downloads("statement-files")
 @requires(Permission.TREASURY_READ)
 def export_files(form: str) -> Response:
     """The list of files as it is filtered."""

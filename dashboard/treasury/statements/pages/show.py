@@ -17,6 +17,7 @@ from dashboard.treasury.statements import queries
 from dashboard.treasury.statements.pages import words
 from dashboard.treasury.statements.pages.blueprint import statements
 from dashboard.treasury.vocabulary import Continuity
+from dashboard.views.lists import downloads
 from dashboard.web.exports import Column, Format, Kind, Listing, about, answer
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, neighbours, unseal
 
@@ -73,6 +74,7 @@ _COLUMNS = (
 
 
 @statements.get("/<uuid:statement_id>/entries.<form>")
+@downloads()
 @requires(Permission.TREASURY_READ)
 def export(statement_id: UUID, form: str) -> Response:
     """All entries and details as a file."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0033"
-down_revision = "0032"
+revision = "0034"
+down_revision = "0033"
 
 STATES = "NEW.state IN ('draft', 'pending', 'posted', 'canceled', 'error')"
 #: table, and rule by rule its name after `ck_<table>_`, what must not be false, and the rule in words
