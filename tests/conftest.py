@@ -204,9 +204,16 @@ class Browser(FlaskClient):
         return super().open(*args, **options)
 
 
+def _prepare_all(connection: Any, _record: Any) -> None:
+    """One connection serves all tests of the process: what it was asked once it is asked again."""
+    connection.prepare_threshold, connection.prepared_max = 1, 5_000
+
+
 @pytest.fixture(scope="session")
 def application(configured: settings.Settings) -> Flask:
     app = create_app(configured)
+    with app.app_context():
+        sa.event.listen(db.engine, "connect", _prepare_all)
     app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     return app
