@@ -71,12 +71,16 @@ Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Compiled()}
 
 
 #: files of a walk over one furnished house, which takes as long to build as some areas take to test
-FURNISHED = ("tests/browser/test_axe.py", "tests/attacks/test_matrix.py", "tests/home/test_palette.py")
+FURNISHED = (
+    "tests/browser/test_axe.py", "tests/attacks/test_matrix.py", "tests/home/test_palette.py",
+    "tests/exports/test_every_list.py",
+)  # fmt: skip
 #: files of half a minute and more begin early: the process that gets one last would work alone at the end
 LONG = (
     "tests/ledger/test_crashes.py", "tests/browser/test_treasury_walk.py", "tests/transfers/test_storm.py",
     "tests/serve/test_restart.py", "tests/serve/test_serve.py", "tests/browser/test_clients.py",
     "tests/web/test_openapi.py", "tests/ledger/test_properties.py", "tests/jobs/test_killed.py",
+    "tests/onboarding/test_flood.py", "tests/transfers/test_incoming_at_once.py", "tests/browser/test_desk.py",
 )  # fmt: skip
 
 
