@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import io
+import itertools
 import os
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 import structlog
+from argon2 import PasswordHasher
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
@@ -34,10 +36,16 @@ from dashboard.access.actor import Actor, system
 from dashboard.access.permissions import Audience, Role
 from dashboard.app import create_app
 from dashboard.database import db, transaction
+from dashboard.exports import store as export_store
 from dashboard.staff import services as staff_services
+from dashboard.staff import slow_hashing
 from dashboard.staff.models import StaffMember
 from dashboard.web import logs
 from dashboard.web.limits import limiter
+
+# A quarter of a second of both processors for each password would be minutes of a run. What real ones cost is held to
+# in tests/staff/test_slow_hashing.py.
+slow_hashing._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 PASSWORD = "correct-horse-battery"
 #: of this process: several may test at once, also on one server
@@ -63,12 +71,16 @@ Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Compiled()}
 
 
 #: files of a walk over one furnished house, which takes as long to build as some areas take to test
-FURNISHED = ("tests/browser/test_axe.py", "tests/attacks/test_matrix.py", "tests/home/test_palette.py")
+FURNISHED = (
+    "tests/browser/test_axe.py", "tests/attacks/test_matrix.py", "tests/home/test_palette.py",
+    "tests/exports/test_every_list.py",
+)  # fmt: skip
 #: files of half a minute and more begin early: the process that gets one last would work alone at the end
 LONG = (
     "tests/ledger/test_crashes.py", "tests/browser/test_treasury_walk.py", "tests/transfers/test_storm.py",
     "tests/serve/test_restart.py", "tests/serve/test_serve.py", "tests/browser/test_clients.py",
     "tests/web/test_openapi.py", "tests/ledger/test_properties.py", "tests/jobs/test_killed.py",
+    "tests/onboarding/test_flood.py", "tests/transfers/test_incoming_at_once.py", "tests/browser/test_desk.py",
 )  # fmt: skip
 
 
@@ -104,6 +116,8 @@ class Databases:
     app_url: Callable[[str], str]
     owner_url: Callable[[str], str]
     admin: str
+    #: how the server makes a copy: file by file is the quickest where files are in memory
+    copying: str = "WAL_LOG"
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.admin, autocommit=True) as connection:
@@ -111,11 +125,22 @@ class Databases:
 
     def clone(self, name: str) -> tuple[str, str]:
         self.drop(name)
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY {self.copying}")
         return self.app_url(name), self.owner_url(name)
 
     def drop(self, name: str) -> None:
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+#: as much is free there, in bytes, wherever databases of tests are kept in memory
+ROOM = 3_000_000_000
+
+
+def roomy_memory() -> Path | None:
+    """A folder in memory, where there is one with room: what a process has written there is there for the next one,
+    as on any file system, and the thousand files of each database are made and gone in no time."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
 
 
 def _plain(url: str) -> str:
@@ -135,16 +160,19 @@ def databases() -> Iterator[Databases]:
 
         found = Databases(named, named, _plain(base.render_as_string(hide_password=False)))
     else:
-        folder = Path(tempfile.mkdtemp(prefix="countinghouse-tests-"))
+        memory = roomy_memory()
+        folder = Path(tempfile.mkdtemp(prefix="countinghouse-tests-", dir=memory))
         server = embedded.ensure(folder)
         found = Databases(
             lambda name: server.url(embedded.APP_ROLE, name),
             lambda name: server.url(embedded.OWNER_ROLE, name),
             _plain(server.url("postgres", "postgres")),
+            copying="FILE_COPY" if memory else "WAL_LOG",
         )
         # what a killed server leaves is with the operating system; only a machine without power would lose it
         found.execute("ALTER SYSTEM SET fsync = off")
         found.execute("ALTER SYSTEM SET full_page_writes = off")
+        found.execute("ALTER SYSTEM SET max_wal_size = '256MB'")
         found.execute("SELECT pg_reload_conf()")
     found.drop(TEMPLATE)
     owner = sa.make_url(found.owner_url(TEMPLATE)).username
@@ -180,9 +208,16 @@ class Browser(FlaskClient):
         return super().open(*args, **options)
 
 
+def _prepare_all(connection: Any, _record: Any) -> None:
+    """One connection serves all tests of the process: what it was asked once it is asked again."""
+    connection.prepare_threshold, connection.prepared_max = 1, 5_000
+
+
 @pytest.fixture(scope="session")
 def application(configured: settings.Settings) -> Flask:
     app = create_app(configured)
+    with app.app_context():
+        sa.event.listen(db.engine, "connect", _prepare_all)
     app.test_client_class = Browser
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
     return app
@@ -335,36 +370,70 @@ def machine(app: Flask) -> Callable[..., Machine]:
     return make
 
 
-@contextmanager
-def own_database(databases: Databases, configured: settings.Settings, node_id: str) -> Iterator[Flask]:
-    """An application on a database of its own, which is gone afterwards; nobody is within its context yet."""
-    name = f"countinghouse_{abs(hash(node_id)) % 10**9}"
+@dataclass
+class _Made:
+    """An application with a database of its own, and the settings that it was made of."""
+
+    app: Flask
+    name: str
+    of: settings.Settings
+
+
+#: applications that nobody uses now: making one takes longer than most tests
+_SPARE: list[_Made] = []
+_COUNT = itertools.count()
+
+
+def _made_for(databases: Databases, chosen: settings.Settings) -> _Made:
+    """A spare application or a new one, on a fresh database."""
+    # what an application tells the whole process (where files go) must still be what these settings say
+    ours = export_store._root == [chosen.instance_path]
+    for made in _SPARE if ours else ():
+        if made.of == chosen:
+            _SPARE.remove(made)
+            databases.clone(made.name)
+            return made
+    name = f"countinghouse_own{WORKER}_{next(_COUNT)}"
     app_url, owner_url = databases.clone(name)
-    app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
+    return _Made(create_app(replace(chosen, database_url=app_url, migration_database_url=owner_url)), name, chosen)
+
+
+@contextmanager
+def own_database(
+    databases: Databases, chosen: settings.Settings, *, csrf: bool = False, again: bool = True
+) -> Iterator[Flask]:
+    """An application on a database of its own, which is gone afterwards; nobody is within its context yet.
+
+    `again`: the application may have been used before, and will be.
+    """
+    made = _made_for(databases, chosen)
+    app = made.app
     app.test_client_class = Browser
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
-    yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
-        app.extensions["countinghouse.lane"].close()
-    databases.drop(name)
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=csrf, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    try:
+        yield app
+    finally:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+            app.extensions["countinghouse.lane"].close()
+        databases.drop(made.name)
+        if again:
+            _SPARE.append(made)
 
 
 @pytest.fixture
-def committed(databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
+def committed(databases: Databases, configured: settings.Settings) -> Iterator[Flask]:
     """An application on a database of its own, with real commits: for threads, browsers and kills."""
-    with own_database(databases, configured, request.node.nodeid) as app, app.app_context():
+    with own_database(databases, configured) as app, app.app_context():
         yield app
         db.session.remove()
 
 
 @pytest.fixture(scope="module")
-def application_of_file(
-    databases: Databases, configured: settings.Settings, request: pytest.FixtureRequest
-) -> Iterator[Flask]:
+def application_of_file(databases: Databases, configured: settings.Settings) -> Iterator[Flask]:
     """As `committed`, but one for all tests of a file; what one of them commits is there for the next."""
-    with own_database(databases, configured, request.node.nodeid) as app:
+    with own_database(databases, configured) as app:
         yield app
 
 

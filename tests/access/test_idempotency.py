@@ -370,7 +370,7 @@ def bank(databases: Databases, configured: Settings) -> Iterator[Flask]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(database, "engine_options", hurried)
         patched.setattr(direct, "engine_options", hurried)
-        with application(databases, configured, "countinghouse_keys", threads=12) as app:
+        with application(databases, configured, threads=12) as app:
             yield app
 
 

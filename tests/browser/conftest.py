@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
@@ -16,12 +16,11 @@ from dashboard import settings
 from dashboard.access import tokens
 from dashboard.access.actor import system
 from dashboard.access.permissions import Audience, Role
-from dashboard.app import create_app
 from dashboard.database import db, session, transaction
 from dashboard.staff import services as staff_services
 from dashboard.staff.models import StaffMember
 from tests.browser.install_chromium import chromium_path
-from tests.conftest import PASSWORD, Databases, hashed_once, open_session
+from tests.conftest import PASSWORD, Databases, hashed_once, open_session, own_database
 
 # A request that was given up (another page was opened, a newer question asked) is no fault. htmx prints two lines then,
 # the second of which also follows `htmx:sendError`, which stays a complaint.
@@ -97,14 +96,13 @@ class Live:
 
 
 @pytest.fixture
-def live(
-    databases: Databases, configured: settings.Settings, chromium: Browser, request: pytest.FixtureRequest
-) -> Iterator[Live]:
+def live(databases: Databases, configured: settings.Settings, chromium: Browser) -> Iterator[Live]:
     """A fresh database for each test; every console error (a violated security policy among them) fails the test."""
-    name = f"browser_{abs(hash(request.node.nodeid)) % 10**9}"
-    app_url, owner_url = databases.clone(name)
-    app = create_app(replace(configured, database_url=app_url, migration_database_url=owner_url))
-    app.config.update(TESTING=True, RATELIMIT_ENABLED=False, PROPAGATE_EXCEPTIONS=False)
+    with own_database(databases, configured, csrf=True) as app:
+        yield from _served(app, chromium)
+
+
+def _served(app: Flask, chromium: Browser) -> Iterator[Live]:
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -130,7 +128,4 @@ def live(
         context.close()
     server.shutdown()
     thread.join()
-    with app.app_context():
-        db.engine.dispose()
-    databases.drop(name)
     assert not complaints, complaints

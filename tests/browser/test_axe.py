@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Browser, Error, Page
 from werkzeug.serving import make_server
 
@@ -17,6 +16,7 @@ from dashboard.access.guard import Access, access_of
 from dashboard.access.permissions import ROLES, Role
 from dashboard.database import db, session
 from dashboard.staff.models import StaffMember
+from tests.browser.axe import COLOURS, broken_rules
 from tests.browser.conftest import Quiet
 from tests.conftest import open_session
 from tests.furnished import Furnished
@@ -41,10 +41,6 @@ FOREIGN = ("/openapi", "/metrics", "/healthz", "/readyz", "/static", "/assets", 
 FEWER_ROWS = (
     "document.querySelectorAll('tbody').forEach((body) => [...body.rows].slice(12).forEach((row) => row.remove()))"
 )
-AXE_SCRIPT = AXE_FILE_PATH.read_text("utf-8")
-AXE = {"resultTypes": ["violations"]}
-#: what a theme changes is colours
-COLOURS = {"resultTypes": ["violations"], "runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +105,6 @@ def opened(page: Page, addresses: list[str]) -> bool | None:
     return status == 200
 
 
-def found_by_axe(page: Page, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Rules that are broken, with the first places; `AXE_SCRIPT` runs in the page already."""
-    violations = page.evaluate("async (options) => (await axe.run(document, options)).violations", options)
-    return [(each["id"], [node["html"][:120] for node in each["nodes"][:2]]) for each in violations]
-
-
 def test_axe_finds_nothing_on_any_page_in_either_theme(furnished: Furnished, served: str, chromium: Browser) -> None:
     faults: dict[str, Any] = {}
     not_there: set[str] = set()
@@ -133,17 +123,15 @@ def test_axe_finds_nothing_on_any_page_in_either_theme(furnished: Furnished, ser
                 not_there.add(rule)
             looked_at += 1
             page.evaluate(FEWER_ROWS)
-            page.evaluate(AXE_SCRIPT)
             page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'light')")
-            if light := found_by_axe(page, AXE):
+            if light := broken_rules(page):
                 faults[f"{rule} light"] = light
             page.evaluate("document.documentElement.setAttribute('data-bs-theme', 'dark')")
-            if dark := found_by_axe(page, COLOURS):
+            if dark := broken_rules(page, COLOURS):
                 faults[f"{rule} dark"] = dark
     context.clear_cookies()
     page.goto(f"{served}/sign-in")
-    page.evaluate(AXE_SCRIPT)
-    faults |= {"/sign-in": found} if (found := found_by_axe(page, AXE)) else {}
+    faults |= {"/sign-in": found} if (found := broken_rules(page)) else {}
     context.close()
     assert not faults
     assert looked_at > 120, looked_at

@@ -23,6 +23,7 @@ from dashboard.staff import services as staff_services
 from dashboard.staff.models import StaffMember
 from dashboard.transfers.inbox import read_inboxes
 from dashboard.transfers.services import providers
+from tests.browser.axe import broken_rules
 from tests.browser.conftest import Live
 from tests.clients.making import activated, person
 from tests.ledger.conftest import Book
@@ -181,8 +182,6 @@ def test_the_desk_works_without_javascript(live: Live, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_desk_is_accessible_and_never_scrolls_sideways(live: Live, width: int) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     email = live.staff(Role.OFFICER, "M. Tamm")
     with live.app.app_context():
         book = Book()
@@ -199,9 +198,8 @@ def test_the_desk_is_accessible_and_never_scrolls_sideways(live: Live, width: in
         item, only_light = f"{desk}/{late}", (f"{desk}/{late}/other", f"{desk}?text=nothing", f"{desk}/rules")
         for address in (desk, f"{item}/return", *(only_light if scheme == "light" else ())):
             page.goto(live.url + address)
-            violations = Axe().run(page).response["violations"]
-            if violations:
-                found[scheme + address] = [(v["id"], [n["html"][:160] for n in v["nodes"][:2]]) for v in violations]
+            if broken := broken_rules(page):
+                found[scheme + address] = broken
             if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
                 sideways.append(address)
         page.context.close()

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pyotp
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from dashboard import clock
@@ -17,6 +16,7 @@ from dashboard.clients import services as clients
 from dashboard.clients.profile import IndividualProfile
 from dashboard.database import transaction
 from dashboard.staff import services
+from tests.browser.axe import broken_rules
 from tests.browser.conftest import Live
 from tests.conftest import PASSWORD
 
@@ -46,9 +46,8 @@ class Phone:
 
 
 def complaints(page: Page) -> list[Any]:
-    found = Axe().run(page).response["violations"]
     wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-    return [(v["id"], [node["html"][:120] for node in v["nodes"][:2]]) for v in found] + (["sideways"] if wide else [])
+    return broken_rules(page) + (["sideways"] if wide else [])
 
 
 def test_an_app_is_set_up_asked_for_at_sign_in_and_again_before_approving(

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from dashboard import clock
@@ -19,6 +18,7 @@ from dashboard.ledger.services import days as business_days
 from dashboard.ledger.vocabulary import AccountType, ParentType
 from dashboard.treasury.days import readiness
 from dashboard.treasury.positions.services.working_out import freeze
+from tests.browser.axe import broken_rules
 from tests.treasury.approving import registered
 
 
@@ -86,5 +86,4 @@ def test_pages_are_readable_by_everybody(live: Any, world: dict[str, Any], optio
             "java_script_enabled", True) else 0  # fmt: skip
         assert overflow <= 0, address
         if options.get("java_script_enabled", True):
-            found = Axe().run(page).response["violations"]
-            assert not found, (address, [(each["id"], [n["html"] for n in each["nodes"]]) for each in found])
+            assert broken_rules(page) == [], address

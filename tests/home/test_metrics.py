@@ -35,7 +35,7 @@ def measured(
     chosen = replace(configured, metrics_token=TOKEN)
     # limits are laid down when the application is made, and count where a test says so
     monkeypatch.setattr(limits.limiter, "enabled", True)
-    with own_database(databases, chosen, request.node.nodeid) as app, app.app_context():
+    with own_database(databases, chosen, again=False) as app, app.app_context():
         monkeypatch.setattr(limits.limiter, "enabled", False)
         yield app
 

@@ -35,7 +35,7 @@ SECONDS = 3.0
 
 @pytest.fixture(scope="module")
 def bank(databases: Databases, configured: Settings) -> Iterator[Flask]:
-    with application(databases, configured, "countinghouse_at_once", threads=CROWD) as app:
+    with application(databases, configured, threads=CROWD) as app:
         yield app
 
 

@@ -28,6 +28,7 @@ from dashboard.access.permissions import Audience
 from dashboard.app import create_app
 from dashboard.database import db, transaction
 from dashboard.settings import Settings
+from tests.conftest import roomy_memory
 from tests.ledger.conftest import Book
 from tests.ledger.invariants import STATEMENT
 from tests.serve.test_serve import Run, free_port, processes_below, until
@@ -137,9 +138,7 @@ class Teller(threading.Thread):
 def run() -> Iterator[Run]:
     """In memory where there is such a folder: after a kill the server syncs each of its thousand files, and what a
     process has written is there for the next one on any file system."""
-    memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 1_000_000_000
-    folder = Path(tempfile.mkdtemp(prefix="countinghouse-crash-", dir=memory if roomy else None))
+    folder = Path(tempfile.mkdtemp(prefix="countinghouse-crash-", dir=roomy_memory()))
     folder.chmod(0o755)
     started = Run(folder / "instance", free_port(), workers=2)
     try:

@@ -58,7 +58,7 @@ class Asking:
 
 @pytest.fixture(scope="module")
 def standing(databases: Databases, configured: Settings) -> Iterator[Flask]:
-    with application(databases, configured, "countinghouse_guards") as app:
+    with application(databases, configured) as app:
         yield app
 
 

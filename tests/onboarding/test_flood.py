@@ -117,7 +117,7 @@ def kept_and_waiting() -> tuple[int, int]:
 def test_in_a_flood_nothing_is_lost_and_nothing_applied_twice(
     databases: Databases, configured: Settings, tmp_path: Path
 ) -> None:
-    with application(databases, configured, "webhook_flood"):
+    with application(databases, configured):
         clients = [person(system(), first=f"Number {number}", document=None) for number in range(CLIENTS)]
         ids = [client.id for client in clients]
         bodies = messages(clients)

@@ -39,9 +39,9 @@ NUMBERS = {"eur": "LT601010012345678901", "gbp": "GB29NWBK60161331926819", "usd"
 
 
 @contextmanager
-def sending(databases: Databases, configured: Settings, name: str, *, threads: int = 4) -> Iterator[Sending]:
+def sending(databases: Databases, configured: Settings, *, threads: int = 4) -> Iterator[Sending]:
     """A house on a database of its own for all tests of a file, with real commits."""
-    with application(databases, configured, f"countinghouse_{name}", threads=threads):
+    with application(databases, configured, threads=threads):
         yield Sending(People())
 
 

@@ -185,7 +185,7 @@ def test_money_that_the_bank_took_back_is_given_to_nobody_when_its_return_fails(
 
 @pytest.fixture(scope="module")
 def reading(databases: Databases, configured: Settings) -> Iterator[Flask]:
-    with application(databases, configured, "countinghouse_attacks_files") as app, app.app_context():
+    with application(databases, configured) as app, app.app_context():
         yield app
 
 

@@ -29,7 +29,7 @@ from tests.transfers.sending import BY, Sending, sending
 
 @pytest.fixture(scope="module")
 def opened(databases: Databases, configured: Settings) -> Iterator[Sending]:
-    with sending(databases, configured, "checks") as house:
+    with sending(databases, configured) as house:
         yield house
 
 

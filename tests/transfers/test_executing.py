@@ -32,7 +32,7 @@ FROM = ["confirmed", "manualReview", "submitted", "unknown"]
 
 @pytest.fixture(scope="module")
 def opened(databases: Databases, configured: Settings) -> Iterator[Sending]:
-    with sending(databases, configured, "executing", threads=10) as house:
+    with sending(databases, configured, threads=10) as house:
         yield house
 
 

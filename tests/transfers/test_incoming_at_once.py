@@ -34,7 +34,7 @@ STEPS = 25
 
 @pytest.fixture(scope="module")
 def house(databases: Databases, configured: Settings) -> Iterator[tuple[Flask, list[Bank]]]:
-    with application(databases, configured, "countinghouse_incoming", threads=CROWD) as app, app.app_context():
+    with application(databases, configured, threads=CROWD) as app, app.app_context():
         yield app, [bank(key="test-bank")]
 
 

@@ -42,7 +42,7 @@ from tests.transfers.sending import BY, IBAN, PROVIDER, Sending, sending
 
 @pytest.fixture(scope="module")
 def opened(databases: Databases, configured: Settings) -> Iterator[Sending]:
-    with sending(databases, configured, "outgoing") as house:
+    with sending(databases, configured) as house:
         yield house
 
 

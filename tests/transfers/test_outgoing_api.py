@@ -30,7 +30,7 @@ EVERY = ["awaitingConfirmation", "confirmed", "manualReview", "submitted", "unkn
 
 @pytest.fixture(scope="module")
 def opened(databases: Databases, configured: Settings) -> Iterator[Sending]:
-    with sending(databases, configured, "outgoing_api") as house:
+    with sending(databases, configured) as house:
         yield house
 
 

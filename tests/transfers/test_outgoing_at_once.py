@@ -28,7 +28,7 @@ BY = system("race")
 
 @pytest.fixture(scope="module")
 def opened(databases: Databases, configured: Settings) -> Iterator[Sending]:
-    with sending(databases, configured, "outgoing_at_once", threads=16) as house:
+    with sending(databases, configured, threads=16) as house:
         yield house
 
 

@@ -37,7 +37,7 @@ BY = system("test")
 
 @pytest.fixture(scope="module")
 def house(databases: Databases, configured: Settings) -> Iterator[Sending]:
-    with sending(databases, configured, "files") as made:
+    with sending(databases, configured) as made:
         with transaction():
             providers.set_active("sandbox", False, by=BY)
             providers.register_provider(key="north", name="North", kind="files", by=BY)

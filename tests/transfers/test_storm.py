@@ -65,7 +65,7 @@ def posted(account_id: Any) -> int:
 def test_in_a_storm_nothing_is_sent_or_credited_twice_and_nothing_is_lost(
     databases: Databases, configured: Settings, tmp_path: Path
 ) -> None:
-    with sending(databases, configured, "storm") as bank:
+    with sending(databases, configured) as bank:
         with transaction():
             session().get_one(Provider, PROVIDER).settings = TIMING
         accounts = []

@@ -54,7 +54,7 @@ class Standing:
 
 @pytest.fixture(scope="module")
 def house(databases: Databases, configured: Settings) -> Iterator[tuple[Flask, Standing]]:
-    with application(databases, configured, "countinghouse_transfer_guards") as app, app.app_context():
+    with application(databases, configured) as app, app.app_context():
         book = Book()
         with transaction():
             client_id = person(system()).id

@@ -250,7 +250,7 @@ def _sent_back(receipt: Receipt, by: Actor) -> UUID:
 
 @pytest.fixture
 def crowd(databases: Databases, configured: Settings) -> Iterator[Flask]:
-    with application(databases, configured, "countinghouse_desk_crowd", threads=18) as app:
+    with application(databases, configured, threads=18) as app:
         yield app
 
 
