@@ -90,7 +90,9 @@ def test_a_token_is_made_by_its_owner_and_its_secret_is_shown_once(
     assert secret not in listed and secret[:16] in listed
     rows = session().execute(sa.text("SELECT t::text FROM api_token t UNION ALL SELECT p::text FROM audit_payload p"))
     assert not any(secret in row for row in rows.scalars())
-    events = session().scalars(sa.select(AuditEvent.action).where(AuditEvent.object_id == made.id))
+    events = session().scalars(
+        sa.select(AuditEvent.action).where(AuditEvent.object_id == made.id).order_by(AuditEvent.id)
+    )
     assert events.all() == ["token.created", "token.secret_shown"]
     assert secret not in capsys.readouterr().err
 
