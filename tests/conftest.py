@@ -425,7 +425,8 @@ def own_database(
 @pytest.fixture
 def committed(databases: Databases, configured: settings.Settings) -> Iterator[Flask]:
     """An application on a database of its own, with real commits: for threads, browsers and kills."""
-    with own_database(databases, configured) as app, app.app_context():
+    # with an application of its own as well: its threads and kills leave nothing behind for another test
+    with own_database(databases, configured, again=False) as app, app.app_context():
         yield app
         db.session.remove()
 
