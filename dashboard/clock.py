@@ -24,18 +24,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-@lru_cache(maxsize=8)
-def _holidays(country: str) -> holidays.HolidayBase:
+@lru_cache(maxsize=64)
+def _holidays(country: str, year: int) -> Mapping[date, str]:
+    """The public holidays of a year and their names, in order, each time read by a calendar of its own: the library's
+    are filled while they are asked, and tell another thread meanwhile that there is no holiday."""
     try:
-        return holidays.country_holidays(country)
+        # a holiday may be kept in the year before or after its own
+        known = holidays.country_holidays(country, years=range(year - 1, year + 2))
     except NotImplementedError:
         # a country without a known calendar still has weekends
-        return holidays.HolidayBase()
-
-
-@lru_cache(maxsize=4096)
-def _is_known_holiday(country: str, day: date) -> bool:
-    return day in _holidays(country)
+        return {}
+    return {day: name for day, name in sorted(known.items()) if day.year == year}
 
 
 @dataclass(frozen=True)
@@ -89,21 +88,18 @@ class BusinessCalendar:
         departure = self._departure(day)
         if departure is not None:
             return departure.working
-        return day.weekday() < 5 and not _is_known_holiday(self.country, day)
+        return day.weekday() < 5 and day not in _holidays(self.country, day.year)
 
     def holiday_name(self, day: date) -> str | None:
         """The holiday's name, for a message; None on a day without one, and on a holiday on which people work."""
         departure = self._departure(day)
         if departure is not None:
             return None if departure.working else departure.name
-        return _holidays(self.country).get(day)
+        return _holidays(self.country, day.year).get(day)
 
     def known_holidays(self, year: int) -> dict[date, str]:
         """The public holidays of a year as the library knows them, whatever people have said since; in order."""
-        first = date(year, 1, 1)
-        found = _holidays(self.country)
-        days = (first + timedelta(days=count) for count in range((date(year + 1, 1, 1) - first).days))
-        return {day: name for day in days if (name := found.get(day))}
+        return dict(_holidays(self.country, year))
 
     def today(self, moment: datetime | None = None) -> date:
         return (moment or now()).astimezone(self.zone).date()

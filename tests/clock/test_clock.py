@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -67,3 +69,16 @@ def test_adding_business_days_and_counting_them_agree_from_any_day(day: date, co
 
 def test_three_working_days_after_a_saturday_end_on_wednesday() -> None:
     assert VILNIUS.add_days(date(2026, 11, 21), 3) == date(2026, 11, 25)
+
+
+def test_a_holiday_is_one_for_each_of_many_threads_that_ask_for_a_new_year_at_once() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            for year in range(2031, 2071):
+                told = threads.map(VILNIUS.is_business_day, [date(year, 12, 25)] * 8)
+                assert not any(told), year
+                assert VILNIUS.holiday_name(date(year, 12, 25))
+    finally:
+        sys.setswitchinterval(interval)

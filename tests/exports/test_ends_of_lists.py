@@ -142,6 +142,9 @@ def test_before_anybody_looked_nothing_is_said_to_be_right(signed_in: Callable[.
         (treasurer, "/treasury/checks/alerts", "No daily check has finished yet", "has been settled"),
         (treasurer, "/treasury/breaks", "Nothing was compared yet", "No unresolved breaks"),
         (officer, "/onboarding/differences", "Nothing is known yet.", "No difference is open."),
+        (officer, "/onboarding/differences?state=all", "Nothing is known yet.", "No difference was found"),
+        (officer, "/onboarding/differences?field=labels", "no comparison has ended yet", "filters.</b>"),
+        (treasurer, "/treasury/breaks?kind=amountDiffers", "Nothing was compared yet", "Nothing fits"),
         (officer, "/onboarding/differences/runs", "No comparison has run yet.", "No more comparisons"),
     ):
         text = browser.get(page).text

@@ -61,7 +61,7 @@ def test_a_small_ledger_is_checked_at_once_when_no_account_is_named(book: Book, 
     assert answer.status_code == 200, answer.text
     said = answer.get_json()
     assert (said["accounts"], said["differences"], said["job"]) == (2, [], None)
-    assert session().scalar(sa.select(BalanceCheck.scope)) == "chosen"
+    assert session().scalar(sa.select(BalanceCheck.scope)) == "full"
 
 
 def test_a_larger_ledger_is_checked_in_the_background(book: Book, teller: Any, monkeypatch: pytest.MonkeyPatch) -> None:

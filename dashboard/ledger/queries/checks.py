@@ -15,6 +15,7 @@ from dashboard.background.models import BackgroundJob
 from dashboard.database import session
 from dashboard.errors import NotFound
 from dashboard.ledger.models import Account, AccountBalance, BalanceCheck, BalanceFinding
+from dashboard.ledger.vocabulary import CheckScope
 from dashboard.money import Money
 
 
@@ -288,10 +289,11 @@ def count_open_findings() -> int:
 
 
 def ever_finished() -> bool:
-    """Whether any check came to its end; before that nothing is known."""
-    return (
-        session().scalar(sa.select(BalanceCheck.id).where(BalanceCheck.finished_at.is_not(None)).limit(1)) is not None
+    """Whether any check of more than given accounts came to its end; before that nothing is known of the others."""
+    query = sa.select(BalanceCheck.id).where(
+        BalanceCheck.finished_at.is_not(None), BalanceCheck.scope != CheckScope.CHOSEN.value
     )
+    return session().scalar(query.limit(1)) is not None
 
 
 def findings_of(finding_ids: Collection[UUID]) -> dict[UUID, FindingView]:

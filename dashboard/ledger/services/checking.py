@@ -202,8 +202,8 @@ class Recalculated:
     differences: list[Difference]
 
 
-def recalculate(account_ids: Collection[UUID], *, by: Actor) -> Recalculated:
-    """Check given accounts now, in the caller's transaction.
+def recalculate(account_ids: Collection[UUID], *, by: Actor, scope: CheckScope = CheckScope.CHOSEN) -> Recalculated:
+    """Check given accounts now, in the caller's transaction; `scope` says which they are.
 
     Raises Invalid for more than `MOST_CHOSEN`, NotFound `accountNotFound` naming the unknown ones.
     """
@@ -217,7 +217,7 @@ def recalculate(account_ids: Collection[UUID], *, by: Actor) -> Recalculated:
             code="accountNotFound",
             details={"accountIds": [str(account_id) for account_id in unknown[:100]]},
         )
-    check = begin(new_id(), CheckScope.CHOSEN, job_id=None, by=by)
+    check = begin(new_id(), scope, job_id=None, by=by)
     differences = look(check.id, wanted, by=by)
     finish(check.id, accounts=len(wanted), differences=len(differences), by=by)
     return Recalculated(check.id, len(wanted), differences)
@@ -226,7 +226,9 @@ def recalculate(account_ids: Collection[UUID], *, by: Actor) -> Recalculated:
 def recalculate_all(*, by: Actor) -> Recalculated | BackgroundJob:
     """Check every account: at once in a small ledger (up to `MOST_CHOSEN` accounts), else as background work."""
     few = queries.at_most(MOST_CHOSEN)
-    return ask_to_check(CheckScope.FULL, by=by) if few is None else recalculate(few, by=by)
+    if few is None:
+        return ask_to_check(CheckScope.FULL, by=by)
+    return recalculate(few, by=by, scope=CheckScope.FULL)
 
 
 def ask_to_check(scope: CheckScope, *, by: Actor) -> BackgroundJob:

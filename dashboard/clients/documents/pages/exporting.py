@@ -13,7 +13,7 @@ from dashboard.clients import queries as clients
 from dashboard.clients.documents import queries
 from dashboard.clients.documents.labels import kind_label, state_badge
 from dashboard.clients.documents.models import ClientDocument, ClientDocumentDecision
-from dashboard.clients.documents.pages.tab import STATES, asked
+from dashboard.clients.documents.pages.tab import STATES, asked, for_another_number, identity_of
 from dashboard.clients.documents.vocabulary import (
     CATEGORY_LABELS,
     REJECTION_LABELS,
@@ -31,6 +31,7 @@ COLUMNS = (
     Column("pages", "Pages", Kind.NUMBER),
     Column("size", "Bytes", Kind.NUMBER),
     Column("kind", "Kind"),
+    Column("number", "Number", share=1.2),
     Column("uploaded", "Uploaded", Kind.MOMENT),
     Column("by", "By"),
     Column("expires", "Expires on", Kind.DATE),
@@ -56,6 +57,7 @@ def export_documents(client_id: UUID, form: str) -> Response:
     """Exactly what the tab and its filters list, all pages of it, as `csv` or `xlsx`."""
     chosen_format, client = Format.of_a_list(form), clients.get(client_id)
     state, category, chosen = asked()
+    identity = identity_of(client)
 
     def older(last: ClientDocument | None) -> list[ClientDocument]:
         return queries.of_client(client_id, chosen, after=last.id if last else None, limit=PART)
@@ -71,6 +73,7 @@ def export_documents(client_id: UUID, form: str) -> Response:
                     "pages": each.pages,
                     "size": each.size,
                     "kind": CATEGORY_LABELS[DocumentCategory(each.category)],
+                    "number": "uploaded for another number" if for_another_number(each, identity) else None,
                     "uploaded": each.created_at,
                     "by": each.uploaded_by_name,
                     "expires": each.expires_on,

@@ -13,6 +13,7 @@ from dashboard.clients import links
 from dashboard.clients import queries as clients
 from dashboard.clients.documents import queries
 from dashboard.clients.documents.labels import kind_label, size_in_words, state_badge
+from dashboard.clients.documents.models import ClientDocument
 from dashboard.clients.documents.queries import DocumentFilter
 from dashboard.clients.documents.vocabulary import (
     CATEGORY_LABELS,
@@ -41,6 +42,16 @@ def identity_of(client: Client) -> dict[str, Any] | None:
         "expires": individual.document_expiration_date,
         "key": links.document_key(individual.document_issued_country, individual.document_number),
     }
+
+
+def for_another_number(document: ClientDocument, identity: dict[str, Any] | None) -> bool:
+    """Whether an identity document was uploaded while the profile named another number than it does now."""
+    return (
+        identity is not None
+        and document.category == DocumentCategory.IDENTITY
+        and document.profile_key is not None
+        and document.profile_key != identity["key"]
+    )
 
 
 def asked() -> tuple[str, str, DocumentFilter]:
@@ -93,6 +104,7 @@ def documents_tab(head: Head, actor: Actor) -> dict[str, Any]:
         "category_labels": CATEGORY_LABELS,
         "rejections": REJECTION_LABELS,
         "identity": identity_of(client),
+        "for_another_number": for_another_number,
         # withdrawn ones too: somebody may look for them
         "anything": bool(shown) or bool(queries.count(client.id, DocumentFilter(withdrawn=True))),
     }
