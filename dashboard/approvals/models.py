@@ -113,5 +113,6 @@ class ApprovalRule(Base):
     __table_args__ = (
         sa.CheckConstraint("hours BETWEEN 1 AND 240", name="hours_in_range"),
         sa.CheckConstraint("cardinality(deciders) > 0", name="somebody_named"),
+        sa.CheckConstraint("array_ndims(deciders) = 1", name="deciders_in_a_row"),
         sa.CheckConstraint("version > 0", name="version_positive"),
     )

@@ -19,6 +19,8 @@ from dashboard.database import session
 
 #: of the locks on a kind's rule, which are taken after those on people, object and request
 _LOCK = 1885695090
+#: whoever leaves, or gets another role, holds it (`staff_member_guard`)
+_LEAVING = (1885695088, 1)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def held(kind_key: str) -> Terms:
 
 
 def locked(kind_key: str) -> Terms:
-    """The rule of one kind, for whoever is about to change it: waits for decisions of this kind, which wait for it."""
+    """The rule of one kind, for whoever is about to change it: waits for decisions of this kind, which wait for it.
+    And for whoever leaves, first: leaving closes requests, and who takes one of those waits for the rule."""
+    session().execute(sa.select(sa.func.pg_advisory_xact_lock(*_LEAVING)))
     session().execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(kind_key))))
     return of(kind_key)
 

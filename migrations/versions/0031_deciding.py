@@ -1,4 +1,4 @@
-"""How long requests of a kind wait and which roles decide them are data that two people change; data only narrows."""
+"""How long requests of a kind wait and which roles decide them are data that two people change; of roles they only leave some out."""
 
 from __future__ import annotations
 
@@ -100,12 +100,19 @@ BEGIN
         RAISE EXCEPTION 'who decides is active, and as senior as the request says'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_request_decider_counts';
     END IF;
+    -- what a transaction began with says nothing of rules that were changed since
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'requests are decided under READ COMMITTED'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_request_reads_the_rules';
+    END IF;
     -- whoever changes who decides at this moment is waited for
     PERFORM pg_advisory_xact_lock_shared(1885695090, hashtext(NEW.kind));
     SELECT r.deciders INTO decides FROM approval_rule r WHERE r.kind = NEW.kind ORDER BY r.version DESC LIMIT 1;
-    decides := coalesce(decides, approval_kind_roles(NEW.kind));
-    IF decides IS NOT NULL
-       AND NOT EXISTS (SELECT 1 FROM staff_member s WHERE s.id = NEW.decided_by AND s.role = ANY (decides)) THEN
+    IF NOT EXISTS (
+        SELECT 1 FROM staff_member s WHERE s.id = NEW.decided_by
+           AND (approval_kind_roles(NEW.kind) IS NULL OR s.role = ANY (approval_kind_roles(NEW.kind)))
+           AND (decides IS NULL OR s.role = ANY (decides))
+    ) THEN
         RAISE EXCEPTION 'this role does not decide such a request'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'approval_request_role_decides';
     END IF;
@@ -217,6 +224,7 @@ def upgrade() -> None:
         sa.Column("approval_id", sa.UUID(), nullable=False),
         sa.CheckConstraint("hours BETWEEN 1 AND 240", name=op.f("ck_approval_rule_hours_in_range")),
         sa.CheckConstraint("cardinality(deciders) > 0", name=op.f("ck_approval_rule_somebody_named")),
+        sa.CheckConstraint("array_ndims(deciders) = 1", name=op.f("ck_approval_rule_deciders_in_a_row")),
         sa.CheckConstraint("version > 0", name=op.f("ck_approval_rule_version_positive")),
         sa.ForeignKeyConstraint(["approval_id"], ["approval_request.id"], name=op.f("fk_approval_rule_approval_id")),
         sa.PrimaryKeyConstraint("kind", "version", name=op.f("pk_approval_rule")),

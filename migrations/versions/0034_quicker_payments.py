@@ -3,8 +3,8 @@
 PostgreSQL reads the text of a table's check constraints anew for each statement that writes to it: four of them on a
 payment took 54 microseconds, a trigger with the same four conditions takes 2, because PL/pgSQL keeps what it has read
 (docs/adr/0010). The names stay: who breaks a rule is told `ck_payment_state_known` as before. The triggers fire always,
-also in a session that replicates. What alone would make a balance wrong stays a check constraint as well: a guarded
-balance under its limit, and an amount that is not positive.
+also in a session that replicates. Two rules stay check constraints: the limit of a guarded balance, and an amount that
+is positive.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from dashboard.approvals.kinds import kind_of, registered
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.clients.calendar import calendar
-from dashboard.database import db, new_id, session, transaction
+from dashboard.database import constraint_of, db, new_id, session, transaction
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.people.services import changing
 from tests.approvals.test_four_eyes import asked, decide, later
@@ -254,6 +254,8 @@ def test_the_database_takes_a_version_only_as_two_people_approved_it_and_never_o
     assert tried(senior, KIND, deciders=["senior-officer"]) == "approval_rule_somebody_decides"
     assert tried(admin, "rules.change", deciders=["senior-officer"]) == "approval_rule_somebody_decides"
     assert tried(admin, KIND, deciders=[]) in {"ck_approval_rule_somebody_named", "approval_rule_somebody_decides"}
+    rows = [["senior-officer"], ["officer"]]
+    assert tried(admin, KIND, deciders=rows) == "ck_approval_rule_deciders_in_a_row"
     assert tried(admin, KIND, hours=241) == "ck_approval_rule_hours_in_range"
     assert tried(admin, KIND, version=2, hours=5) == "approval_rule_by_two"
     # other values than the request's, and the same request a second time
@@ -419,6 +421,12 @@ def test_a_decision_waits_for_who_changes_the_rule_and_of_two_who_go_at_once_one
     assert refusals == ["The rules of approval leave this to senior officers."]
     session().expire_all()
     assert session().get_one(ApprovalRequest, request.id).state == "requested"
+    # what a transaction began with says nothing of a rule that was changed since
+    with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as older:
+        with pytest.raises(sa.exc.IntegrityError) as refusal:
+            decided = {"who": officer.id, "senior": False, "id": request.id}
+            older.execute(sa.text(DECIDED.format("approved")), decided)
+        assert constraint_of(refusal.value) == "approval_request_reads_the_rules"
     keepers = [people.member(Role.SENIOR_TREASURER), people.member(Role.SENIOR_TREASURER, "Other Treasurer")]
     ruled(admin, senior, "rules.change", deciders=[Role.SENIOR_TREASURER])
     session().commit()

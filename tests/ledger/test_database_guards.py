@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
 from dashboard.access.actor import system
@@ -329,6 +330,22 @@ def test_rules_of_money_hold_also_for_a_superuser_whose_session_lets_other_trigg
     with psycopg.connect(databases.admin, dbname=name, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         assert Asking(connection).refused_as(statement) == rule
+
+
+def test_rules_are_asked_of_the_row_as_it_will_be_written(ledger: Book) -> None:
+    # triggers before a row fire by name: one after this could still change the row
+    before_row = "o.tgtype & 3 = 3 AND o.tgtype & 20 > 0 AND NOT o.tgisinternal AND o.tgrelid = t.tgrelid"
+    rows = db.session.execute(
+        sa.text(
+            "SELECT t.tgrelid::regclass::text, t.tgname::text, t.tgenabled::text,"
+            f' (SELECT max(o.tgname::text COLLATE "C") FROM pg_trigger o WHERE {before_row})'
+            " FROM pg_trigger t WHERE t.tgname LIKE '%keeps_its_rules' ORDER BY 1"
+        )
+    ).all()
+    hot = "account_balance audit_event idempotency_key ledger_transaction payment payment_state_change"
+    assert [row[0] for row in rows] == hot.split()
+    for table, name, enabled, last in rows:
+        assert (enabled, last) == ("A", name), table
 
 
 def test_a_payment_is_reversed_once_by_an_adjusting_payment(ledger: Book, as_owner: Asking) -> None:

@@ -279,8 +279,23 @@ def _take_down(connection: psycopg.Connection[tuple[object, ...]]) -> list[bytes
     """
     # the register has a few rows only, and its history is written by a trigger
     tables = [table for table in COLUMNS if table != "treasury_account"]
-    for table in tables:
-        connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
+    # by name: those that fire always (rules of money) go on, and would no longer be such when all were enabled at once
+    triggers = connection.execute(
+        "SELECT tgrelid::regclass::text, tgname::text FROM pg_trigger"
+        " WHERE tgrelid = ANY(%s::regclass[]) AND NOT tgisinternal AND tgenabled = 'O' ORDER BY 1, 2",
+        (tables,),
+    ).fetchall()
+    rest, wake = (
+        [
+            sql.SQL("ALTER TABLE {} {} TRIGGER {}").format(
+                sql.Identifier(str(table)), sql.SQL(verb), sql.Identifier(str(name))
+            )
+            for table, name in triggers
+        ]
+        for verb in ("DISABLE", "ENABLE")
+    )
+    for statement in rest:
+        connection.execute(statement)
     constraints = connection.execute(
         "SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), contype::text FROM pg_constraint"
         " WHERE contype IN ('p', 'u', 'f')"
@@ -306,8 +321,5 @@ def _take_down(connection: psycopg.Connection[tuple[object, ...]]) -> list[bytes
     ).fetchall()
     for index, _definition in indexes:
         connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(str(index))))
-    triggers = [
-        sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)).as_bytes(connection)
-        for table in tables
-    ]
-    return [*keys, *(str(definition).encode() for _index, definition in indexes), *foreign, *triggers]
+    woken = [statement.as_bytes(connection) for statement in wake]
+    return [*keys, *(str(definition).encode() for _index, definition in indexes), *foreign, *woken]

@@ -29,7 +29,7 @@ def _another(member_id: UUID, by: Actor) -> StaffMember:
 
 def ask_to_change_role(member_id: UUID, *, role: Role, reason: str, by: Actor) -> ApprovalRequest:
     """Ask for another role of a colleague. Raises Forbidden, NotFound, Invalid, Conflict `alreadyRequested`, Refused
-    `aboutYourself`, `nothingChanges`, `memberDisabled`, `lastAdministrator`, `lastSecondPerson`."""
+    `aboutYourself`, `nothingChanges`, `memberDisabled`, `lastAdministrator`, `lastSecondPerson`, `lastRuleKeeper`."""
     member = _another(member_id, by)
     if member.disabled_at is not None:
         raise Refused(f"{member.name} cannot sign in. Let them in again first.", code="memberDisabled")
@@ -58,7 +58,8 @@ def fingerprint(request: ApprovalRequest) -> dict[str, Any]:
 
 def execute_role(request: ApprovalRequest, by: Actor) -> None:
     """The verb behind an approved role. All sessions of the member end, and what they may no longer ask or hold:
-    requests, invitations, tokens that took two people. Raises Refused `lastAdministrator`, `lastSecondPerson`."""
+    requests, invitations, tokens that took two people. Raises Refused `lastAdministrator`, `lastSecondPerson`,
+    `lastRuleKeeper`."""
     member = staff.locked(request.object_id)
     before, gave = member.role, may_give(member)
     role = Role(request.payload["role"])
@@ -89,7 +90,7 @@ def disable(member_id: UUID, *, reason: str, by: Actor) -> StaffMember:
     """Keep a colleague out, at once: sessions end, tokens that they answer for are revoked, what they asked ends.
 
     Raises Forbidden, NotFound, Invalid, Conflict `alreadyDisabled`, Refused `aboutYourself`, `lastAdministrator`,
-    `lastSecondPerson`.
+    `lastSecondPerson`, `lastRuleKeeper`.
     """
     why = reason_of(reason)
     member = _another(member_id, by)
