@@ -2,7 +2,8 @@
 
 side_l, side_b   all open rows of ledger and bank: number, identifier, amount, dates, references, party
 left_l, left_b   those that no pass has taken yet, in tables whose names change with every step
-met_e2e, met_ref both sides joined by that reference and the amount; a row is a pair where it is `near`
+met_e2e, met_ref both sides joined by that reference and the amount; a row is a pair unless it has an `apart`, which
+                 says where the rows lie that it leaves
 pair             other pairs of one ledger row and one line; EVERY_PAIR has them all
 bundle           several rows on a side, which are in bundle_l and bundle_b
 brk              breaks that were found: kind, rows, twin, cause
@@ -23,9 +24,11 @@ SHORTEST_KEY = 4
 #: shortest one that is looked for within a text
 SHORTEST_IN_TEXT = 6
 
+#: columns of which it is known how many rows have them
+_COUNTED = ("ref", "e2e", "party")
 _COLUMNS = (
     "n integer NOT NULL, id uuid NOT NULL, amount bigint NOT NULL, booked date NOT NULL, valued date NOT NULL,"
-    " e2e text, ref text, refs text[], batch text, party text, name text, said text"
+    " e2e text, party text, ref text, refs text[], batch text, name text, said text"
 )
 _TABLES = (
     "side_l",
@@ -49,8 +52,8 @@ _TABLES = (
 
 #: SQL: every pair. What joined by reference and amount stays where the join has put it: it would be a million rows
 EVERY_PAIR = (
-    "(SELECT ln, bn, 'reference' AS pass, true AS certain, NULL AS why FROM met_e2e WHERE near"
-    " UNION ALL SELECT ln, bn, 'reference', true, NULL FROM met_ref WHERE near"
+    "(SELECT ln, bn, 'reference' AS pass, true AS certain, NULL AS why FROM met_e2e WHERE apart IS NULL"
+    " UNION ALL SELECT ln, bn, 'reference', true, NULL FROM met_ref WHERE apart IS NULL"
     " UNION ALL SELECT ln, bn, pass, certain, why FROM pair)"
 )
 
@@ -71,12 +74,14 @@ def same(column: str) -> str:
     return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
 
 
+_OTHER_PARTY = "l.party <> b.party"
+_OTHER_REF = (
+    "l.ref <> b.ref AND NOT"
+    " (coalesce(l.refs, ARRAY[]::text[]) || l.ref) && (coalesce(b.refs, ARRAY[]::text[]) || b.ref)"
+)
 #: SQL: rows l and b speak of different payments, whatever a payer wrote into both. For money that came in: an
 #: end-to-end id of our own making is nobody else's
-CONTRADICT = (
-    "(b.amount > 0 AND (l.party <> b.party OR l.ref <> b.ref AND NOT"
-    " (coalesce(l.refs, ARRAY[]::text[]) || l.ref) && (coalesce(b.refs, ARRAY[]::text[]) || b.ref)))"
-)
+CONTRADICT = f"(b.amount > 0 AND ({_OTHER_PARTY} OR {_OTHER_REF}))"
 
 
 class Board:
@@ -86,9 +91,11 @@ class Board:
         self.step = 0
         #: how many rows are left on each side: as many as the sides were filled with, and then as each step counts
         self.counts = (0, 0)
-        #: how many rows of a side carry a reference of this kind
+        #: how many rows of a table carry one of the counted columns
         self._with: dict[tuple[str, str], int] = {}
         self.left_l, self.left_b = "side_l", "side_b"
+        #: of which tables, and from which length on, key_l and key_b hold the references
+        self._spread: tuple[str, str, int] | None = None
 
     def lay_out(self) -> None:
         """Make the tables, empty."""
@@ -98,25 +105,35 @@ class Board:
             run(f"CREATE TEMP TABLE side_{side} ({_COLUMNS}) ON COMMIT DROP")
             run(f"CREATE TEMP TABLE bundle_{side} (g integer, n integer) ON COMMIT DROP")
         for column in ("e2e", "ref"):
-            run(f"CREATE TEMP TABLE met_{column} (ln integer, bn integer, near boolean) ON COMMIT DROP")
+            run(f"CREATE TEMP TABLE met_{column} (ln integer, bn integer, apart tid[]) ON COMMIT DROP")
         run("CREATE TEMP TABLE pair (ln integer, bn integer, pass text, certain boolean, why text) ON COMMIT DROP")
         run("CREATE TEMP TABLE bundle (g integer, pass text, certain boolean, why text) ON COMMIT DROP")
         run("CREATE TEMP TABLE multi (key text, amount bigint) ON COMMIT DROP")
         run("CREATE TEMP TABLE brk (kind text, ln integer, bn integer, twin uuid, cause text) ON COMMIT DROP")
 
     def filled(self, counts: tuple[int, int]) -> None:
-        """Both sides are full: `counts` says how many rows each has. Which references they carry is read here, in one
-        look for all kinds."""
+        """Both sides are full: `counts` says how many rows each has. What they carry is counted here, in one look for
+        all kinds."""
         self.counts = counts
+        counted = ", ".join(f"count({column})" for column in _COUNTED)
         for side in ("l", "b"):
             run(f"ANALYZE side_{side}")
-            row = session().execute(sa.text(f"SELECT count(ref), count(e2e) FROM side_{side}")).one()
-            self._with |= {(f"side_{side}", "ref"): row[0], (f"side_{side}", "e2e"): row[1]}
+            row = session().execute(sa.text(f"SELECT {counted} FROM side_{side}")).one()
+            self._with |= {(f"side_{side}", column): found for column, found in zip(_COUNTED, row, strict=True)}
 
     def carrying(self, left: str, column: str) -> int:
-        """How many rows of this table carry a reference of this kind."""
+        """How many rows of this table carry a reference of this kind, or a party."""
         known = self._with.get((left, column))
         return number(f"SELECT count({column}) FROM {left}") if known is None else known
+
+    def contradict(self) -> str:
+        """`CONTRADICT` of what is left: what all rows of a side leave empty is neither carried along nor compared."""
+        parts = [
+            rule
+            for column, rule in (("party", _OTHER_PARTY), ("ref", _OTHER_REF))
+            if self.carrying(self.left_l, column) and self.carrying(self.left_b, column)
+        ]
+        return f"(b.amount > 0 AND ({' OR '.join(parts)}))" if parts else "false"
 
     def keep_only(self, left_l: str, left_b: str) -> tuple[int, int]:
         """Go on with these queries as what is left; gives how many rows they have."""
@@ -146,6 +163,10 @@ class Board:
 
     def spread_keys(self, *, shortest: int = SHORTEST_KEY) -> None:
         """key_l and key_b: each reference of each row that is left, as it is compared, unless too many carry it."""
+        spread = (self.left_l, self.left_b, shortest)
+        if self._spread == spread:
+            return
+        self._spread = spread
         for side, left in (("l", self.left_l), ("b", self.left_b)):
             run(f"DROP TABLE IF EXISTS pg_temp.key_{side}")
             run(

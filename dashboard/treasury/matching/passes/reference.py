@@ -16,6 +16,8 @@ _EXACT = ("ref", "e2e")
 SURE = 6
 #: rows of the join for each row of both sides from which on grouping is quicker
 _CROWDED = 2
+#: SQL: a row of the join that stands on both sides
+_MET = "ln IS NOT NULL AND bn IS NOT NULL"
 
 
 def find(board: Board, *, days: int) -> None:
@@ -30,7 +32,7 @@ def find(board: Board, *, days: int) -> None:
         f" JOIN {board.left_b} b ON b.n = j.n AND b.amount = l.amount AND abs(b.booked - l.booked) <= :days",
         days=days,
     )
-    board.pair_up(Pass.REFERENCE)
+    found = board.pair_up(Pass.REFERENCE)
     for side, other, left in (("b", "l", board.left_b), ("l", "b", board.left_l)):
         # rows that share a reference with the other side and found nobody there
         run(
@@ -39,7 +41,8 @@ def find(board: Board, *, days: int) -> None:
             " CROSS JOIN LATERAL (VALUES (w.e2e), (w.ref)) AS x (key) WHERE x.key IS NOT NULL"
             f" AND NOT EXISTS (SELECT 1 FROM pair p WHERE p.{side}n = w.n)"
         )
-    board.take_out(Pass.REFERENCE)
+    if found:
+        board.take_out(Pass.REFERENCE)
 
 
 def _exact(board: Board, column: str, days: int) -> None:
@@ -55,19 +58,19 @@ def _exact(board: Board, column: str, days: int) -> None:
             return
     met = f"met_{column}"
     in_l, in_b = board.counts
-    sides = (
-        f"(SELECT ctid, n, amount, booked, {column} AS key, ref, refs, party FROM {left} WHERE {column} IS NOT NULL)"
-        for left in (board.left_l, board.left_b)
+    side_l, side_b = (
+        f"(SELECT ctid, n, amount, booked, {column} AS key, ref, refs, party FROM {left}"
+        + (f" WHERE {column} IS NOT NULL)" if some < of else ")")
+        for left, some, of in ((board.left_l, with_it[0], in_l), (board.left_b, with_it[1], in_b))
     )
+    # what a payer chose is no proof where the provider's reference or the payer's account says otherwise
+    told_apart = "" if column == "ref" else f" AND {board.contradict()} IS NOT TRUE"
     run(f"DROP TABLE {met}")
     rows = run(
-        f"CREATE TEMP TABLE {met} ON COMMIT DROP AS"
+        f"CREATE TEMP TABLE {met} ON COMMIT DROP AS SELECT l.n AS ln, b.n AS bn,"
         # where a row lies is kept for those that stay alone: the others need no look again
-        " SELECT ln, bn, near, CASE WHEN near IS NOT TRUE THEN at_l END AS at_l,"
-        " CASE WHEN near IS NOT TRUE THEN at_b END AS at_b FROM ("
-        f"SELECT l.n AS ln, b.n AS bn, abs(b.booked - l.booked) <= :days{_told_apart(column)} AS near,"
-        " l.ctid AS at_l, b.ctid AS at_b"
-        " FROM {} l FULL JOIN {} b ON b.key = l.key AND b.amount = l.amount OFFSET 0) AS m LIMIT :most".format(*sides),
+        f" CASE WHEN abs(b.booked - l.booked) <= :days{told_apart} THEN NULL ELSE ARRAY[l.ctid, b.ctid] END AS apart"
+        f" FROM {side_l} l FULL JOIN {side_b} b ON b.key = l.key AND b.amount = l.amount LIMIT :most",
         days=days,
         most=_CROWDED * (in_l + in_b) + 1,
     )
@@ -78,40 +81,37 @@ def _exact(board: Board, column: str, days: int) -> None:
         return
     if number("SELECT count(*) FROM (SELECT 1 FROM refused LIMIT 1) AS r"):
         run(
-            f"UPDATE {met} m SET near = false, at_l = x.ctid, at_b = y.ctid FROM refused r"
+            f"UPDATE {met} m SET apart = ARRAY[x.ctid, y.ctid] FROM refused r"
             f" JOIN {board.left_l} x ON x.id = r.transaction_id JOIN {board.left_b} y ON y.id = r.line_id"
-            " WHERE m.near AND m.ln = x.n AND m.bn = y.n"
+            " WHERE m.apart IS NULL AND m.ln = x.n AND m.bn = y.n"
         )
     run("DROP TABLE IF EXISTS pg_temp.odd")
-    pairs = rows - run(f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT * FROM {met} WHERE near IS NOT TRUE")
+    pairs = rows - run(f"CREATE TEMP TABLE odd ON COMMIT DROP AS SELECT * FROM {met} WHERE apart IS NOT NULL")
     out_l, out_b = board.keep_only(
         *(
-            f"SELECT w.* FROM {left} w WHERE w.ctid = ANY(ARRAY(SELECT at_{side} FROM odd WHERE at_{side} IS NOT NULL))"
+            f"SELECT w.* FROM {left} w WHERE w.ctid = ANY(ARRAY(SELECT {lies} FROM odd WHERE {lies} IS NOT NULL))"
             + (f" UNION ALL SELECT w.* FROM {left} w WHERE w.{column} IS NULL" if some < of else "")
-            for side, left, some, of in (("l", board.left_l, with_it[0], in_l), ("b", board.left_b, with_it[1], in_b))
+            for lies, left, some, of in (
+                ("apart[1]", board.left_l, with_it[0], in_l),
+                ("apart[2]", board.left_b, with_it[1], in_b),
+            )
         )
     )
     # a row that met two is in two pairs, or is left though it is in one
-    if (in_l - out_l, in_b - out_b) != (pairs, pairs) or number("SELECT count(*) FROM odd WHERE NOT near"):
+    if (in_l - out_l, in_b - out_b) != (pairs, pairs) or number(f"SELECT count(*) FROM odd WHERE {_MET}"):
         _leave_alike(board, column)
-
-
-def _told_apart(column: str) -> str:
-    """SQL: what a payer chose is no proof where the provider's reference or the payer's account says otherwise."""
-    return "" if column == "ref" else f" AND {CONTRADICT} IS NOT TRUE"
 
 
 def _leave_alike(board: Board, column: str) -> None:
     """Rows that met more than one are no pairs yet: the careful comparison has them."""
     met, more = f"met_{column}", []
     several = " OR ".join(
-        f"{one} IN (SELECT {one} FROM {met} WHERE near IS NOT NULL GROUP BY {one} HAVING count(*) > 1)"
-        for one in ("ln", "bn")
+        f"{one} IN (SELECT {one} FROM {met} WHERE {_MET} GROUP BY {one} HAVING count(*) > 1)" for one in ("ln", "bn")
     )
     run("DROP TABLE IF EXISTS pg_temp.alike")
-    run(f"CREATE TEMP TABLE alike ON COMMIT DROP AS SELECT ln, bn FROM {met} WHERE near IS NOT NULL AND ({several})")
+    run(f"CREATE TEMP TABLE alike ON COMMIT DROP AS SELECT ln, bn FROM {met} WHERE {_MET} AND ({several})")
     run("ANALYZE alike")
-    run(f"UPDATE {met} SET near = false WHERE near AND ln IN (SELECT ln FROM alike)")
+    run(f"UPDATE {met} SET apart = '{{}}' WHERE apart IS NULL AND ln IN (SELECT ln FROM alike)")
     # more on one side than on the other: what stays over is a duplicate
     run(
         f"INSERT INTO multi (key, amount) SELECT s.{column}, s.amount FROM alike a JOIN side_l s ON s.n = a.ln"
