@@ -250,6 +250,8 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     return {
         "pool_size": settings.web_threads,
         "max_overflow": 2,
+        # the connection used last: it knows its statements, and its caches are warm
+        "pool_use_lifo": True,
         "pool_pre_ping": True,
         "pool_timeout": 10,
         # numbers in documents stay exact: no float, neither in nor out

@@ -7,7 +7,7 @@ whole transaction is one function call. Everything else goes through `database.s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class _Line:
         self.names: dict[str, bytes] = {}
         self.reader = Transformer(connection)
 
-    def one(self, statement: str, parameters: Sequence[Any]) -> Row | None:
+    def rows(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
         server = self.connection.pgconn
         name = self.names.get(statement)
         if name is None:
@@ -45,7 +45,7 @@ class _Line:
         sent: list[Any] = [_as_text(value) for value in parameters]
         result = self._checked(server.exec_prepared(name, sent))
         self.reader.set_pgresult(result)
-        return self.reader.load_row(0, tuple) if result.ntuples else None
+        return self.reader.load_rows(0, result.ntuples, tuple) if result.ntuples else []
 
     def _checked(self, result: pq.abc.PGresult) -> pq.abc.PGresult:
         if result.status in _FINE:
@@ -99,14 +99,19 @@ class Lane:
         return _Line(connection)
 
     def one(self, statement: str, parameters: Sequence[Any]) -> Row | None:
-        """Run the statement and give its only row. Raises psycopg.Error; a connection that broke is forgotten, with
-        all the others that the same server held."""
+        """Run the statement and give its only row. Raises psycopg.Error."""
+        found = self.rows(statement, parameters)
+        return found[0] if found else None
+
+    def rows(self, statement: str, parameters: Sequence[Any]) -> list[Row]:
+        """Run the statement and give its rows. Raises psycopg.Error; a connection that broke is forgotten, with all
+        the others that the same server held."""
         try:
             line = self.idle.pop()
         except IndexError:
             line = self._connect()
         try:
-            return line.one(statement, parameters)
+            return line.rows(statement, parameters)
         except _STALE:
             line.connection.close()
             raise
@@ -133,6 +138,13 @@ def _in_transaction() -> bool:
     return bool(db.session.registry.has() and (session().info.get("in_transaction") or session().info.get("enclosed")))
 
 
+def _within(statement: str, parameters: Sequence[Any]) -> psycopg.RawCursor[Row]:
+    """The statement in the session's own transaction."""
+    driver = session().connection().connection.driver_connection
+    assert driver is not None  # a checked-out connection has one
+    return psycopg.RawCursor(driver).execute(statement, parameters)  # type: ignore[no-any-return]
+
+
 def one(statement: str, parameters: Sequence[Any]) -> Row | None:
     """The only row of the statement, whose parameters are $1, $2 and so on, committed. Within an open transaction of
     this thread it takes part in that instead.
@@ -141,9 +153,7 @@ def one(statement: str, parameters: Sequence[Any]) -> Row | None:
     """
     if _in_transaction() or current_app.config.get("ONE_LANE"):
         with transaction():
-            driver = session().connection().connection.driver_connection
-            assert driver is not None  # a checked-out connection has one
-            return psycopg.RawCursor(driver).execute(statement, parameters).fetchone()  # type: ignore[no-any-return]
+            return _within(statement, parameters).fetchone()
     lane: Lane = current_app.extensions["countinghouse.lane"]
     return lane.one(statement, parameters)
 
@@ -155,6 +165,25 @@ def beside(app: Flask, statement: str, parameters: Sequence[Any]) -> Row | None:
             return one(statement, parameters)
     lane: Lane = app.extensions["countinghouse.lane"]
     return lane.one(statement, parameters)
+
+
+def rows_beside(app: Flask, statement: str, parameters: Sequence[Any]) -> list[Row]:
+    """All rows of the statement, committed, from outside of the application's context. Raises psycopg.Error."""
+    if app.config.get("ONE_LANE"):
+        with app.app_context(), transaction():
+            return _within(statement, parameters).fetchall()
+    lane: Lane = app.extensions["countinghouse.lane"]
+    return lane.rows(statement, parameters)
+
+
+def array(values: Iterable[str | None]) -> str:
+    """A parameter that is an array of texts, whatever stands in them."""
+    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def reading(statement: str, parameters: Sequence[Any]) -> Row | None:

@@ -21,7 +21,10 @@ _of_thread = threading.local()
 
 def _connection() -> psycopg.Connection[Any]:
     if not hasattr(_of_thread, "connection"):
-        _of_thread.connection = psycopg.connect(os.environ["REFERENCE_URL"], autocommit=True)
+        # foreign keys are looked up by an index from the first payment on, as the product's are
+        _of_thread.connection = psycopg.connect(
+            os.environ["REFERENCE_URL"], autocommit=True, options="-c enable_seqscan=off"
+        )
     connection: psycopg.Connection[Any] = _of_thread.connection
     return connection
 

@@ -33,6 +33,8 @@ settings.configure(
             "NAME": os.environ["PEER_URL_DATABASE"],
             "USER": os.environ["PEER_URL_USER"],
             "CONN_MAX_AGE": None,
+            # foreign keys are looked up by an index from the first transfer on, as the product's are
+            "OPTIONS": {"options": "-c enable_seqscan=off"},
         }
     },
     USE_TZ=True,

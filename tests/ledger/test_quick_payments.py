@@ -11,7 +11,7 @@ import pytest
 import simplejson
 import sqlalchemy as sa
 
-from dashboard import clock
+from dashboard import clock, direct
 from dashboard.access import tokens
 from dashboard.access.models import ApiToken, IdempotencyKey
 from dashboard.access.permissions import Audience
@@ -37,20 +37,20 @@ def asked(book: Book) -> dict[str, Any]:
 def ways(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each request was answered by the quick way."""
     seen: list[bool] = []
-    original = quick.QuickPayments._one
+    original = direct.beside
 
-    def one(self: Any, statement: str, parameters: Any) -> Any:
+    def beside(app: Any, statement: str, parameters: Any) -> Any:
         if "pay_at_once" not in statement:
-            return original(self, statement, parameters)
+            return original(app, statement, parameters)
         try:
-            row = original(self, statement, parameters)
+            row = original(app, statement, parameters)
         except Exception:
             seen.append(False)
             raise
         seen.append(row is not None and row[0] is not None)
         return row
 
-    monkeypatch.setattr(quick.QuickPayments, "_one", one)
+    monkeypatch.setattr(direct, "beside", beside)
     return seen
 
 

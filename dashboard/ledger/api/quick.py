@@ -21,6 +21,7 @@ from flask import Flask
 from dashboard import direct
 from dashboard.access import idempotency, tokens
 from dashboard.database import hyphened, new_id
+from dashboard.ledger.api.together import Asked, Together
 from dashboard.ledger.dto import Times, made_dto
 from dashboard.ledger.moving import Leg, Order
 from dashboard.ledger.queries import payments as queries
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 PATH = "/internal/Payments"
 #: a longer body has fields that the quick way does not know
 _LONGEST = 1024
-_CALL = "SELECT by_id, said FROM pay_at_once(" + ", ".join(f"${number}" for number in range(1, 18)) + ")"
 #: the database puts its own times in their place
 _TIMES = Times(moment="@moment@", booked="@booked@")
 
@@ -69,6 +69,7 @@ class QuickPayments:
     def __init__(self, app: Flask, *, https: bool) -> None:
         self.app = app
         self.usual = app.wsgi_app
+        self.together = app.extensions["countinghouse.together"] = Together(app)
         self.headers = [("Content-Type", "application/json"), *headers.common(https=https)]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -138,14 +139,12 @@ class QuickPayments:
                 "creditor": creditor, "creditor_number": _quoted(numbers[creditor_id]),
                 "currency": currency, "amount": Money(amount, currency).amount,
             }  # fmt: skip
-            row = self._one(
-                _CALL,
-                (
-                    secret, environ.get("REMOTE_ADDR"), request_id,
-                    orders.ids[0], orders.parent_types[0], orders.parent_ids[0], orders.transaction_ids[0], debtor,
-                    creditor, currency, amount, new_id(),
+            return self.together.pay(
+                Asked(
+                    secret, environ.get("REMOTE_ADDR"), request_id, orders.ids[0], orders.parent_types[0],
+                    orders.parent_ids[0], orders.transaction_ids[0], debtor, creditor, currency, amount, new_id(),
                     key, "POST", PATH, hashlib.sha256(body).digest() if key else None, answer,
-                ),
+                )
             )  # fmt: skip
         except psycopg.errors.LockNotAvailable:
             # it waited for whoever came first with this key, and so with this parent: nobody waits a second time
@@ -154,7 +153,6 @@ class QuickPayments:
         except psycopg.Error:
             # refused; or the database is away, which the usual way will tell
             return None
-        return None if row is None or row[0] is None else (row[0], row[1])
 
     def _one(self, statement: str, parameters: Any) -> direct.Row | None:
         return direct.beside(self.app, statement, parameters)
