@@ -272,7 +272,7 @@ def test_replays_are_listed_with_who_asked_for_which_events_and_what_came_of_it(
 
     newest, older = rows(officer)
     words = f"Answer: GREEN; Received from: {today}; Received to: {today}"
-    assert (older[0], older[2], older[4:]) == (words, "you", ["1 applicant", "0", "Done"])
+    assert (older[0], older[2], older[4:]) == (words, "you", ["1", "0", "Done"])
     about = f"Client, applicant or operation: {client.id}"
     assert (newest[0], newest[2], newest[4:]) == (about, "Senior Officer", ["", "", "Canceled"])
     # the events that were meant are found again

@@ -32,7 +32,7 @@ event_replays = Blueprint("event_replays", __name__, url_prefix="/onboarding/eve
 
 #: replays that an export reads at once
 PART = 500
-ALL = "all events"
+ALL = "All events"
 COLUMNS = (
     Column("asked_at", "Asked", Kind.MOMENT),
     Column("by", "By"),
