@@ -64,6 +64,7 @@ from dashboard.onboarding.sumsub import rules as sumsub_rules
 from dashboard.onboarding.sumsub.api import sumsub_operations
 from dashboard.onboarding.sumsub.pages import events
 from dashboard.onboarding.sumsub.port import connecting
+from dashboard.onboarding.sumsub.replay_pages import event_replays
 from dashboard.onboarding.sumsub.services.replaying import KINDS as VERIFICATION_WORK
 from dashboard.people.approvals import KINDS as PEOPLE_KINDS
 from dashboard.people.approvals import learn_clients
@@ -135,8 +136,9 @@ from dashboard.web.health import health
 from dashboard.web.json import ExactJSON
 
 PAGES = (
-    home, clients, events, pulling, reviews, transfers, ledger, treasury, treasury_register, statements, reconciliation,
-    checks, jobs, exports, queues, approvals, approval_rules, audit, views, staff, people, factor_pages, staff_resets,
+    home, clients, events, event_replays, pulling, reviews, transfers, ledger, treasury, treasury_register, statements,
+    reconciliation, checks, jobs, exports, queues, approvals, approval_rules, audit, views, staff, people, factor_pages,
+    staff_resets,
     new_password,
     health,
     figures,

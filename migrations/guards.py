@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import sqlalchemy as sa
 from alembic import op
 
 APPLICATION_ROLE = "countinghouse_app"
@@ -140,3 +141,29 @@ def personal(table: str, found_by: str, /, **becomes: str) -> None:
             "INSERT INTO personal_column (table_name, column_name, found_by, becomes) VALUES (%s, %s, %s, %s)",
             (table, column, found_by, value),
         )
+
+
+def rewrite_function(function: str, *changes: tuple[str, str]) -> None:
+    """Replace parts of a function as it stands in the database, whatever earlier migrations made of the rest.
+
+    Each change is a part and what becomes of it; the part stands there exactly once, white space counts. Who owns the
+    function, who may call it and which triggers use it stay as they are. Raises RuntimeError where the function is not
+    there, has a second form with other arguments, or no longer reads as expected; then nothing is changed.
+    """
+    found = op.get_bind().execute(
+        sa.text(
+            "SELECT pg_get_functiondef(oid) FROM pg_proc"
+            " WHERE proname = :name AND pronamespace = 'public'::regnamespace"
+        ),
+        {"name": function},
+    )
+    texts = found.scalars().all()
+    if len(texts) != 1:
+        raise RuntimeError(f"there are {len(texts)} functions {function}, and this migration expects one")
+    text = texts[0]
+    for before, after in changes:
+        if text.count(before) != 1:
+            raise RuntimeError(f"{function} no longer reads as this migration expects")
+        text = text.replace(before, after)
+    # a percent sign stands for a value in what goes to the driver
+    op.get_bind().exec_driver_sql(text.replace("%", "%%"))

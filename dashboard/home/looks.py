@@ -68,6 +68,7 @@ PAGES = {
     "ledger.accounts": Look("accounts.listed", "account_list"),
     "ledger.transactions": Look("transactions.listed", "transaction_list"),
     "events.listing": Look("verification_events.listed", "sumsub_event_list"),
+    "event_replays.listing": Look("verification_events.listed", "sumsub_event_list"),
     "pulling.differences": Look("verification_events.listed", "sumsub_event_list"),
     "pulling.accept_difference": Look("verification_events.listed", "sumsub_event_list"),
     # what names of clients stand in: who asked for what, whose turn it is, what was found
@@ -117,11 +118,12 @@ PAGES = {
 #: why the others are none; what is downloaded is an event each time, whatever stands here
 NO_LOOK: dict[str, frozenset[str]] = {
     "a download: an event each time": frozenset({
-        "audit.export", "events.export", "reviews.export", "jobs.export", "ledger.accounts_export",
-        "ledger.day_export", "ledger.export_transactions", "ledger.statement", "transfers.export",
-        "transfers.export_desk", "transfers.receipt_file", "treasury.export", "treasury.figure_export",
-        "treasury.evidence_file", "treasury_register.accounts_export", "treasury_register.covers_export",
-        "treasury_register.days_export", "treasury_register.movements_export", "reconciliation.export_breaks",
+        "audit.export", "event_replays.export", "events.export", "reviews.export", "jobs.export",
+        "ledger.accounts_export", "ledger.day_export", "ledger.export_transactions", "ledger.statement",
+        "transfers.export", "transfers.export_desk", "transfers.receipt_file", "treasury.export",
+        "treasury.figure_export", "treasury.evidence_file", "treasury_register.accounts_export",
+        "treasury_register.covers_export", "treasury_register.days_export", "treasury_register.movements_export",
+        "reconciliation.export_breaks",
         "reconciliation.report_file", "checks.export_findings", "statements.export", "statements.export_files",
         "statements.refused", "approvals.export", "checks.export_alerts", "clients.export", "clients.export_deletions",
         "clients.export_flags", "exports.download", "ledger.days_export", "people.export_invitations",

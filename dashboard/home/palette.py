@@ -61,6 +61,7 @@ MORE = (
     Place("Thresholds", "/treasury/thresholds", P.TREASURY_READ, "limits"),
     Place("Client accounts by pool", "/treasury/accounts/pools", P.TREASURY_READ),
     Place("Comparisons with Sumsub", "/onboarding/differences/runs", P.EVENTS_READ),
+    Place("Replays of verification events", "/onboarding/events/replays", P.EVENTS_READ, "processed again"),
     Place("Log of jobs", "/jobs/log", P.JOBS_READ, "runs"),
     Place("Running work", "/jobs/work", P.JOBS_READ, "background"),
     Place("Saved views", "/views", P.OWN_WORK, "filters lists"),

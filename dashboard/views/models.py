@@ -15,9 +15,9 @@ CODES = (
     "accounts", "alerts", "approvals", "audit", "balance-checks", "bank-accounts", "breaks", "calendars",
     "client-deletions", "client-flags", "clients", "daily-checks", "differences", "incoming-requests", "invitations",
     "job-log", "movements", "payer-rules", "reviews", "staff", "statement-files", "tokens", "transactions",
-    "transfers", "treasury-days", "unrecognized", "verification-events", "queue-activation", "queue-block-review",
-    "queue-client-review", "queue-client-reviews", "queue-deletion-requests", "queue-documents",
-    "queue-held-transfers", "queue-incoming-requests", "queue-overdue-reviews", "queue-unrecognized",
+    "transfers", "treasury-days", "unrecognized", "verification-events", "verification-replays",
+    "queue-activation", "queue-block-review", "queue-client-review", "queue-client-reviews", "queue-deletion-requests",
+    "queue-documents", "queue-held-transfers", "queue-incoming-requests", "queue-overdue-reviews", "queue-unrecognized",
     "queue-verification", "queue-breaks",
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 /* A link with data-dialog opens its page's fragment in <dialog id="dialog">; without scripts it stays a link to the page.
-   data-open="id" opens a dialog that is already in the page; data-close closes the one it stands in. */
+   data-open="id" opens a dialog that is already in the page; data-close closes the one it stands in.
+   The same fragment on a page of its own (.dialog-page) is answered there: two of it would have every id twice. */
 (() => {
   const dialog = document.getElementById('dialog');
   const { htmx } = window;
@@ -25,12 +26,18 @@
     } else if (inside) {
       event.preventDefault();
       show(document.getElementById(inside.dataset.open));
-    } else if (link && htmx) {
+    } else if (link && htmx && !link.closest('.dialog-page')) {
       event.preventDefault();
       if (!dialog.open) opener = link;
       htmx.ajax('GET', link.href, { source: link, target: dialog, swap: 'innerHTML' });
     }
   });
+
+  /* first of all listeners, which show loading and problems at the target */
+  document.addEventListener('htmx:beforeRequest', ({ detail }) => {
+    const own = detail.target === dialog && detail.elt.closest('.dialog-page');
+    if (own) detail.target = own;
+  }, true);
 
   dialog.addEventListener('htmx:afterSwap', () => {
     if (!dialog.open && dialog.childElementCount) show(dialog);

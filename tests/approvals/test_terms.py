@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,24 +12,27 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from flask import Flask
 from flask.testing import FlaskClient
 
 from dashboard import clock
 from dashboard.access.actor import Actor
-from dashboard.access.permissions import Role
+from dashboard.access.permissions import ROLES, Permission, Role
 from dashboard.approvals import queries, rulebook, ruling, services, taking, terms
 from dashboard.approvals.kinds import kind_of, registered
 from dashboard.approvals.models import ApprovalRequest
 from dashboard.audit.models import AuditEvent
 from dashboard.clients.calendar import calendar
-from dashboard.database import constraint_of, db, new_id, session, transaction
+from dashboard.database import constraint_of, db, new_id, savepoint, session, transaction
 from dashboard.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from dashboard.people.services import changing
+from migrations.guards import rewrite_function
 from tests.approvals.test_four_eyes import asked, decide, later
 from tests.approvals.test_many_at_once import results, tightened
 from tests.approvals.test_rules import refused_by
-from tests.conftest import People
+from tests.conftest import Databases, People
 from tests.staff.test_people_guards import at_once
 
 SignIn = Callable[..., FlaskClient]
@@ -134,6 +138,65 @@ def test_who_is_left_out_sees_a_request_and_decides_it_in_no_way_from_the_moment
     assert decide(second, officer).state == "approved"
     actions = session().scalars(sa.select(AuditEvent.action).where(AuditEvent.object_id == change.object_id)).all()
     assert actions == ["rule.changed"] * 2
+
+
+def test_a_role_that_lost_the_permission_decides_no_more_although_a_rule_names_it(
+    committed: Flask, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = People()
+    admin, senior, other, treasurer = (
+        people.actor(Role.ADMIN), people.actor(Role.SENIOR_OFFICER), people.actor(Role.SENIOR_OFFICER, "Tiit Mets"),
+        people.actor(Role.SENIOR_TREASURER),
+    )  # fmt: skip
+    ruled(admin, senior, "rules.change", deciders=[Role.SENIOR_OFFICER, Role.SENIOR_TREASURER])
+    request = ruling_asked(admin, deciders=[Role.SENIOR_OFFICER])
+    session().commit()
+    # until then it decides, in both places
+    assert services.why_not(request, treasurer) is None
+    for state in ("approved", "rejected"):
+        with pytest.raises(Undone), savepoint():
+            session().execute(sa.text(DECIDED.format(state)), {"who": treasurer.id, "senior": True, "id": request.id})
+            raise Undone
+    session().rollback()
+    # a later version of the house takes the permission away: the database refuses while the service lets it pass
+    engine = sa.create_engine(superuser(databases, str(db.engine.url.database)))
+    with engine.begin() as owner, Operations.context(MigrationContext.configure(owner)):
+        three, two = "['senior-officer', 'senior-treasurer', 'admin']", "['senior-officer', 'admin']"
+        rewrite_function(
+            "approval_kind_roles", (f"'rules.change' THEN ARRAY{three}", f"'rules.change' THEN ARRAY{two}")
+        )
+    engine.dispose()
+    assert terms.of("rules.change").deciders == ("senior-officer", "senior-treasurer")
+    assert services.why_not(request, treasurer) is None
+    for approve, state in ((True, "approved"), (False, "rejected")):
+        rule = refused_by(DECIDED.format(state), who=treasurer.id, senior=True, id=request.id)
+        assert rule == "approval_request_role_decides"
+        with pytest.raises(sa.exc.IntegrityError) as by_database:
+            decide(request, treasurer, approve=approve, reason="no")
+        assert constraint_of(by_database.value) == "approval_request_role_decides"
+    # and the service says it in words, also to somebody who came in before
+    row = ROLES[Role.SENIOR_TREASURER]
+    without = replace(row, permissions=row.permissions - {Permission.RULES_CHANGE})
+    monkeypatch.setitem(ROLES, Role.SENIOR_TREASURER, without)
+    now = people.actor(Role.SENIOR_TREASURER)
+    for who, sentence in ((now, "Your role cannot decide this."), (treasurer, "leave this to senior officers")):
+        for approve in (True, False):
+            with pytest.raises(Forbidden, match=sentence):
+                decide(request, who, approve=approve, reason="no")
+    session().expire_all()
+    assert session().get_one(ApprovalRequest, request.id).state == "requested"
+    found = queries.deciders([request], idle=timedelta(0))[request.id]
+    assert {person.id for person in found} == {senior.id, other.id}
+    assert decide(request, other).state == "approved"
+
+
+def superuser(databases: Databases, name: str) -> sa.URL:
+    """A copy of a database is the server's, and nobody else makes a function anew in it."""
+    return sa.make_url(databases.admin).set(drivername="postgresql+psycopg", database=name)
+
+
+class Undone(Exception):
+    """What was done so far is taken back."""
 
 
 def test_a_request_keeps_the_end_it_was_asked_with_and_new_ones_have_the_hours_of_the_rule(

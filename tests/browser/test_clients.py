@@ -19,6 +19,7 @@ from dashboard.database import session, transaction
 from dashboard.staff import services as staff_services
 from dashboard.staff.models import StaffMember, StaffSession
 from tests.browser.axe import broken_rules
+from tests.browser.conftest import settled
 from tests.clients.making import blocked, company, path, person
 from tests.conftest import PASSWORD
 
@@ -101,6 +102,46 @@ def test_a_refused_dialog_stays_open_with_its_errors_and_what_was_typed(live: An
     expect(dialog.get_by_text("Choose the reason.")).to_be_visible()
     expect(dialog.get_by_label("Comment, staff only")).to_have_value("Police query")
     expect(dialog.locator(".error-summary")).to_be_focused()
+
+
+def test_a_form_on_a_page_of_its_own_is_answered_in_its_place_and_no_id_stands_twice(live: Any, officer: Any) -> None:
+    page, ids = officer
+    own, dialog = page.locator(".dialog-page"), page.locator("#dialog")
+    place = f"{live.url}{path(ids['mari'])}/block"
+    page.goto(place)
+    # twice: what was put in its place is answered in its place too
+    for code in ("", "CLIENT_REQUEST"):
+        own.get_by_label("Internal code").select_option(code)
+        own.get_by_label("Comment, staff only").fill("Police query")
+        own.get_by_label("Client text").select_option("own")
+        with page.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 422):
+            own.get_by_role("button", name="Block now").click()
+        expect(own.locator(".error-summary")).to_be_focused()
+        settled(page)
+        expect(dialog).to_be_hidden()
+        assert (page.url, page.locator("form.block-form").count(), dialog.inner_html()) == (place, 1, "")
+        assert (twice(page), broken_rules(page)) == ([], [])
+        expect(own.get_by_label("Comment, staff only")).to_have_value("Police query")
+        expect(own.locator(".consequences")).to_contain_text("Blocked: all")
+    own.get_by_text("Comment, staff only").click()
+    expect(own.get_by_label("Comment, staff only")).to_be_focused()
+    # a refusal that is no answer of the form is said beside it
+    with live.app.app_context():
+        member = session().scalars(sa.select(StaffMember)).first()
+        blocked(session().get_one(Client, ids["mari"]), staff_services.actor_of(member), code=BlockCode.FRAUD)
+    own.get_by_label("Internal code").select_option("FRAUD")
+    own.get_by_label("Client text").select_option("check")
+    own.get_by_role("button", name="Block now").click()
+    expect(page.locator("main .problem")).to_contain_text("placed by you")
+    expect(dialog).to_be_hidden()
+    assert all("Response Status Error Code 409" in line for line in live.complaints)
+    live.complaints.clear()
+
+
+def twice(page: Any) -> list[str]:
+    """Ids that more than one element of the page has."""
+    found: list[str] = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    return sorted({one for one in found if found.count(one) > 1})
 
 
 def test_a_block_that_stands_already_is_told_inside_the_dialog(live: Any, officer: Any) -> None:

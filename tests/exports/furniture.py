@@ -103,6 +103,19 @@ def _transfers(plant: Plant, found: dict[str, Any], client: Any, today: date) ->
         applied=7, differing=3, unanswered=2, resolved=5, by_kind="staff", by_id=found["staff"][0]["id"],
         by_name=found["staff"][0]["name"],
     )  # fmt: skip
+    filters = ({}, {"about": "=1+1", "received_from": "2026-03-01T00:00:00+00:00"}, {"state": "waiting"})
+    ends = (
+        ("succeeded", {"applicants": 1_204, "failed": 2}, None), ("failed", None, "+It stopped."),
+        ("canceled", None, None),
+    )  # fmt: skip
+    for number, (chosen, (state, result, failure)) in enumerate(zip(filters, ends, strict=True)):
+        plant(
+            "background_job", kind="verification.replay", state=state, arguments={"filter": chosen, "single": True},
+            result=result, failure=failure, done=number * 40, total=1_204, attempts=1, asked_by_kind="staff",
+            asked_by_id=found["staff"][0]["id"], asked_by_name=found["staff"][0]["name"], cancel_asked=False,
+            asked_at=moment + timedelta(minutes=number), started_at=moment + timedelta(minutes=number, seconds=1),
+            finished_at=moment + timedelta(minutes=number, seconds=9),
+        )  # fmt: skip
     plant("provider", of=None, key="bank-files", name="Bank of files", kind="files", created_at=moment)
     refused = {"count": 1, "entries": [{"place": "7", "reference": "@REF 1", "reason": "The currency is not known."}]}
     for number, (direction, state, reason, failures) in enumerate((

@@ -26,6 +26,7 @@ SEALED = [
     ("/queues/client-review", OFFICER, "home.queue_pages", [NEVER, LAST]),
     ("/approvals?view=open", SENIOR, "approvals.pages", [EVER, FIRST]),
     ("/clients/{client}?tab=documents", OFFICER, "clients.documents.pages.tab", [FIRST]),
+    ("/onboarding/events/replays", OFFICER, "onboarding.sumsub.replay_pages", [FIRST]),
     ("/onboarding/differences", OFFICER, "onboarding.pulling.pages.differences", [FIRST]),
     ("/onboarding/differences/runs", OFFICER, "onboarding.pulling.pages.differences", [FIRST]),
     ("/transfers/unrecognized/rules", OFFICER, "transfers.pages.rules", [FIRST]),

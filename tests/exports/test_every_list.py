@@ -79,6 +79,10 @@ LISTS = [
     ),
     List("/onboarding/events", "/onboarding/events/export/{}", OFFICER, EVERYTHING, unsaid=r".*applicant \w{8}…"),
     List(
+        "/onboarding/events/replays", "/onboarding/events/replays/export/{}", OFFICER, EVERYTHING,
+        {"State": ("State", "Failure")},
+    ),
+    List(
         "/onboarding/differences", "/onboarding/differences/export/{}", OFFICER, "State: Open",
         {"What": ("What",), "Here": ("Here",), "State": ("State",)},
     ),

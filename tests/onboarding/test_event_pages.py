@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
+from dashboard import clock
 from dashboard.access.actor import system
 from dashboard.access.permissions import Role
 from dashboard.background import runner
@@ -25,6 +29,7 @@ from dashboard.onboarding.sumsub.queries import EventFilter
 from dashboard.queues.models import QueueItem
 from tests.clients.making import activated, blocked, path, person
 from tests.conftest import People
+from tests.exports.reading import tables_of
 from tests.onboarding.telling import (
     FINAL,
     GREEN,
@@ -243,6 +248,49 @@ def test_a_replay_is_canceled_and_only_one_runs_at_a_time(
     session().expire_all()
     assert session().scalars(sa.select(BackgroundJob.state)).one() == "canceled"
     assert officer.post(f"{LIST}/replay", data={"state": "nonsense"}).status_code == 422
+
+
+def test_replays_are_listed_with_who_asked_for_which_events_and_what_came_of_it(
+    http: FlaskClient, signed_in: Callable[..., FlaskClient], app: Flask, client: Client
+) -> None:
+    told(http, event("applicantReviewed", client, 0, **GREEN))
+    officer, senior, auditor = signed_in(Role.OFFICER), signed_in(Role.SENIOR_OFFICER), signed_in(Role.AUDITOR)
+    replays = f"{LIST}/replays"
+    assert "No events were processed again yet." in text_of(officer.get(replays))
+    assert f'href="{replays}"' in officer.get(LIST).text
+    today = clock.calendar().today()
+    chosen = {"answer": "GREEN", "received_from": str(today), "received_to": str(today)}
+    officer.post(f"{LIST}/replay", data=chosen)
+    run_jobs(app)
+    senior.post(f"{LIST}/replay", data={"about": str(client.id)})
+    job = session().scalars(sa.select(BackgroundJob).where(BackgroundJob.state == "queued")).one()
+    senior.post(f"{LIST}/replay/{job.id}/cancel")
+
+    def rows(browser: FlaskClient, query: str = "") -> list[list[str]]:
+        [table], _ = tables_of(browser.get(replays + query).text)
+        return [[cell.text for cell in row] for row in table.rows]
+
+    newest, older = rows(officer)
+    words = f"Answer: GREEN; Received from: {today}; Received to: {today}"
+    assert (older[0], older[2], older[4:]) == (words, "you", ["1", "0", "Done"])
+    about = f"Client, applicant or operation: {client.id}"
+    assert (newest[0], newest[2], newest[4:]) == (about, "Senior Officer", ["", "", "Canceled"])
+    # the events that were meant are found again
+    assert unescape(re.findall(r'class="open" href="([^"]+)"', officer.get(replays).text)[1]) == (
+        f"{LIST}?{urlencode(chosen)}"
+    )
+    assert rows(auditor, "?state=succeeded")[0][2] == "Officer"
+    assert len(rows(auditor, f"?asked_from={today}&asked_to={today}")) == 2
+    before, after = today - timedelta(days=1), today + timedelta(days=1)
+    for query in (f"?asked_from={after}", f"?asked_to={before}", "?state=failed"):
+        assert "No replay fits these filters." in text_of(auditor.get(replays + query)), query
+    for query in ("?state=lost", "?asked_from=soon", f"?asked_from={today}&asked_to={before}"):
+        for answer in (auditor.get(replays + query), auditor.get(f"{replays}/export/csv{query}")):
+            assert answer.status_code == 422, query
+    assert auditor.get(f"{replays}?cursor=x").status_code == 400
+    file = auditor.get(f"{replays}/export/csv?state=canceled").text
+    assert "State: Canceled" in file and "# rows: 1" in file and str(job.id) in file
+    assert signed_in(Role.TREASURER).get(replays).status_code == 403
 
 
 def test_a_doubt_is_shown_in_the_queue_and_settled_with_a_reason(

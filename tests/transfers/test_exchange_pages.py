@@ -16,6 +16,7 @@ from dashboard.access.permissions import Role
 from dashboard.audit.models import AuditEvent
 from dashboard.database import session, transaction
 from dashboard.transfers.models import FxMargin, FxRate
+from dashboard.transfers.services.exchange import margins
 from dashboard.transfers.services.exchange.exchanging import exchange
 from dashboard.transfers.services.exchange.quoting import quote
 from tests.conftest import People
@@ -93,6 +94,40 @@ def test_a_margin_is_changed_with_a_reason_and_evidence(
     assert event.client_id == client.id
     assert browser.post(f"{PAGE}/margin", data=said | {"basis_points": ""}).status_code == 303
     assert session().scalar(sa.select(FxMargin).where(FxMargin.client_id == client.id)) is None
+
+
+def test_the_dialog_of_a_margin_reads_that_margin_alone(
+    app: Flask, signed_in: Callable[..., Any], people: People
+) -> None:
+    treasurer, clients = people.actor(Role.TREASURER), [active_client(people), active_client(people)]
+    with transaction():
+        for client, points in zip((None, *clients), (50, 25, 30), strict=True):
+            margins.set_margin(client and client.id, points, reason="Agreed", by=treasurer)
+    browser, read = signed_in(Role.TREASURER), []
+
+    def counted(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "fx_margin" in statement:
+            read.append(cursor.rowcount)
+
+    engine = session().get_bind()
+    sa.event.listen(engine, "after_cursor_execute", counted)
+    try:
+        shown = [browser.get(f"{PAGE}/margin{asked}").text for asked in ("", f"?client={clients[1].id}")]
+        none_agreed = browser.get(f"{PAGE}/margin?client={active_client(people).id}").text
+    finally:
+        sa.event.remove(engine, "after_cursor_execute", counted)
+    assert read == [1, 1, 0]
+    assert [f"{points} basis points" in page for points, page in zip((50, 30), shown, strict=True)] == [True, True]
+    assert "the default counts" in none_agreed
+    # by its index, however many are agreed
+    session().execute(sa.text("SET LOCAL enable_seqscan = off"))
+    plan = session().execute(sa.text(f"EXPLAIN {compiled(sa.select(FxMargin).where(FxMargin.of(None)))}")).scalars()
+    assert "uq_fx_margin_client" in "\n".join(plan)
+
+
+def compiled(query: sa.Select[Any]) -> str:
+    """As it is sent, with its values."""
+    return str(query.compile(session().get_bind(), compile_kwargs={"literal_binds": True}))
 
 
 @pytest.mark.parametrize("path", ["/rates", "/margin"])

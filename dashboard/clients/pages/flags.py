@@ -23,7 +23,7 @@ from dashboard.views.lists import choices, listed
 from dashboard.web.htmx import go, page_or_fragment
 from dashboard.web.paging import DEFAULT_PAGE_SIZE, Position, seal, unseal
 
-WHOSE = {"me": "Mine", "none": "Nobody's", "any": "All"}
+WHOSE = {"me": "Mine", "none": "Nobody’s", "any": "All"}
 
 
 def also_on(found: SameDocument) -> str:

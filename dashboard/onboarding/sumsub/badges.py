@@ -33,6 +33,11 @@ EXPLAINED = {
     EventEffect.UNREADABLE.value: "It is signed, and cannot be read.",
     REFUSED: "Nobody signed it as agreed. It was never read.",
 }
+#: a replay, by the state of its work
+REPLAYS = {
+    "queued": Badge("info", "Waiting"), "running": Badge("info", "Running"), "succeeded": Badge("ok", "Done"),
+    "failed": Badge("stop", "Failed"), "canceled": Badge("neutral", "Canceled"),
+}  # fmt: skip
 SOURCES = {Source.WEBHOOK.value: "Webhook", Source.SIMULATION.value: "Simulation", Source.PULL.value: "Asked by us"}
 REFUSALS = {
     Refusal.MISSING.value: "no digest was sent",

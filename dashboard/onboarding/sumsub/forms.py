@@ -13,6 +13,7 @@ from flask_wtf import FlaskForm
 from wtforms import TextAreaField
 from wtforms.validators import Length
 
+from dashboard.background.queries import WorkFilter
 from dashboard.clock import calendar
 from dashboard.onboarding.sumsub.badges import SOURCES, STATES
 from dashboard.onboarding.sumsub.queries import EventFilter
@@ -94,6 +95,80 @@ class EventQuery:
             received_from=_midnight(first) if first else None,
             received_before=_midnight(last + timedelta(days=1)) if last else None,
         )  # fmt: skip
+        return cls(values, chosen, args.get("cursor") or None)
+
+    @classmethod
+    def of(cls, chosen: EventFilter) -> EventQuery:
+        """The address of what was chosen once, as `read` read it."""
+        values = {name: value for name, value in chosen.as_json().items() if name in LABELS}
+        zone = calendar().zone
+        if chosen.received_from:
+            values["received_from"] = chosen.received_from.astimezone(zone).date().isoformat()
+        if chosen.received_before:
+            last = chosen.received_before.astimezone(zone).date() - timedelta(days=1)
+            values["received_to"] = last.isoformat()
+        return cls({name: values[name] for name in LABELS if name in values}, chosen, None)
+
+
+REPLAY_LABELS = {"state": "State", "asked_from": "Asked from", "asked_to": "Asked to"}
+#: by the word of the filter: states of background work
+REPLAY_STATES = {
+    "unfinished": ("queued", "running"), "succeeded": ("succeeded",), "failed": ("failed",), "canceled": ("canceled",),
+}  # fmt: skip
+REPLAY_STATE_CHOICES = [
+    ("", "Any"), ("unfinished", "Waiting or running"), ("succeeded", "Done"), ("failed", "Failed"),
+    ("canceled", "Canceled"),
+]  # fmt: skip
+
+
+@dataclass
+class ReplayQuery:
+    """What the address of the list of replays asks for. With `errors` nothing is listed."""
+
+    values: dict[str, str]
+    chosen: WorkFilter
+    cursor: str | None = None
+    errors: list[FilterError] = field(default_factory=list)
+
+    @property
+    def bound(self) -> object:
+        """What a cursor of this list is bound to."""
+        return ["replays of verification events", sorted(self.values.items())]
+
+    def query(self, *, cursor: str | None = None) -> str:
+        """The query string, `?` included; empty for the plain list."""
+        pairs = {**self.values, **({"cursor": cursor} if cursor else {})}
+        return f"?{urlencode(pairs)}" if pairs else ""
+
+    def in_words(self) -> list[tuple[str, str]]:
+        """The filters as an export names them."""
+        states = dict(REPLAY_STATE_CHOICES)
+        return [
+            (REPLAY_LABELS[name], states[value] if name == "state" else value) for name, value in self.values.items()
+        ]
+
+    @classmethod
+    def read(cls, args: Mapping[str, str]) -> ReplayQuery:
+        """From the query string. What it cannot mean becomes an error with the filter's name."""
+        values = {name: args[name].strip() for name in REPLAY_LABELS if args.get(name, "").strip()}
+        errors: list[FilterError] = []
+
+        def wrong(name: str, message: str) -> None:
+            errors.append(FilterError(name, REPLAY_LABELS[name], message))
+
+        state = values.get("state")
+        if state is not None and state not in REPLAY_STATES:
+            wrong("state", f"“{state[:40]}” is none of the choices.")
+        first, last = _day(values, "asked_from", wrong), _day(values, "asked_to", wrong)
+        if first and last and first > last:
+            wrong("asked_to", "This lies before the first day.")
+        if errors:
+            return cls(values, WorkFilter(), None, errors)
+        chosen = WorkFilter(
+            REPLAY_STATES[state] if state else (),
+            _midnight(first) if first else None,
+            _midnight(last + timedelta(days=1)) if last else None,
+        )
         return cls(values, chosen, args.get("cursor") or None)
 
 

@@ -55,6 +55,14 @@ class FxMargin(Base):
                  unique=True),
     )  # fmt: skip
 
+    @classmethod
+    def of(cls, *clients: UUID | None) -> sa.ColumnElement[bool]:
+        """The margins of these, None being the default: spelled as the unique index is, which finds them."""
+        nobody = UUID(int=0)
+        # the constant stands in the statement: a parameter would not be taken for the one of the index
+        whose = sa.func.coalesce(cls.client_id, sa.literal_column(f"'{nobody}'::uuid"), type_=sa.Uuid())
+        return whose.in_([client_id or nobody for client_id in clients])
+
 
 class FxQuote(Base):
     """Both amounts, fixed until `expires_at`. What the customer gets is rounded down.

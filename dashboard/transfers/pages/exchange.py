@@ -194,7 +194,7 @@ def margin() -> Any:
     """The dialog that changes the default, or what was agreed with a client (`client`: its id)."""
     form = MarginForm()
     client_id = _client_of(form.client_id.data if request.method == "POST" else request.args.get("client"))
-    standing = next((view for view in queries.margin_views(None) if view.client_id == client_id), None)
+    standing = queries.margin_view(client_id)
     name = by_ids([client_id])[client_id].name if client_id else None
     status = 200
     if request.method == "GET":

@@ -111,15 +111,23 @@ class MarginView:
     changed_at: datetime
 
 
+_MARGINS = sa.select(FxMargin.client_id, Client.name, FxMargin.basis_points, FxMargin.changed_at).outerjoin(
+    Client, Client.id == FxMargin.client_id
+)
+
+
 def margin_views(limit: int | None) -> list[MarginView]:
     """The default first, then clients by name; None: all of them."""
     rows = session().execute(
-        sa.select(FxMargin.client_id, Client.name, FxMargin.basis_points, FxMargin.changed_at)
-        .outerjoin(Client, Client.id == FxMargin.client_id)
-        .order_by(FxMargin.client_id.is_not(None), Client.name_key, FxMargin.client_id)
-        .limit(limit)
+        _MARGINS.order_by(FxMargin.client_id.is_not(None), Client.name_key, FxMargin.client_id).limit(limit)
     )
     return [MarginView(*row) for row in rows]
+
+
+def margin_view(client_id: UUID | None) -> MarginView | None:
+    """What was agreed with a client; of nobody (None) the default. None where there is no such margin."""
+    found = session().execute(_MARGINS.where(FxMargin.of(client_id))).one_or_none()
+    return MarginView(*found) if found else None
 
 
 @dataclass(frozen=True)

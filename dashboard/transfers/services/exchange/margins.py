@@ -24,7 +24,7 @@ def margin_for(client_id: UUID) -> int:
     """Basis points of the sold amount: the client's own, else the default, else none."""
     found = session().scalar(
         sa.select(FxMargin.basis_points)
-        .where(sa.or_(FxMargin.client_id == client_id, FxMargin.client_id.is_(None)))
+        .where(FxMargin.of(client_id, None))
         .order_by(FxMargin.client_id.is_(None))
         .limit(1)
     )
@@ -53,9 +53,7 @@ def set_margin(client_id: UUID | None, basis_points: int | None, *, reason: str,
     # one change after the other: there may be no row yet to lock
     session().execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     known = session().scalar(
-        sa.select(FxMargin)
-        .where(FxMargin.client_id.is_not_distinct_from(client_id))
-        .execution_options(populate_existing=True)
+        sa.select(FxMargin).where(FxMargin.of(client_id)).execution_options(populate_existing=True)
     )
     before = known.basis_points if known else None
     if before == basis_points:
