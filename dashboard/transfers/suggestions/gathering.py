@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
-from dashboard.clients.folding import trigrams_of
 from dashboard.clients.models import Client
 from dashboard.database import session
 from dashboard.ledger.models import Account, AccountBalance
@@ -34,6 +33,9 @@ MOST_PAST = 500
 #: phrases of a message that are looked for
 MOST_PHRASES = 14
 MOST_ACCOUNTS = 300
+
+#: parts that a name must have all of, or what its first or its last word begins with
+Look = tuple[str, ...] | str
 
 
 @dataclass(frozen=True)
@@ -254,24 +256,31 @@ def _phrases(told: Told) -> list[tuple[str, ...]]:
     return list(dict.fromkeys([*whole, *pairs, *alone]))[:MOST_PHRASES]
 
 
-def _halves(word: str) -> list[str]:
-    """Parts of a word of which one is right when a letter is wrong."""
+def _ends(word: str) -> list[str]:
+    """Beginning and end of a word, as `name_parts` marks them: one of them is right when a letter is wrong."""
     if len(word) < 6:
-        return [word[:3]] if len(word) >= 4 else []
-    middle = len(word) // 2
-    return [word[:middle], word[middle:]]
+        return [f"{word[:3]}*"] if len(word) >= 4 else []
+    size = 3 if len(word) < 8 else 4
+    return [f"{word[:size]}*", f"*{word[-size:]}"]
 
 
-def _grams(parts: Iterable[str]) -> list[str]:
-    return sorted({gram for part in parts if len(part) >= 3 for gram in trigrams_of(part)})
-
-
-#: clients whose text has all trigrams of one of these sets: gathered by the index first (OFFSET 0 keeps the limit from
-#: making the planner walk the table), then cut
+#: a letter above all others: what begins with a text lies below the text with it
+_LAST = chr(0x10FFFF)
+_LAST_WORD = "split_part(c.name_key, ' ', -1)"
+#: clients whose name has all parts of one of these sets, gathered by the index first (OFFSET 0 keeps the limit from
+#: making the planner walk the table), then cut; and those whose first or last word begins with one of these
 _NAMED = sa.text(
-    "SELECT h.id FROM unnest(CAST(:sets AS text[])) WITH ORDINALITY AS s (grams, place), LATERAL ("
-    "SELECT m.id FROM (SELECT c.id FROM client c WHERE trigrams(c.search_text) @> string_to_array(s.grams, :between)"
-    " OFFSET 0) m LIMIT :most) h ORDER BY s.place"
+    "SELECT l.id FROM (SELECT s.place, h.id FROM"
+    " unnest(CAST(:parts AS text[]), CAST(:parts_at AS integer[])) AS s (parts, place), LATERAL ("
+    "SELECT m.id FROM (SELECT c.id FROM client c WHERE name_parts(c.name_key) @> string_to_array(s.parts, ' ')"
+    " OFFSET 0) m LIMIT :most) h"
+    " UNION ALL SELECT s.place, h.id FROM"
+    " unnest(CAST(:begins AS text[]), CAST(:begins_at AS integer[])) AS s (begins, place), LATERAL ("
+    '(SELECT c.id FROM client c WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || :last)'
+    ' COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most)'
+    f' UNION ALL (SELECT c.id FROM client c WHERE {_LAST_WORD} >= s.begins COLLATE "C"'
+    f' AND {_LAST_WORD} < (s.begins || :last) COLLATE "C" ORDER BY {_LAST_WORD} COLLATE "C" LIMIT :most)) h'
+    ") l ORDER BY l.place"
 )
 #: clients whose folded name begins with one of these: one walk down a tree for each
 _BY_KEY = sa.text(
@@ -280,16 +289,24 @@ _BY_KEY = sa.text(
     ' AND c.name_key < (s.begins || chr(127)) COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most) h'
     ' ORDER BY s.place, h.name_key COLLATE "C", h.id'
 )
-#: no trigram holds it
-_BETWEEN = "\x1f"
 
 
-def _named(sets: Iterable[Sequence[str]]) -> list[UUID]:
-    """Clients whose text has all trigrams of one of these sets."""
-    wanted = [_BETWEEN.join(grams) for grams in sets]
-    if not wanted:
+def _named(looks: Iterable[Look]) -> list[UUID]:
+    """Clients that one of these looks finds, in the order of the looks."""
+    asked: dict[str, Any] = {
+        "last": _LAST,
+        "most": MOST_NAMED,
+        "parts": [],
+        "parts_at": [],
+        "begins": [],
+        "begins_at": [],
+    }
+    for place, look in enumerate(looks):
+        kind = "begins" if isinstance(look, str) else "parts"
+        asked[kind].append(look if isinstance(look, str) else " ".join(look))
+        asked[f"{kind}_at"].append(place)
+    if not asked["parts"] and not asked["begins"]:
         return []
-    asked = {"sets": wanted, "between": _BETWEEN, "most": MOST_NAMED}
     return list(dict.fromkeys(session().scalars(_NAMED, asked)))
 
 
@@ -319,13 +336,18 @@ def _by_name(told: Told) -> list[UUID]:
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
-    parts: list[Sequence[str]] = [*pairs, *((word[: len(word) - 2],) for word in single)]
+    return list(dict.fromkeys([*found, *_named(_looks(pairs, single))]))
+
+
+def _looks(pairs: Sequence[tuple[str, ...]], single: Sequence[str]) -> list[Look]:
+    """Names with all words of a phrase, those that begin or end with a word whose own end may be wrong, and those with
+    one word of two and a part of the other. The same is looked for once."""
+    whole = (kept for phrase in pairs if len(kept := [word for word in phrase if len(word) > 1]) > 1)
+    parts: list[Sequence[str] | str] = [*whole, *(word[:-2] for word in single)]
     for phrase in pairs[:4]:
         one, other = phrase[0], phrase[-1]
-        parts += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
-    # the same parts are looked for once
-    sought = dict.fromkeys(tuple(grams) for some in parts if len(grams := _grams(some)) > 2)
-    return list(dict.fromkeys([*found, *_named(sought)]))
+        parts += [(one, end) for end in _ends(other)] + [(end, other) for end in _ends(one)]
+    return list(dict.fromkeys(some if isinstance(some, str) else tuple(sorted(set(some))) for some in parts))
 
 
 _OWNED = (
