@@ -14,13 +14,14 @@ from alembic import op
 revision = "0036"
 down_revision = "0034"
 
-#: what transfers.suggestions looks for: every word of a folded name, and of a word of four letters and more its
-#: beginning and its end, of three letters and of four. Not strict, so that the planner puts its text where it is called
+#: what transfers.suggestions looks for: every word of a folded name, its initial, and of a word of four letters and more
+#: the beginnings and ends of three, four and five. Not strict, so that the planner puts its text where it is called
 NAME_PARTS = r"""
 CREATE FUNCTION name_parts(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT string_to_array($1
-        || ' ' || regexp_replace($1, '([^ ]{3})([^ ])[^ ]*', '\1* \1\2*', 'g')
-        || ' ' || regexp_replace($1, '[^ ]*([^ ])([^ ]{3})', '*\1\2 *\2', 'g'), ' ')
+        || ' ' || regexp_replace($1, '([^ ])[^ ]*', '\1.', 'g')
+        || ' ' || regexp_replace($1, '([^ ]{3})([^ ])([^ ]?)[^ ]*', '\1* \1\2* \1\2\3*', 'g')
+        || ' ' || regexp_replace($1, '[^ ]*?([^ ]?)([^ ])([^ ]{3})(?![^ ])', '*\1\2\3 *\2\3 *\3', 'g'), ' ')
 $$
 """
 

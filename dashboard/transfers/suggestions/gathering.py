@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -32,10 +32,19 @@ MOST_CLIENTS = 80
 MOST_PAST = 500
 #: phrases of a message that are looked for
 MOST_PHRASES = 14
+#: initials beside a word that are looked for, and clients that one may stand for
+MOST_INITIALS = 4
+MOST_OF_INITIAL = 3
 MOST_ACCOUNTS = 300
 
-#: parts that a name must have all of, or what its first or its last word begins with
-Look = tuple[str, ...] | str
+
+class Look(NamedTuple):
+    """Parts that a name must have all of; where `begins`, what its first word or its last begins with. Of more than
+    `most` clients that it finds it points to none."""
+
+    parts: tuple[str, ...]
+    begins: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -260,27 +269,26 @@ def _ends(word: str) -> list[str]:
     """Beginning and end of a word, as `name_parts` marks them: one of them is right when a letter is wrong."""
     if len(word) < 6:
         return [f"{word[:3]}*"] if len(word) >= 4 else []
-    size = 3 if len(word) < 8 else 4
+    size = min(len(word) // 2, 5)
     return [f"{word[:size]}*", f"*{word[-size:]}"]
 
 
 #: a letter above all others: what begins with a text lies below the text with it
-_LAST = chr(0x10FFFF)
+_ABOVE_ALL = chr(0x10FFFF)
 _LAST_WORD = "split_part(c.name_key, ' ', -1)"
 #: clients whose name has all parts of one of these sets, gathered by the index first (OFFSET 0 keeps the limit from
-#: making the planner walk the table), then cut; and those whose first or last word begins with one of these
+#: making the planner walk the table), then cut; and those whose first word, or last one, begins with one of these
 _NAMED = sa.text(
-    "SELECT l.id FROM (SELECT s.place, h.id FROM"
+    "SELECT s.place, 'parts', h.id FROM"
     " unnest(CAST(:parts AS text[]), CAST(:parts_at AS integer[])) AS s (parts, place), LATERAL ("
     "SELECT m.id FROM (SELECT c.id FROM client c WHERE name_parts(c.name_key) @> string_to_array(s.parts, ' ')"
-    " OFFSET 0) m LIMIT :most) h"
-    " UNION ALL SELECT s.place, h.id FROM"
+    " OFFSET 0) m LIMIT :most + 1) h"
+    " UNION ALL SELECT s.place, h.found, h.id FROM"
     " unnest(CAST(:begins AS text[]), CAST(:begins_at AS integer[])) AS s (begins, place), LATERAL ("
-    '(SELECT c.id FROM client c WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || :last)'
-    ' COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most)'
-    f' UNION ALL (SELECT c.id FROM client c WHERE {_LAST_WORD} >= s.begins COLLATE "C"'
-    f' AND {_LAST_WORD} < (s.begins || :last) COLLATE "C" ORDER BY {_LAST_WORD} COLLATE "C" LIMIT :most)) h'
-    ") l ORDER BY l.place"
+    "(SELECT 'first' AS found, c.id FROM client c WHERE c.name_key >= s.begins COLLATE \"C\""
+    ' AND c.name_key < (s.begins || :last) COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most + 1)'
+    f" UNION ALL (SELECT 'last', c.id FROM client c WHERE {_LAST_WORD} >= s.begins COLLATE \"C\""
+    f' AND {_LAST_WORD} < (s.begins || :last) COLLATE "C" ORDER BY {_LAST_WORD} COLLATE "C" LIMIT :most + 1)) h'
 )
 #: clients whose folded name begins with one of these: one walk down a tree for each
 _BY_KEY = sa.text(
@@ -291,23 +299,26 @@ _BY_KEY = sa.text(
 )
 
 
-def _named(looks: Iterable[Look]) -> list[UUID]:
+def _named(looks: Sequence[Look]) -> list[UUID]:
     """Clients that one of these looks finds, in the order of the looks."""
-    asked: dict[str, Any] = {
-        "last": _LAST,
-        "most": MOST_NAMED,
-        "parts": [],
-        "parts_at": [],
-        "begins": [],
-        "begins_at": [],
-    }
-    for place, look in enumerate(looks):
-        kind = "begins" if isinstance(look, str) else "parts"
-        asked[kind].append(look if isinstance(look, str) else " ".join(look))
-        asked[f"{kind}_at"].append(place)
-    if not asked["parts"] and not asked["begins"]:
+    if not looks:
         return []
-    return list(dict.fromkeys(session().scalars(_NAMED, asked)))
+    parts = [(place, " ".join(look.parts)) for place, look in enumerate(looks) if not look.begins]
+    begins = [(place, look.parts[0]) for place, look in enumerate(looks) if look.begins]
+    asked = {
+        "parts": [text for _, text in parts], "parts_at": [place for place, _ in parts],
+        "begins": [text for _, text in begins], "begins_at": [place for place, _ in begins],
+        "last": _ABOVE_ALL, "most": MOST_NAMED,
+    }  # fmt: skip
+    found: dict[tuple[int, str], list[UUID]] = {}
+    for place, where, client_id in session().execute(_NAMED, asked):
+        found.setdefault((place, where), []).append(client_id)
+    ids: dict[UUID, None] = {}
+    for (place, _where), clients in sorted(found.items()):
+        most = looks[place].most
+        if most is None or len(clients) <= most:
+            ids |= dict.fromkeys(clients[:MOST_NAMED])
+    return list(ids)
 
 
 def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tuple[str, ...]]]:
@@ -336,18 +347,36 @@ def _by_name(told: Told) -> list[UUID]:
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
-    return list(dict.fromkeys([*found, *_named(_looks(pairs, single))]))
+    return list(dict.fromkeys([*found, *_named(_looks(pairs, single, _initials(told)))]))
 
 
-def _looks(pairs: Sequence[tuple[str, ...]], single: Sequence[str]) -> list[Look]:
-    """Names with all words of a phrase, those that begin or end with a word whose own end may be wrong, and those with
-    one word of two and a part of the other. The same is looked for once."""
-    whole = (kept for phrase in pairs if len(kept := [word for word in phrase if len(word) > 1]) > 1)
-    parts: list[Sequence[str] | str] = [*whole, *(word[:-2] for word in single)]
+def _initials(told: Told) -> list[Look]:
+    """A word with the letter beside it, as `name_parts` marks an initial."""
+    found = []
+    for words in (told.creditor, told.words):
+        for one, other in pairwise(words):
+            short, long = (one.text, other.text) if len(one.text) < len(other.text) else (other.text, one.text)
+            if len(short) == 1 and len(long) >= 4 and long not in FORMS:
+                found.append(Look((long, f"{short}."), most=MOST_OF_INITIAL))
+    return found[:MOST_INITIALS]
+
+
+def _looks(pairs: Sequence[tuple[str, ...]], single: Sequence[str], initials: Sequence[Look]) -> list[Look]:
+    """Names with all words of a phrase, with one word and an initial, those that begin or end with a word whose own
+    end may be wrong, and those with one word of two and a part of the other. The same is looked for once."""
+    looks = [Look(tuple(kept)) for phrase in pairs if len(kept := _kept(phrase)) > 1]
+    looks += initials
+    looks += [Look((word[:-2],), begins=True, most=MOST_NAMED) for word in single]
     for phrase in pairs[:4]:
         one, other = phrase[0], phrase[-1]
-        parts += [(one, end) for end in _ends(other)] + [(end, other) for end in _ends(one)]
-    return list(dict.fromkeys(some if isinstance(some, str) else tuple(sorted(set(some))) for some in parts))
+        looks += [Look((one, end)) for end in _ends(other)] + [Look((other, end)) for end in _ends(one)]
+    return list(dict.fromkeys(looks))
+
+
+def _kept(phrase: tuple[str, ...]) -> list[str]:
+    """The words that a name must have: of a longer phrase not its little ones."""
+    shortest = 2 if len(phrase) == 2 else 3
+    return [word for word in phrase if len(word) >= shortest]
 
 
 _OWNED = (
