@@ -92,7 +92,8 @@ class Gathered:
     ruled: set[UUID] = field(default_factory=set)
 
 
-# Each statement stands ready: to build one takes longer than the database needs to answer it.
+# Each statement stands ready: to build one takes longer than the database needs to answer it. To plan one takes as
+# long: limits are written out and arrays stand behind a SELECT, so that no plan hangs on what is asked, and it is kept.
 _TEXTS = postgresql.ARRAY(sa.Text())
 _IDS = postgresql.ARRAY(postgresql.UUID(as_uuid=True))
 
@@ -119,11 +120,16 @@ def _end_range(end: str) -> tuple[str, str]:
 
 
 #: accounts of clients whose reversed number lies in one of these ranges: one statement, however many are looked for
-_BY_END = sa.text(
-    "SELECT s.place, h.id FROM unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) WITH ORDINALITY"
-    " AS s (low, high, place), LATERAL (SELECT a.id FROM account a WHERE reverse(a.number) ~>=~ s.low"
-    f" AND reverse(a.number) ~<~ s.high AND a.type = '{AccountType.CLIENT.value}' LIMIT :most) h ORDER BY s.place"
-)
+_BY_END = sa.text(f"""
+SELECT s.place, h.id
+FROM unnest((SELECT CAST(:lows AS text[])), (SELECT CAST(:highs AS text[]))) WITH ORDINALITY AS s (low, high, place),
+    LATERAL (
+        SELECT a.id FROM account a
+        WHERE reverse(a.number) ~>=~ s.low AND reverse(a.number) ~<~ s.high AND a.type = '{AccountType.CLIENT.value}'
+        LIMIT {MOST_ALIKE + 1}
+    ) h
+ORDER BY s.place
+""")
 
 
 def _by_number(told: Told) -> Iterable[UUID]:
@@ -136,7 +142,7 @@ def _by_number(told: Told) -> Iterable[UUID]:
     longest = sorted(ends, key=len, reverse=True)
     lows, highs = zip(*(_end_range(end) for end in longest), strict=True)
     by_end: dict[str, list[UUID]] = {}
-    looked = {"lows": list(lows), "highs": list(highs), "most": MOST_ALIKE + 1}
+    looked = {"lows": list(lows), "highs": list(highs)}
     for place, account_id in session().execute(_BY_END, looked):
         by_end.setdefault(longest[place - 1], []).append(account_id)
     for ids in by_end.values():
@@ -278,25 +284,38 @@ _ABOVE_ALL = chr(0x10FFFF)
 _LAST_WORD = "split_part(c.name_key, ' ', -1)"
 #: clients whose name has all parts of one of these sets, gathered by the index first (OFFSET 0 keeps the limit from
 #: making the planner walk the table), then cut; and those whose first word, or last one, begins with one of these
-_NAMED = sa.text(
-    "SELECT s.place, 'parts', h.id FROM"
-    " unnest(CAST(:parts AS text[]), CAST(:parts_at AS integer[])) AS s (parts, place), LATERAL ("
-    "SELECT m.id FROM (SELECT c.id FROM client c WHERE name_parts(c.name_key) @> string_to_array(s.parts, ' ')"
-    " OFFSET 0) m LIMIT :most + 1) h"
-    " UNION ALL SELECT s.place, h.found, h.id FROM"
-    " unnest(CAST(:begins AS text[]), CAST(:begins_at AS integer[])) AS s (begins, place), LATERAL ("
-    "(SELECT 'first' AS found, c.id FROM client c WHERE c.name_key >= s.begins COLLATE \"C\""
-    ' AND c.name_key < (s.begins || :last) COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most + 1)'
-    f" UNION ALL (SELECT 'last', c.id FROM client c WHERE {_LAST_WORD} >= s.begins COLLATE \"C\""
-    f' AND {_LAST_WORD} < (s.begins || :last) COLLATE "C" ORDER BY {_LAST_WORD} COLLATE "C" LIMIT :most + 1)) h'
-)
+_NAMED = sa.text(f"""
+SELECT s.place, 'parts', h.id
+FROM unnest((SELECT CAST(:parts AS text[])), (SELECT CAST(:parts_at AS integer[]))) AS s (parts, place),
+    LATERAL (
+        SELECT m.id FROM (
+            SELECT c.id FROM client c WHERE name_parts(c.name_key) @> string_to_array(s.parts, ' ') OFFSET 0
+        ) m LIMIT {MOST_NAMED + 1}
+    ) h
+UNION ALL
+SELECT s.place, h.word, h.id
+FROM unnest((SELECT CAST(:begins AS text[])), (SELECT CAST(:begins_at AS integer[]))) AS s (begins, place),
+    LATERAL (
+        (SELECT 'first' AS word, c.id FROM client c
+         WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || :above_all) COLLATE "C"
+         ORDER BY c.name_key COLLATE "C", c.id LIMIT {MOST_NAMED + 1})
+        UNION ALL
+        (SELECT 'last', c.id FROM client c
+         WHERE {_LAST_WORD} >= s.begins COLLATE "C" AND {_LAST_WORD} < (s.begins || :above_all) COLLATE "C"
+         ORDER BY {_LAST_WORD} COLLATE "C" LIMIT {MOST_NAMED + 1})
+    ) h
+""")
 #: clients whose folded name begins with one of these: one walk down a tree for each
-_BY_KEY = sa.text(
-    "SELECT s.place, h.id FROM unnest(CAST(:begins AS text[])) WITH ORDINALITY AS s (begins, place), LATERAL ("
-    'SELECT c.id, c.name_key FROM client c WHERE c.name_key >= s.begins COLLATE "C"'
-    ' AND c.name_key < (s.begins || chr(127)) COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most) h'
-    ' ORDER BY s.place, h.name_key COLLATE "C", h.id'
-)
+_BY_KEY = sa.text(f"""
+SELECT s.place, h.id
+FROM unnest((SELECT CAST(:begins AS text[]))) WITH ORDINALITY AS s (begins, place),
+    LATERAL (
+        SELECT c.id, c.name_key FROM client c
+        WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || chr(127)) COLLATE "C"
+        ORDER BY c.name_key COLLATE "C", c.id LIMIT {MOST_NAMED}
+    ) h
+ORDER BY s.place, h.name_key COLLATE "C", h.id
+""")
 
 
 def _named(looks: Sequence[Look]) -> list[UUID]:
@@ -308,7 +327,7 @@ def _named(looks: Sequence[Look]) -> list[UUID]:
     asked = {
         "parts": [text for _, text in parts], "parts_at": [place for place, _ in parts],
         "begins": [text for _, text in begins], "begins_at": [place for place, _ in begins],
-        "last": _ABOVE_ALL, "most": MOST_NAMED,
+        "above_all": _ABOVE_ALL,
     }  # fmt: skip
     found: dict[tuple[int, str], list[UUID]] = {}
     for place, where, client_id in session().execute(_NAMED, asked):
@@ -332,7 +351,7 @@ def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tup
         for words in ([phrase, (phrase[1], phrase[0])] if len(phrase) == 2 else [phrase])
     ]
     by_phrase: dict[int, dict[UUID, None]] = {}
-    for look, client_id in session().execute(_BY_KEY, {"begins": [text for _, text in begins], "most": MOST_NAMED}):
+    for look, client_id in session().execute(_BY_KEY, {"begins": [text for _, text in begins]}):
         by_phrase.setdefault(begins[look - 1][0], {})[client_id] = None
     ids = [client_id for place in sorted(by_phrase) for client_id in by_phrase[place]]
     return ids, {phrases[place] for place, found in by_phrase.items() if len(found) >= MOST_NAMED}
