@@ -187,9 +187,8 @@ def test_every_look_goes_by_an_index(desk: Desk) -> None:
     from dashboard.transfers.suggestions import gathering
 
     session().execute(sa.text("SET LOCAL enable_seqscan = off"))
-    named = {
-        "parts": ["jonas tamulis"], "parts_at": [0], "begins": ["tamul"], "begins_at": [1],
-        "above_all": gathering._ABOVE_ALL,
+    named: dict[str, Any] = {
+        "parts": ["jonas tamulis"], "begins": ["tamul"], "above_all": gathering._ABOVE_ALL,
     }  # fmt: skip
     for look, asked in (
         (gathering._NAMED, named),
@@ -221,10 +220,9 @@ def test_a_name_that_very_many_have_is_looked_for_once(desk: Desk, monkeypatch: 
     gathered: list[Any] = []
     named = gathering._named
 
-    def listening(sets: Any) -> Any:
-        wanted = [*sets]
-        gathered.extend(wanted)
-        return named(wanted)
+    def listening(looks: Any, begins: Any) -> Any:
+        gathered.extend(looks)
+        return named(looks, begins)
 
     monkeypatch.setattr(gathering, "_named", listening)
     common = suggestions.candidates(desk.receipt(remittance="Tamulis Jonas", name=None).transfer_id)

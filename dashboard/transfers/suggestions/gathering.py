@@ -39,11 +39,9 @@ MOST_ACCOUNTS = 300
 
 
 class Look(NamedTuple):
-    """Parts that a name must have all of; where `begins`, what its first word or its last begins with. Of more than
-    `most` clients that it finds it points to none."""
+    """Parts that a name must have all of. Where more than `most` clients have them it points to none."""
 
     parts: tuple[str, ...]
-    begins: bool = False
     most: int | None = None
 
 
@@ -285,18 +283,18 @@ _LAST_WORD = "split_part(c.name_key, ' ', -1)"
 #: clients whose name has all parts of one of these sets, gathered by the index first (OFFSET 0 keeps the limit from
 #: making the planner walk the table), then cut; and those whose first word, or last one, begins with one of these
 _NAMED = sa.text(f"""
-SELECT s.place, 'parts', h.id
-FROM unnest((SELECT CAST(:parts AS text[])), (SELECT CAST(:parts_at AS integer[]))) AS s (parts, place),
+SELECT 'parts' AS kind, s.place, h.id
+FROM unnest((SELECT CAST(:parts AS text[]))) WITH ORDINALITY AS s (parts, place),
     LATERAL (
         SELECT m.id FROM (
             SELECT c.id FROM client c WHERE name_parts(c.name_key) @> string_to_array(s.parts, ' ') OFFSET 0
         ) m LIMIT {MOST_NAMED + 1}
     ) h
 UNION ALL
-SELECT s.place, h.word, h.id
-FROM unnest((SELECT CAST(:begins AS text[])), (SELECT CAST(:begins_at AS integer[]))) AS s (begins, place),
+SELECT h.kind, s.place, h.id
+FROM unnest((SELECT CAST(:begins AS text[]))) WITH ORDINALITY AS s (begins, place),
     LATERAL (
-        (SELECT 'first' AS word, c.id FROM client c
+        (SELECT 'first' AS kind, c.id FROM client c
          WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || :above_all) COLLATE "C"
          ORDER BY c.name_key COLLATE "C", c.id LIMIT {MOST_NAMED + 1})
         UNION ALL
@@ -318,25 +316,23 @@ ORDER BY s.place, h.name_key COLLATE "C", h.id
 """)
 
 
-def _named(looks: Sequence[Look]) -> list[UUID]:
-    """Clients that one of these looks finds, in the order of the looks."""
-    if not looks:
+def _named(looks: Sequence[Look], begins: Sequence[str]) -> list[UUID]:
+    """Clients that one of these looks finds, in their order; then those whose first or last word begins with one of
+    these, unless so many do that it points to none."""
+    if not looks and not begins:
         return []
-    parts = [(place, " ".join(look.parts)) for place, look in enumerate(looks) if not look.begins]
-    begins = [(place, look.parts[0]) for place, look in enumerate(looks) if look.begins]
-    asked = {
-        "parts": [text for _, text in parts], "parts_at": [place for place, _ in parts],
-        "begins": [text for _, text in begins], "begins_at": [place for place, _ in begins],
-        "above_all": _ABOVE_ALL,
-    }  # fmt: skip
-    found: dict[tuple[int, str], list[UUID]] = {}
-    for place, where, client_id in session().execute(_NAMED, asked):
-        found.setdefault((place, where), []).append(client_id)
+    asked = {"parts": [" ".join(look.parts) for look in looks], "begins": list(begins), "above_all": _ABOVE_ALL}
+    found: dict[tuple[str, int], list[UUID]] = {}
+    for kind, place, client_id in session().execute(_NAMED, asked):
+        found.setdefault((kind, place), []).append(client_id)
     ids: dict[UUID, None] = {}
-    for (place, _where), clients in sorted(found.items()):
-        most = looks[place].most
-        if most is None or len(clients) <= most:
+    for place, look in enumerate(looks, start=1):
+        clients = found.get(("parts", place), [])
+        if look.most is None or len(clients) <= look.most:
             ids |= dict.fromkeys(clients[:MOST_NAMED])
+    for (kind, _place), clients in found.items():
+        if kind != "parts" and len(clients) <= MOST_NAMED:
+            ids |= dict.fromkeys(clients)
     return list(ids)
 
 
@@ -366,7 +362,8 @@ def _by_name(told: Told) -> list[UUID]:
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
-    return list(dict.fromkeys([*found, *_named(_looks(pairs, single, _initials(told)))]))
+    looks = [*_whole(pairs), *_initials(told), *_in_part(pairs[:4])]
+    return list(dict.fromkeys([*found, *_named(list(dict.fromkeys(looks)), [word[:-2] for word in single])]))
 
 
 def _initials(told: Told) -> list[Look]:
@@ -380,22 +377,20 @@ def _initials(told: Told) -> list[Look]:
     return found[:MOST_INITIALS]
 
 
-def _looks(pairs: Sequence[tuple[str, ...]], single: Sequence[str], initials: Sequence[Look]) -> list[Look]:
-    """Names with all words of a phrase, with one word and an initial, those that begin or end with a word whose own
-    end may be wrong, and those with one word of two and a part of the other. The same is looked for once."""
-    looks = [Look(tuple(kept)) for phrase in pairs if len(kept := _kept(phrase)) > 1]
-    looks += initials
-    looks += [Look((word[:-2],), begins=True, most=MOST_NAMED) for word in single]
-    for phrase in pairs[:4]:
-        one, other = phrase[0], phrase[-1]
-        looks += [Look((one, end)) for end in _ends(other)] + [Look((other, end)) for end in _ends(one)]
-    return list(dict.fromkeys(looks))
+def _whole(phrases: Sequence[tuple[str, ...]]) -> list[Look]:
+    """All words of a phrase; of a longer one not its little ones."""
+    kept = ([word for word in phrase if len(word) > (1 if len(phrase) == 2 else 2)] for phrase in phrases)
+    return [Look(tuple(words)) for words in kept if len(words) > 1]
 
 
-def _kept(phrase: tuple[str, ...]) -> list[str]:
-    """The words that a name must have: of a longer phrase not its little ones."""
-    shortest = 2 if len(phrase) == 2 else 3
-    return [word for word in phrase if len(word) >= shortest]
+def _in_part(phrases: Sequence[tuple[str, ...]]) -> list[Look]:
+    """One word of a phrase, and a part of another that may be mistyped."""
+    return [
+        Look((word, end))
+        for phrase in phrases
+        for word, other in ((phrase[0], phrase[-1]), (phrase[-1], phrase[0]))
+        for end in _ends(other)
+    ]
 
 
 _OWNED = (
