@@ -32,9 +32,7 @@ def upgrade() -> None:
         "ix_client_name_parts", "client", [sa.literal_column("name_parts(name_key)")], unique=False,
         postgresql_using="gin",
     )  # fmt: skip
-    op.create_index(
-        "ix_client_last_word", "client", [sa.literal_column("split_part(name_key, ' ', -1)")], unique=False
-    )
+    op.create_index("ix_client_last_word", "client", [sa.literal_column("split_part(name_key, ' ', -1)")], unique=False)
 
 
 def downgrade() -> None:
