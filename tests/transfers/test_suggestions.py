@@ -269,3 +269,13 @@ def test_the_index_holds_the_parts_that_are_looked_for(desk: Desk) -> None:
         held = session().scalar(sa.text("SELECT name_parts(:name)"), {"name": f"li {word} uab"})
         assert {"li", word, "uab", f"{word[0]}.", *gathering._ends(word)} <= set(held), word
         assert not [part for part in held if " " in part]
+
+
+def test_a_part_that_the_other_word_has_itself_is_not_looked_for() -> None:
+    """Everybody who is called that has it: the longest of all looks, and it tells nothing."""
+    from dashboard.transfers.suggestions import gathering
+
+    looks = {look.parts for look in gathering._in_part([("kazlauskas", "jankauskas"), ("kazys", "kazlauskas")])}
+    assert looks == {
+        ("kazlauskas", "janka*"), ("jankauskas", "kazla*"), ("kazys", "kazla*"), ("kazys", "*uskas"),
+    }  # fmt: skip

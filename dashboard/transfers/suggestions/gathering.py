@@ -33,7 +33,7 @@ MOST_PAST = 500
 #: phrases of a message that are looked for
 MOST_PHRASES = 14
 #: initials beside a word that are looked for, and clients that one may stand for
-MOST_INITIALS = 4
+MOST_INITIALS = 2
 MOST_OF_INITIAL = 3
 MOST_ACCOUNTS = 300
 
@@ -384,12 +384,14 @@ def _whole(phrases: Sequence[tuple[str, ...]]) -> list[Look]:
 
 
 def _in_part(phrases: Sequence[tuple[str, ...]]) -> list[Look]:
-    """One word of a phrase, and a part of another that may be mistyped."""
+    """One word of a phrase, and a part of another that may be mistyped. A part that the word has itself tells nothing:
+    everybody of that word has it."""
     return [
         Look((word, end))
         for phrase in phrases
         for word, other in ((phrase[0], phrase[-1]), (phrase[-1], phrase[0]))
         for end in _ends(other)
+        if not (word.endswith(end[1:]) if end[0] == "*" else word.startswith(end[:-1]))
     ]
 
 
