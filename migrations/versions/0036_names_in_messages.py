@@ -28,10 +28,15 @@ $$
 
 def upgrade() -> None:
     op.execute(NAME_PARTS)
+    # a list of what is new beside the index would be read through for each look: 4 ms after some thousand clients
     op.create_index(
-        "ix_client_name_parts", "client", [sa.literal_column("name_parts(name_key)")], unique=False,
+        "ix_client_name_parts",
+        "client",
+        [sa.literal_column("name_parts(name_key)")],
+        unique=False,
         postgresql_using="gin",
-    )  # fmt: skip
+        postgresql_with={"fastupdate": "off"},
+    )
     op.create_index("ix_client_last_word", "client", [sa.literal_column("split_part(name_key, ' ', -1)")], unique=False)
 
 

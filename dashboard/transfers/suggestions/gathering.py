@@ -330,7 +330,7 @@ def _named(looks: Sequence[Look], begins: Sequence[str]) -> list[UUID]:
         clients = found.get(("parts", place), [])
         if look.most is None or len(clients) <= look.most:
             ids |= dict.fromkeys(clients[:MOST_NAMED])
-    for (kind, _place), clients in found.items():
+    for (kind, _place), clients in sorted(found.items()):
         if kind != "parts" and len(clients) <= MOST_NAMED:
             ids |= dict.fromkeys(clients)
     return list(ids)
