@@ -95,6 +95,15 @@ class Client(Base):
             postgresql_where=sa.text("worst_flag > 0"),
         ),
         sa.Index("ix_client_search", sa.text("trigrams(search_text)"), postgresql_using="gin"),
+        # names in messages: by their words, and by the beginnings and ends of those; what is new stands in the index at
+        # once, because a list of it beside the index is read through for each look
+        sa.Index(
+            "ix_client_name_parts",
+            sa.text("name_parts(name_key)"),
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+        ),
+        sa.Index("ix_client_last_word", sa.text("split_part(name_key, ' ', -1)")),
         sa.Index("ix_client_restricted", "restricted_at", postgresql_where=sa.text("restricted_at IS NOT NULL")),
     )
 

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dashboard import clock
-from dashboard.clients.folding import trigrams_of
 from dashboard.clients.models import Client
 from dashboard.database import session
 from dashboard.ledger.models import Account, AccountBalance
@@ -33,7 +32,17 @@ MOST_CLIENTS = 80
 MOST_PAST = 500
 #: phrases of a message that are looked for
 MOST_PHRASES = 14
+#: initials beside a word that are looked for, and clients that one may stand for
+MOST_INITIALS = 2
+MOST_OF_INITIAL = 3
 MOST_ACCOUNTS = 300
+
+
+class Look(NamedTuple):
+    """Parts that a name must have all of. Where more than `most` clients have them it points to none."""
+
+    parts: tuple[str, ...]
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,8 @@ class Gathered:
     ruled: set[UUID] = field(default_factory=set)
 
 
-# Each statement stands ready: to build one takes longer than the database needs to answer it.
+# Each statement stands ready: to build one takes longer than the database needs to answer it. To plan one takes as
+# long: limits are written out and arrays stand behind a SELECT, so that no plan hangs on what is asked, and it is kept.
 _TEXTS = postgresql.ARRAY(sa.Text())
 _IDS = postgresql.ARRAY(postgresql.UUID(as_uuid=True))
 
@@ -108,11 +118,16 @@ def _end_range(end: str) -> tuple[str, str]:
 
 
 #: accounts of clients whose reversed number lies in one of these ranges: one statement, however many are looked for
-_BY_END = sa.text(
-    "SELECT s.place, h.id FROM unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) WITH ORDINALITY"
-    " AS s (low, high, place), LATERAL (SELECT a.id FROM account a WHERE reverse(a.number) ~>=~ s.low"
-    f" AND reverse(a.number) ~<~ s.high AND a.type = '{AccountType.CLIENT.value}' LIMIT :most) h ORDER BY s.place"
-)
+_BY_END = sa.text(f"""
+SELECT s.place, h.id
+FROM unnest((SELECT CAST(:lows AS text[])), (SELECT CAST(:highs AS text[]))) WITH ORDINALITY AS s (low, high, place),
+    LATERAL (
+        SELECT a.id FROM account a
+        WHERE reverse(a.number) ~>=~ s.low AND reverse(a.number) ~<~ s.high AND a.type = '{AccountType.CLIENT.value}'
+        LIMIT {MOST_ALIKE + 1}
+    ) h
+ORDER BY s.place
+""")
 
 
 def _by_number(told: Told) -> Iterable[UUID]:
@@ -125,7 +140,7 @@ def _by_number(told: Told) -> Iterable[UUID]:
     longest = sorted(ends, key=len, reverse=True)
     lows, highs = zip(*(_end_range(end) for end in longest), strict=True)
     by_end: dict[str, list[UUID]] = {}
-    looked = {"lows": list(lows), "highs": list(highs), "most": MOST_ALIKE + 1}
+    looked = {"lows": list(lows), "highs": list(highs)}
     for place, account_id in session().execute(_BY_END, looked):
         by_end.setdefault(longest[place - 1], []).append(account_id)
     for ids in by_end.values():
@@ -254,43 +269,71 @@ def _phrases(told: Told) -> list[tuple[str, ...]]:
     return list(dict.fromkeys([*whole, *pairs, *alone]))[:MOST_PHRASES]
 
 
-def _halves(word: str) -> list[str]:
-    """Parts of a word of which one is right when a letter is wrong."""
+def _ends(word: str) -> list[str]:
+    """Beginning and end of a word, as `name_parts` marks them: one of them is right when a letter is wrong."""
     if len(word) < 6:
-        return [word[:3]] if len(word) >= 4 else []
-    middle = len(word) // 2
-    return [word[:middle], word[middle:]]
+        return [f"{word[:3]}*"] if len(word) >= 4 else []
+    size = min(len(word) // 2, 5)
+    return [f"{word[:size]}*", f"*{word[-size:]}"]
 
 
-def _grams(parts: Iterable[str]) -> list[str]:
-    return sorted({gram for part in parts if len(part) >= 3 for gram in trigrams_of(part)})
-
-
-#: clients whose text has all trigrams of one of these sets: gathered by the index first (OFFSET 0 keeps the limit from
-#: making the planner walk the table), then cut
-_NAMED = sa.text(
-    "SELECT h.id FROM unnest(CAST(:sets AS text[])) WITH ORDINALITY AS s (grams, place), LATERAL ("
-    "SELECT m.id FROM (SELECT c.id FROM client c WHERE trigrams(c.search_text) @> string_to_array(s.grams, :between)"
-    " OFFSET 0) m LIMIT :most) h ORDER BY s.place"
-)
+#: a letter above all others: what begins with a text lies below the text with it
+_ABOVE_ALL = chr(0x10FFFF)
+_LAST_WORD = "split_part(c.name_key, ' ', -1)"
+#: clients whose name has all parts of one of these sets, gathered by the index first (OFFSET 0 keeps the limit from
+#: making the planner walk the table), then cut; and those whose first word, or last one, begins with one of these
+_NAMED = sa.text(f"""
+SELECT 'parts' AS kind, s.place, h.id
+FROM unnest((SELECT CAST(:parts AS text[]))) WITH ORDINALITY AS s (parts, place),
+    LATERAL (
+        SELECT m.id FROM (
+            SELECT c.id FROM client c WHERE name_parts(c.name_key) @> string_to_array(s.parts, ' ') OFFSET 0
+        ) m LIMIT {MOST_NAMED + 1}
+    ) h
+UNION ALL
+SELECT h.kind, s.place, h.id
+FROM unnest((SELECT CAST(:begins AS text[]))) WITH ORDINALITY AS s (begins, place),
+    LATERAL (
+        (SELECT 'first' AS kind, c.id FROM client c
+         WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || :above_all) COLLATE "C"
+         ORDER BY c.name_key COLLATE "C", c.id LIMIT {MOST_NAMED + 1})
+        UNION ALL
+        (SELECT 'last', c.id FROM client c
+         WHERE {_LAST_WORD} >= s.begins COLLATE "C" AND {_LAST_WORD} < (s.begins || :above_all) COLLATE "C"
+         ORDER BY {_LAST_WORD} COLLATE "C" LIMIT {MOST_NAMED + 1})
+    ) h
+""")
 #: clients whose folded name begins with one of these: one walk down a tree for each
-_BY_KEY = sa.text(
-    "SELECT s.place, h.id FROM unnest(CAST(:begins AS text[])) WITH ORDINALITY AS s (begins, place), LATERAL ("
-    'SELECT c.id, c.name_key FROM client c WHERE c.name_key >= s.begins COLLATE "C"'
-    ' AND c.name_key < (s.begins || chr(127)) COLLATE "C" ORDER BY c.name_key COLLATE "C", c.id LIMIT :most) h'
-    ' ORDER BY s.place, h.name_key COLLATE "C", h.id'
-)
-#: no trigram holds it
-_BETWEEN = "\x1f"
+_BY_KEY = sa.text(f"""
+SELECT s.place, h.id
+FROM unnest((SELECT CAST(:begins AS text[]))) WITH ORDINALITY AS s (begins, place),
+    LATERAL (
+        SELECT c.id, c.name_key FROM client c
+        WHERE c.name_key >= s.begins COLLATE "C" AND c.name_key < (s.begins || chr(127)) COLLATE "C"
+        ORDER BY c.name_key COLLATE "C", c.id LIMIT {MOST_NAMED}
+    ) h
+ORDER BY s.place, h.name_key COLLATE "C", h.id
+""")
 
 
-def _named(sets: Iterable[Sequence[str]]) -> list[UUID]:
-    """Clients whose text has all trigrams of one of these sets."""
-    wanted = [_BETWEEN.join(grams) for grams in sets]
-    if not wanted:
+def _named(looks: Sequence[Look], begins: Sequence[str]) -> list[UUID]:
+    """Clients that one of these looks finds, in their order; then those whose first or last word begins with one of
+    these, unless so many do that it points to none."""
+    if not looks and not begins:
         return []
-    asked = {"sets": wanted, "between": _BETWEEN, "most": MOST_NAMED}
-    return list(dict.fromkeys(session().scalars(_NAMED, asked)))
+    asked = {"parts": [" ".join(look.parts) for look in looks], "begins": list(begins), "above_all": _ABOVE_ALL}
+    found: dict[tuple[str, int], list[UUID]] = {}
+    for kind, place, client_id in session().execute(_NAMED, asked):
+        found.setdefault((kind, place), []).append(client_id)
+    ids: dict[UUID, None] = {}
+    for place, look in enumerate(looks, start=1):
+        clients = found.get(("parts", place), [])
+        if look.most is None or len(clients) <= look.most:
+            ids |= dict.fromkeys(clients[:MOST_NAMED])
+    for (kind, _place), clients in sorted(found.items()):
+        if kind != "parts" and len(clients) <= MOST_NAMED:
+            ids |= dict.fromkeys(clients)
+    return list(ids)
 
 
 def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tuple[str, ...]]]:
@@ -304,7 +347,7 @@ def _as_written(phrases: Sequence[tuple[str, ...]]) -> tuple[list[UUID], set[tup
         for words in ([phrase, (phrase[1], phrase[0])] if len(phrase) == 2 else [phrase])
     ]
     by_phrase: dict[int, dict[UUID, None]] = {}
-    for look, client_id in session().execute(_BY_KEY, {"begins": [text for _, text in begins], "most": MOST_NAMED}):
+    for look, client_id in session().execute(_BY_KEY, {"begins": [text for _, text in begins]}):
         by_phrase.setdefault(begins[look - 1][0], {})[client_id] = None
     ids = [client_id for place in sorted(by_phrase) for client_id in by_phrase[place]]
     return ids, {phrases[place] for place, found in by_phrase.items() if len(found) >= MOST_NAMED}
@@ -319,13 +362,37 @@ def _by_name(told: Told) -> list[UUID]:
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
-    parts: list[Sequence[str]] = [*pairs, *((word[: len(word) - 2],) for word in single)]
-    for phrase in pairs[:4]:
-        one, other = phrase[0], phrase[-1]
-        parts += [(one, half) for half in _halves(other)] + [(half, other) for half in _halves(one)]
-    # the same parts are looked for once
-    sought = dict.fromkeys(tuple(grams) for some in parts if len(grams := _grams(some)) > 2)
-    return list(dict.fromkeys([*found, *_named(sought)]))
+    looks = [*_whole(pairs), *_initials(told), *_in_part(pairs[:4])]
+    return list(dict.fromkeys([*found, *_named(list(dict.fromkeys(looks)), [word[:-2] for word in single])]))
+
+
+def _initials(told: Told) -> list[Look]:
+    """A word with the letter beside it, as `name_parts` marks an initial."""
+    found = []
+    for words in (told.creditor, told.words):
+        for one, other in pairwise(words):
+            short, long = (one.text, other.text) if len(one.text) < len(other.text) else (other.text, one.text)
+            if len(short) == 1 and len(long) >= 4 and long not in FORMS:
+                found.append(Look((long, f"{short}."), most=MOST_OF_INITIAL))
+    return found[:MOST_INITIALS]
+
+
+def _whole(phrases: Sequence[tuple[str, ...]]) -> list[Look]:
+    """All words of a phrase; of a longer one not its little ones."""
+    kept = ([word for word in phrase if len(word) > (1 if len(phrase) == 2 else 2)] for phrase in phrases)
+    return [Look(tuple(words)) for words in kept if len(words) > 1]
+
+
+def _in_part(phrases: Sequence[tuple[str, ...]]) -> list[Look]:
+    """One word of a phrase, and a part of another that may be mistyped. A part that the word has itself tells nothing:
+    everybody of that word has it."""
+    return [
+        Look((word, end))
+        for phrase in phrases
+        for word, other in ((phrase[0], phrase[-1]), (phrase[-1], phrase[0]))
+        for end in _ends(other)
+        if not (word.endswith(end[1:]) if end[0] == "*" else word.startswith(end[:-1]))
+    ]
 
 
 _OWNED = (
