@@ -73,16 +73,24 @@ def _place(key: str) -> dict[str, Any]:
     return {"token_id": current_actor().token_id, "method": request.method, "path": request.path, "key": key}
 
 
+# Each stands ready: to build one takes longer than the database needs for it.
+_CLAIM = sa.text(
+    "INSERT INTO idempotency_key (token_id, method, path, key, body_hash, created_at)"
+    " VALUES (:token_id, :method, :path, :key, :body_hash, :created_at) ON CONFLICT DO NOTHING RETURNING 1"
+)
+_REMEMBER = sa.text(
+    "UPDATE idempotency_key SET status = :status, content_type = :content_type, answer = :answer"
+    " WHERE token_id = :token_id AND method = :method AND path = :path AND key = :key"
+)
+
+
 def claim(key: str) -> Response | None:
     """Take the key within the current transaction; None when it is ours now, else the first answer.
 
     Raises InProgress, and Conflict `keyReused` where the key was sent with another body.
     """
-    fresh = sa.dialects.postgresql.insert(IdempotencyKey).values(
-        **_place(key), body_hash=body_hash(), created_at=clock.now()
-    )
     try:
-        taken = session().execute(fresh.on_conflict_do_nothing().returning(IdempotencyKey.key)).first()
+        taken = session().execute(_CLAIM, _place(key) | {"body_hash": body_hash(), "created_at": clock.now()}).first()
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != "55P03":
             raise
@@ -113,11 +121,8 @@ def stored(key: str) -> Response:
 
 def remember(key: str, answer: Response) -> None:
     """Keep the answer with the key that this transaction claimed."""
-    session().execute(
-        sa.update(IdempotencyKey)
-        .filter_by(**_place(key))
-        .values(status=answer.status_code, content_type=answer.content_type, answer=answer.get_data(as_text=True))
-    )
+    said = {"status": answer.status_code, "content_type": answer.content_type, "answer": answer.get_data(as_text=True)}
+    session().execute(_REMEMBER, _place(key) | said)
 
 
 def _answered(view: Callable[..., Any], arguments: dict[str, Any]) -> Response:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0036"
-down_revision = "0034"
+down_revision = "0035"
 
 #: what transfers.suggestions looks for: every word of a folded name, its initial, and of a word of four letters and more
 #: the beginnings and ends of three, four and five. Not strict, so that the planner puts its text where it is called
