@@ -250,7 +250,7 @@ def create_plain(orders: PlainOrders, *, by: Actor, all_or_none: bool) -> dict[i
         ids=_array(orders.ids),
         types=_array(orders.parent_types),
         parents=_array(orders.parent_ids),
-        purposes=[MAIN_PURPOSE] * count,
+        purposes=_array([MAIN_PURPOSE] * count),
         same=_array(_same(zip(orders.parent_types, orders.parent_ids, strict=True))),
         last=ordinals,
         t_payments=ordinals,
