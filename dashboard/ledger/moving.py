@@ -128,7 +128,7 @@ _OUT_OF_RANGE = "22003"
 _TOO_LARGE = "An account would hold more than a ledger can count. Nothing was done."
 
 
-def _array(values: Iterable[Any]) -> str:
+def array_of(values: Iterable[Any]) -> str:
     """An array literal of values that need no quoting: identifiers, numbers, words of our own."""
     return "{" + ",".join(map(str, values)) + "}"
 
@@ -157,7 +157,7 @@ def _execute(
     )  # fmt: skip
     parameters.update(
         to=to.value, all=False, follows=False, slots=SLOTS, reason=reason,
-        events=_array(new_hex_ids(count)),
+        events=array_of(new_hex_ids(count)),
         by_kind=by.kind, by_id=by.id, by_name=by.name, by_role=by.role, by_address=by.address,
         by_request=by.request_id,
     )  # fmt: skip
@@ -189,7 +189,7 @@ def _call(to: PaymentState, by: Actor, reason: str | None, count: int, **values:
     return Moved(outcomes, row.booked, row.moment)
 
 
-def _same(keys: Iterable[Hashable]) -> list[int]:
+def same_before(keys: Iterable[Hashable]) -> list[int]:
     """For each parent and purpose the ordinal (from 1) of the one before it that is the same, or 0."""
     last: dict[Hashable, int] = {}
     found = []
@@ -221,19 +221,19 @@ def create(
     return _call(
         to, by, reason, len(orders), all=all_or_none, follows=follows,
         ids=_uuids(order.id for order in orders),
-        types=_array(order.parent_type.value for order in orders),
+        types=array_of(order.parent_type.value for order in orders),
         parents=_uuids(order.parent_id for order in orders),
         purposes=[order.purpose for order in orders],
-        same=_array(_same((order.parent_type, order.parent_id, order.purpose) for order in orders)),
+        same=array_of(same_before((order.parent_type, order.parent_id, order.purpose) for order in orders)),
         dates=_nullable([order.value_date for order in orders]),
         reverses=_nullable([order.reverses_id for order in orders]),
-        last=_array(last),
-        t_payments=_array(ordinal for ordinal, _ in legs),
+        last=array_of(last),
+        t_payments=array_of(ordinal for ordinal, _ in legs),
         t_ids=_uuids(leg.id for _, leg in legs),
         t_debtors=_uuids(leg.debtor_id for _, leg in legs),
         t_creditors=_uuids(leg.creditor_id for _, leg in legs),
-        t_currencies=_array(leg.currency for _, leg in legs),
-        t_amounts=_array(leg.amount_minor for _, leg in legs),
+        t_currencies=array_of(leg.currency for _, leg in legs),
+        t_amounts=array_of(leg.amount_minor for _, leg in legs),
         t_descriptions=descriptions if any(descriptions) else None,
     )  # fmt: skip
 
@@ -244,21 +244,21 @@ def create_plain(orders: PlainOrders, *, by: Actor, all_or_none: bool) -> dict[i
     Raises ParentTaken.
     """
     count = len(orders)
-    ordinals = _array(range(1, count + 1))
+    ordinals = array_of(range(1, count + 1))
     row = _execute(
         _CALL_PLAIN, PaymentState.POSTED, by, None, count, all=all_or_none,
-        ids=_array(orders.ids),
-        types=_array(orders.parent_types),
-        parents=_array(orders.parent_ids),
-        purposes=_array([MAIN_PURPOSE] * count),
-        same=_array(_same(zip(orders.parent_types, orders.parent_ids, strict=True))),
+        ids=array_of(orders.ids),
+        types=array_of(orders.parent_types),
+        parents=array_of(orders.parent_ids),
+        purposes=array_of([MAIN_PURPOSE] * count),
+        same=array_of(same_before(zip(orders.parent_types, orders.parent_ids, strict=True))),
         last=ordinals,
         t_payments=ordinals,
-        t_ids=_array(orders.transaction_ids),
-        t_debtors=_array(orders.debtor_ids),
-        t_creditors=_array(orders.creditor_ids),
-        t_currencies=_array(orders.currencies),
-        t_amounts=_array(orders.amounts),
+        t_ids=array_of(orders.transaction_ids),
+        t_debtors=array_of(orders.debtor_ids),
+        t_creditors=array_of(orders.creditor_ids),
+        t_currencies=array_of(orders.currencies),
+        t_amounts=array_of(orders.amounts),
     )  # fmt: skip
     if row.codes is None:
         return {}

@@ -206,11 +206,60 @@ BEGIN
 END $$
 """
 
+BATCH_SIGNATURE = (
+    "pay_batch_at_once(text, text, text, boolean, uuid[], text[], uuid[], int[], int[], uuid[], uuid[], uuid[], text[],"
+    " bigint[], uuid[], text, text, text, bytea, text)"
+)
+#: `move_money` for a batch of plain payments that a token asks for, with its key and the answer to it: it succeeds
+#: whole, or nothing has happened and the usual way speaks
+PAY_BATCH_AT_ONCE = f"""
+CREATE FUNCTION pay_batch_at_once(
+    p_secret text, p_address text, p_request text, p_all boolean,
+    p_ids uuid[], p_parent_types text[], p_parent_ids uuid[], p_same int[],
+    p_ordinals int[],        -- 1, 2, 3 and so on: each payment has one transaction
+    p_transactions uuid[], p_debtors uuid[], p_creditors uuid[], p_currencies text[], p_amounts bigint[],
+    p_events uuid[], p_key text, p_method text, p_path text, p_hash bytea, p_answer text,
+    OUT by_id uuid
+) LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+AS $$
+DECLARE
+    by_name text;
+    by_role text;
+    codes text[];
+BEGIN
+    IF 'adjustingPayment' = ANY (p_parent_types) THEN
+        RETURN;
+    END IF;
+    SELECT t.id, t.name, t.audience INTO by_id, by_name, by_role FROM api_token t
+     WHERE t.secret_hash = p_secret AND t.revoked_at IS NULL AND t.expires_at > now() AND t.audience = 'system'
+       AND 'payments:write' = ANY (t.scopes) AND t.last_used_at > now() - interval '1 minute';
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT m.codes INTO codes FROM move_money(
+        'posted', p_all, false, pg_backend_pid() % {SLOTS}, p_ids, p_parent_types, p_parent_ids,
+        array_fill('main'::text, ARRAY[cardinality(p_ids)]), p_same, NULL, NULL, p_ordinals, p_ordinals,
+        p_transactions, p_debtors, p_creditors, p_currencies, p_amounts, NULL, NULL, p_events, 'token', by_id, by_name,
+        by_role, p_address, p_request) AS m;
+    IF cardinality(array_remove(codes, NULL)) > 0 THEN
+        RAISE EXCEPTION 'one of them is refused' USING ERRCODE = 'raise_exception';
+    END IF;
+    IF p_key IS NOT NULL THEN
+        INSERT INTO idempotency_key (token_id, method, path, key, body_hash, status, content_type, answer, created_at)
+        VALUES (by_id, p_method, p_path, p_key, p_hash, 200, 'application/json', p_answer, clock_timestamp());
+    END IF;
+END $$
+"""
+
 
 def upgrade() -> None:
-    op.execute(PAY_TOGETHER)
-    op.execute(f"REVOKE EXECUTE ON FUNCTION {SIGNATURE} FROM PUBLIC")
-    grant("EXECUTE", (f"FUNCTION {SIGNATURE}",))
+    for function, signature in ((PAY_TOGETHER, SIGNATURE), (PAY_BATCH_AT_ONCE, BATCH_SIGNATURE)):
+        op.execute(function)
+        op.execute(f"REVOKE EXECUTE ON FUNCTION {signature} FROM PUBLIC")
+        grant("EXECUTE", (f"FUNCTION {signature}",))
     _rewrite("move_money", OTHERS_JOINED, OTHERS_ONE_BY_ONE)
     for function in ("pay_at_once", "move_money"):
         op.execute(f"ALTER FUNCTION {function} SET enable_seqscan = off")

@@ -38,9 +38,3 @@ def upgrade() -> None:
         postgresql_with={"fastupdate": "off"},
     )
     op.create_index("ix_client_last_word", "client", [sa.literal_column("split_part(name_key, ' ', -1)")], unique=False)
-
-
-def downgrade() -> None:
-    op.drop_index("ix_client_last_word", table_name="client")
-    op.drop_index("ix_client_name_parts", table_name="client", postgresql_using="gin")
-    op.execute("DROP FUNCTION name_parts(text)")

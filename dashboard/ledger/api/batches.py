@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
 
 from dashboard.access.guard import api_requires, current_actor
 from dashboard.access.permissions import Audience, Permission
-from dashboard.database import hyphened, new_ids
+from dashboard.database import new_ids
 from dashboard.errors import DomainError, FieldError, Invalid
+from dashboard.ledger.api.batch_answers import item_of, written
 from dashboard.ledger.api.blueprint import SYSTEM, ledger_operations
 from dashboard.ledger.dto import BatchAnswer
-from dashboard.ledger.moving import Moved, Order, Outcome, PlainOrders
+from dashboard.ledger.moving import Moved, Order
 from dashboard.ledger.reading import order_from, plain_orders
 from dashboard.ledger.schemas import BatchBody
 from dashboard.ledger.services import orders as checking
 from dashboard.ledger.services import payments
 from dashboard.ledger.services.retrying import in_transaction
-from dashboard.web import json
 from dashboard.web.api import MOST_ERRORS, documented_errors, takes_bodies_of
 
 #: 10,000 payments with all their optional fields
 LARGEST_BODY = 16 * 1024 * 1024
-
-
-def _item(index: int, payment_id: Any, error: DomainError | None) -> dict[str, Any]:
-    if error is None:
-        return {"index": index, "done": True, "paymentId": payment_id, "code": None, "message": None, "details": None}
-    details = dict(error.details)
-    if isinstance(error, Invalid):
-        details["errors"] = [{"field": e.field, "rule": e.rule, "message": e.message} for e in error.errors]
-    return {
-        "index": index, "done": False, "paymentId": None, "code": error.code, "message": error.message,
-        "details": details or None,
-    }  # fmt: skip
-
-
-#: an item that was done, as `json.dumps` writes what `_item` gives
-_DONE = json.dumps(_item(0, "", None)).replace('"index": 0', '"index": %d').replace('""', '"%s"')
-
-
-def _written(orders: PlainOrders, refused: Mapping[int, Outcome]) -> str:
-    """The answer as text: identifiers are put into their place, and only what was refused is thought about."""
-    items = [_DONE % (index, hyphened(one)) for index, one in enumerate(orders.ids)]
-    for index, outcome in refused.items():
-        items[index] = json.dumps(_item(index, None, checking.refusal(outcome, orders.order(index))))
-    done = len(items) - len(refused)
-    return f'{{"done": {done}, "refused": {len(refused)}, "items": [{", ".join(items)}]}}\n'
 
 
 def _read(items: list[Any], *, may_adjust: bool) -> tuple[list[tuple[int, Order]], dict[int, DomainError]]:
@@ -87,7 +61,7 @@ def create_payments(body: BatchBody) -> dict[str, Any] | Response:
     plain = plain_orders(body.payments)
     if plain is not None:
         refused = in_transaction(lambda: payments.batch_of_plain(plain, all_or_none=body.all_or_nothing, by=by))
-        return Response(_written(plain, refused), mimetype="application/json")
+        return Response(written(plain, refused), mimetype="application/json")
     orders, wrong = _read(body.payments, may_adjust=payments.may_adjust(by))
     if wrong and body.all_or_nothing:
         _refuse_all(wrong)
@@ -98,8 +72,8 @@ def create_payments(body: BatchBody) -> dict[str, Any] | Response:
         )
     found: list[Any] = [None] * len(body.payments)
     for index, error in wrong.items():
-        found[index] = _item(index, None, error)
+        found[index] = item_of(index, None, error)
     for (index, order), outcome in zip(orders, moved.outcomes, strict=True):
-        found[index] = _item(index, order.id, checking.refusal(outcome, order) if outcome.code else None)
+        found[index] = item_of(index, order.id, checking.refusal(outcome, order) if outcome.code else None)
     done = sum(item["done"] for item in found)
     return {"done": done, "refused": len(found) - done, "items": found}
