@@ -78,7 +78,9 @@ def test_both_ways_answer_alike(
         read = [teller.call("GET", f"/internal/Payments/{one}").json for one in made]
         assert [one["transactions"][0]["amount"] for one in read] == [1.25] * 3
         evidence = session().execute(
-            sa.text("SELECT actor_id, request_id FROM audit_event WHERE action = 'payment.posted' AND object_id = ANY (:ids)"),
+            sa.text(
+                "SELECT actor_id, request_id FROM audit_event WHERE action = 'payment.posted' AND object_id = ANY (:ids)"
+            ),
             {"ids": made},
         ).all()  # fmt: skip
         assert [tuple(row) for row in evidence] == [(teller.token_id, answer.headers["X-Request-Id"])] * 3
