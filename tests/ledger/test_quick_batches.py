@@ -79,7 +79,8 @@ def test_both_ways_answer_alike(
         assert [one["transactions"][0]["amount"] for one in read] == [1.25] * 3
         evidence = session().execute(
             sa.text(
-                "SELECT actor_id, request_id FROM audit_event WHERE action = 'payment.posted' AND object_id = ANY (:ids)"
+                "SELECT actor_id, request_id FROM audit_event"
+                " WHERE action = 'payment.posted' AND object_id = ANY (:ids)"
             ),
             {"ids": made},
         ).all()  # fmt: skip

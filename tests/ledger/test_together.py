@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from dashboard import direct
 from dashboard.access import tokens
+from dashboard.access.actor import system
 from dashboard.access.models import ApiToken
 from dashboard.access.permissions import Audience
 from dashboard.clock import now
@@ -24,6 +25,7 @@ from dashboard.database import db, new_id, session, transaction
 from dashboard.ledger.api import together
 from dashboard.ledger.api.together import Asked, Together
 from dashboard.ledger.models import AccountBalance, Payment
+from dashboard.ledger.services import accounts, payments
 from dashboard.ledger.vocabulary import AccountType
 from dashboard.settings import Settings
 from tests.conftest import Databases
@@ -71,7 +73,14 @@ def alone(app: Flask, one: Asked) -> bool:
         return False
 
 
-def six(book: Book) -> list[UUID]:
+def closed(book: Book) -> UUID:
+    account_id = book.account()
+    with transaction():
+        accounts.close(account_id, by=system())
+    return account_id
+
+
+def some(book: Book) -> list[UUID]:
     """Accounts of each kind that a decision knows."""
     found = [book.account(100), book.account(30, limit=20), book.account(0), book.account(500), book.account(500)]
     for account_id, frozen in ((found[3], "debits_frozen"), (found[4], "credits_frozen")):
@@ -79,32 +88,38 @@ def six(book: Book) -> list[UUID]:
             session().execute(
                 sa.update(AccountBalance).where(AccountBalance.account_id == account_id).values({frozen: True})
             )
-    return [*found, book.account(100, currency="usd"), book.house(), book.house(type=AccountType.SUSPENSE)]
+    return [
+        *found,
+        closed(book),
+        book.account(100, currency="usd"),
+        book.house(),
+        book.house(type=AccountType.SUSPENSE),
+    ]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     orders=st.lists(
-        st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(1, 90)), min_size=2, max_size=together.MOST
+        st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 90)), min_size=2, max_size=together.MOST
     )
 )
 def test_a_group_comes_out_as_if_each_had_come_alone(
     app: Flask, book: Book, orders: list[tuple[int, int, int]]
 ) -> None:
     _token, secret = a_token()
-    here, there = six(book), six(book)
-    houses = book.balance(here[6]), book.balance(here[7])
+    here, there = some(book), some(book)
+    houses = book.balance(here[-2]), book.balance(here[-1])
     found = paid(app, [asked(secret, here[d], here[c], amount) for d, c, amount in orders])
     moved = [tuple(b - a for a, b in zip(before, book.balance(one), strict=True))
-             for before, one in zip(houses, here[6:], strict=True)]  # fmt: skip
+             for before, one in zip(houses, here[-2:], strict=True)]  # fmt: skip
     assert not any(one.alone for one in found)
-    houses = book.balance(there[6]), book.balance(there[7])
+    houses = book.balance(there[-2]), book.balance(there[-1])
     assert [one.made is not None for one in found] == [
         alone(app, asked(secret, there[d], there[c], amount)) for d, c, amount in orders
     ]
-    assert [book.balance(one) for one in here[:6]] == [book.balance(one) for one in there[:6]]
+    assert [book.balance(one) for one in here[:-2]] == [book.balance(one) for one in there[:-2]]
     assert moved == [tuple(b - a for a, b in zip(before, book.balance(one), strict=True))
-                     for before, one in zip(houses, there[6:], strict=True)]  # fmt: skip
+                     for before, one in zip(houses, there[-2:], strict=True)]  # fmt: skip
     assert broken() == []
 
 
@@ -154,6 +169,24 @@ def test_what_stands_already_is_left_to_the_usual_way(app: Flask, book: Book) ->
     assert (same_key.made, same_key.alone) == (None, False)
     assert fine.made is not None
     assert book.balance(debtor) == (997, 0)
+
+
+def test_two_that_exclude_each_other_never_go_together(app: Flask, book: Book) -> None:
+    _id, secret = a_token()
+    debtor, creditor = book.account(1_000), book.account()
+    parent = str(uuid4())
+    queue = Together(app)
+    waiting = [
+        together._Waiting(asked(secret, debtor, creditor, 1, **other))
+        for other in (
+            {"parent_id": parent}, {"parent_id": parent}, {"key": "k"}, {"key": "k"}, {},
+            {"parent_id": parent, "parent_type": "paymentRequest"},
+        )
+    ]  # fmt: skip
+    queue._waiting.extend(waiting[1:])
+    group = queue._group(waiting[0])
+    assert group == [waiting[at] for at in (0, 2, 4, 5)]
+    assert list(queue._waiting) == [waiting[1], waiting[3]]
 
 
 @pytest.mark.parametrize("same", ["parent_id", "key"])
@@ -279,20 +312,75 @@ def test_who_waits_meanwhile_goes_together_and_is_answered_alike(
         assert Racer(bank, secret).call(PATH, bodies[at], keys[at]) == said
 
 
-def test_what_hangs_holds_nobody_up(bank: Flask, ledger: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payment_that_waits_for_a_lock_holds_nobody_up(
+    bank: Flask, ledger: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _id, secret = a_token()
-    debtor, creditor = ledger.account(1_000), ledger.account()
-    monkeypatch.setattr(together, "PATIENCE", 0.05)
-    gate = Gate(monkeypatch)
-    hanging = threading.Thread(target=Racer(bank, secret).call, args=(PATH, _payment(debtor, creditor, 1)))
-    hanging.start()
-    assert gate.arrived.wait(10)
-    racer = Racer(bank, secret)
-    assert [racer.call(PATH, _payment(debtor, creditor, 1))[0] for _ in range(3)] == [200] * 3
-    gate.open.set()
-    hanging.join(20)
-    assert ledger.balance(debtor) == (600, 0)
-    assert racer.call(PATH, _payment(debtor, creditor, 1))[0] == 200
+    held, debtor, creditor = ledger.account(100), ledger.account(10_000), ledger.account()
+    alone: list[None] = []
+    beside = direct.beside
+
+    def counted(app: Flask, statement: str, parameters: Any) -> Any:
+        if "pay_at_once" in statement:
+            alone.append(None)
+        return beside(app, statement, parameters)
+
+    monkeypatch.setattr(direct, "beside", counted)
+    said: list[int] = []
+    waits = threading.Thread(target=lambda: said.append(Racer(bank, secret).call(PATH, _payment(held, creditor, 1))[0]))
+    with db.engine.connect() as other:
+        other.execute(sa.text("SELECT 1 FROM account_balance WHERE account_id = :id FOR UPDATE"), {"id": held})
+        waits.start()
+        until(lambda: len(alone) == 1)
+        racers = [Racer(bank, secret) for _ in range(10)]
+        answers = at_once([
+            lambda racer=racer: [racer.call(PATH, _payment(debtor, creditor, 0.01))[0] for _ in range(12)]
+            for racer in racers
+        ])  # fmt: skip
+        assert said == []
+    waits.join(20)
+    assert said == [200]
+    assert [status for some in answers for status in some] == [200] * 120
+    # one took the turn over, and the others went along as if nothing had been
+    assert len(alone) < 60
+    assert ledger.balance(debtor) == (10_000 - 120, 0)
+
+
+def test_two_processes_that_are_asked_for_the_same_pay_once(bank: Flask, ledger: Book) -> None:
+    _id, secret = a_token()
+    debtor, creditor = ledger.account(10_000), ledger.account()
+    processes = [Together(bank), Together(bank)]
+    parents = [str(uuid4()) for _ in range(20)]
+    made: list[str] = []
+
+    def ask(process: Together, backwards: bool) -> None:
+        for parent in reversed(parents) if backwards else parents:
+            try:
+                if process.pay(asked(secret, debtor, creditor, 1, parent_id=parent, key=f"of {parent}")) is not None:
+                    made.append(parent)
+            except psycopg.Error:
+                pass
+
+    at_once([
+        lambda at=at: ask(processes[at % 2], at > 3) for at in range(8)
+    ])  # fmt: skip
+    assert sorted(made) == sorted(parents)
+    assert ledger.balance(debtor) == (10_000 - 20, 0)
+
+
+def test_an_account_from_which_as_much_goes_as_comes_is_checked_too(app: Flask, book: Book) -> None:
+    _id, secret = a_token()
+    one, other, third = book.account(100), book.account(100), book.account(100)
+    session().execute(sa.text("UPDATE account_balance SET touched = false WHERE account_id = ANY (:ids)"),
+                      {"ids": [one, other, third]})  # fmt: skip
+    paid(app, [asked(secret, one, other, 5), asked(secret, other, one, 5)])
+    with transaction():
+        there_and_back = [book.order(one, third, 3), book.order(third, one, 3)]
+        payments.batch(there_and_back, all_or_none=True, by=system())
+    touched = sa.select(AccountBalance.account_id).where(
+        AccountBalance.account_id.in_([one, other, third]), AccountBalance.touched
+    )
+    assert set(session().scalars(touched)) == {one, other, third}
 
 
 def test_an_account_that_somebody_holds_is_not_waited_for(bank: Flask, ledger: Book) -> None:

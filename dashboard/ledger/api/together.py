@@ -24,9 +24,9 @@ from dashboard import direct
 
 #: payments of one transaction: more would let the first wait for the last
 MOST = 16
-#: seconds after which a payment that nobody has taken along goes alone: a connection that hangs holds up its own
-#: payments and no others
-PATIENCE = 1.0
+#: seconds after which the next payment no longer waits for those that are on their way: what hangs, or waits for a
+#: lock, holds up nobody else
+PATIENCE = 0.05
 
 #: what each parameter of `pay_together` is an array of; None: one value for all
 _TYPES = (
@@ -64,6 +64,11 @@ class Asked(NamedTuple):
     #: with @moment@ and @booked@ where the ledger's own times stand
     answer: str
 
+    def excludes(self) -> list[tuple[str, str]]:
+        """Of each there is one payment: a parent, and a key of a token."""
+        parent = (self.parent_type, self.parent_id)
+        return [parent] if self.key is None else [parent, (self.secret, self.key)]
+
 
 #: the token and the answer; None where the usual way must speak
 Made = tuple[UUID, str] | None
@@ -85,54 +90,70 @@ class Together:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._on_the_way = False
+        #: who passes the turn on when it is back
+        self._leader: _Waiting | None = None
         self._waiting: deque[_Waiting] = deque()
 
     def pay(self, asked: Asked) -> Made:
         """Make the payment. Raises psycopg.Error where it was refused, or the database is away."""
         mine = _Waiting(asked)
         with self._lock:
-            waits = self._on_the_way
+            waits = self._leader is not None
             if waits:
                 mine.turn.acquire()
                 self._waiting.append(mine)
             else:
-                self._on_the_way = True
-        if waits and not self._waited(mine):
-            return self._alone(asked)
+                self._leader = mine
+        if waits:
+            self._wait(mine)
         if not mine.taken:
             self._go(mine)
         return self._alone(asked) if mine.alone else mine.made
 
-    def _waited(self, mine: _Waiting) -> bool:
-        """Until this one was taken along, or its turn has come; False where neither happened for too long."""
+    def _wait(self, mine: _Waiting) -> None:
+        """Until this one was taken along, or its turn has come; or until it takes the turn itself."""
         if mine.turn.acquire(timeout=PATIENCE):
-            return True
+            return
         with self._lock:
             if mine in self._waiting:
                 self._waiting.remove(mine)
-                return False
+                # whoever is on the way so long answers for itself, and has no turn to pass on any more
+                self._leader = mine
+                return
         # it is on its way by now: to ask again could only wait for itself
         mine.turn.acquire()
-        return True
 
     def _go(self, first: _Waiting) -> None:
         """Pay for this one and for those who wait, then let the next one go."""
         with self._lock:
-            group = [first]
-            while self._waiting and len(group) < MOST:
-                group.append(self._waiting.popleft())
+            group = self._group(first)
         try:
             self._pay(group)
         finally:
+            following = None
             with self._lock:
-                following = self._waiting.popleft() if self._waiting else None
-                self._on_the_way = following is not None
+                if self._leader is first:
+                    following = self._leader = self._waiting.popleft() if self._waiting else None
             for one in group[1:]:
                 one.taken = True
                 one.turn.release()
             if following is not None:
                 following.turn.release()
+
+    def _group(self, first: _Waiting) -> list[_Waiting]:
+        """This one with those who wait, but for those that exclude one of them: they would spoil it for all."""
+        group, left = [first], []
+        unique = set(first.asked.excludes())
+        while self._waiting and len(group) < MOST:
+            one = self._waiting.popleft()
+            own = one.asked.excludes()
+            if unique.isdisjoint(own):
+                unique.update(own)
+                group.append(one)
+            else:
+                left.append(one)
+        self._waiting.extendleft(reversed(left))
+        return group
 
     def _pay(self, group: Sequence[_Waiting]) -> None:
         if len(group) == 1:
@@ -142,7 +163,8 @@ class Together:
         try:
             rows = direct.rows_beside(self._app, _MANY, [_sent(*one) for one in zip(_TYPES, columns, strict=True)])
         except psycopg.Error:
-            # one of them has spoilt it for all: nothing was done
+            # one of them has spoilt it for all, and nothing was done; or the connection broke, and it may all be done.
+            # A parent has one payment, so that whoever asks again alone is told so
             for one in group:
                 one.alone = True
             return

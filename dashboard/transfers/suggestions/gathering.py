@@ -271,9 +271,9 @@ def _phrases(told: Told) -> list[tuple[str, ...]]:
 
 def _ends(word: str) -> list[str]:
     """Beginning and end of a word, as `name_parts` marks them: one of them is right when a letter is wrong."""
-    if len(word) < 6:
-        return [f"{word[:3]}*"] if len(word) >= 4 else []
-    size = min(len(word) // 2, 5)
+    if len(word) < 4:
+        return []
+    size = min(max(len(word) // 2, 3), 5)
     return [f"{word[:size]}*", f"*{word[-size:]}"]
 
 
@@ -316,23 +316,28 @@ ORDER BY s.place, h.name_key COLLATE "C", h.id
 """)
 
 
-def _named(looks: Sequence[Look], begins: Sequence[str]) -> list[UUID]:
-    """Clients that one of these looks finds, in their order; then those whose first or last word begins with one of
-    these, unless so many do that it points to none."""
+def _named(whole: Sequence[Look], begins: Sequence[str], in_part: Sequence[Look]) -> list[UUID]:
+    """Clients that one of these looks finds, in their order; between them those whose first or last word begins with
+    one of these, unless so many do that it points to none."""
+    looks = list(dict.fromkeys([*whole, *in_part]))
     if not looks and not begins:
         return []
     asked = {"parts": [" ".join(look.parts) for look in looks], "begins": list(begins), "above_all": _ABOVE_ALL}
     found: dict[tuple[str, int], list[UUID]] = {}
     for kind, place, client_id in session().execute(_NAMED, asked):
         found.setdefault((kind, place), []).append(client_id)
+    begun: dict[UUID, None] = {}
+    for (kind, _place), clients in sorted(found.items()):
+        if kind != "parts" and len(clients) <= MOST_NAMED:
+            begun |= dict.fromkeys(clients)
     ids: dict[UUID, None] = {}
     for place, look in enumerate(looks, start=1):
+        if place == len(dict.fromkeys(whole)) + 1:
+            ids |= begun
         clients = found.get(("parts", place), [])
         if look.most is None or len(clients) <= look.most:
             ids |= dict.fromkeys(clients[:MOST_NAMED])
-    for (kind, _place), clients in sorted(found.items()):
-        if kind != "parts" and len(clients) <= MOST_NAMED:
-            ids |= dict.fromkeys(clients)
+    ids |= begun
     return list(ids)
 
 
@@ -362,12 +367,13 @@ def _by_name(told: Told) -> list[UUID]:
     crowded = {frozenset(phrase) for phrase in full}
     pairs = [phrase for phrase in pairs if frozenset(phrase) not in crowded]
     single = [phrase[0] for phrase in phrases if len(phrase) == 1 and len(phrase[0]) >= 6 and phrase not in full][:2]
-    looks = [*_whole(pairs), *_initials(told), *_in_part(pairs[:4])]
-    return list(dict.fromkeys([*found, *_named(list(dict.fromkeys(looks)), [word[:-2] for word in single])]))
+    whole = [*_whole(pairs), *_initials(told)]
+    return list(dict.fromkeys([*found, *_named(whole, [word[:-2] for word in single], _in_part(pairs[:4]))]))
 
 
 def _initials(told: Told) -> list[Look]:
-    """A word with the letter beside it, as `name_parts` marks an initial."""
+    """A word with the letter beside it, as `name_parts` marks an initial. Where the word begins with it itself, all of
+    that word have it, and it only points to somebody where few do."""
     found = []
     for words in (told.creditor, told.words):
         for one, other in pairwise(words):
