@@ -180,8 +180,11 @@ def agreeing(day: date) -> dict[Pair, Sums]:
 
 
 def _adds_up(day: date, added: Mapping[Pair, Sums]) -> bool:
-    """Whether the sums of all pools make the day's total of each currency."""
+    """Whether the sums of all pools make the day's total of each currency, and each was added up: a total of nothing
+    may be made of what clients have and what they owe."""
     posted = {row.currency: int(row.posted) for row in session().execute(_TOTALS, {"day": day})}
+    if not posted.keys() <= {currency for _, currency in added}:
+        return False
     made = dict.fromkeys(posted, 0)
     for (_, currency), one in added.items():
         made[currency] = made.get(currency, 0) + one.positive + one.negative
