@@ -93,8 +93,10 @@ class Case:
             self.body = payment(**sides) | ({"purpose": "fee"} if name == "GL-30 in the usual way" else {})
         elif name == "GL-31":
             self.path, self.body = DRAFT, several(**sides)
-        elif name == "batch":
-            self.path, self.body, self.made = f"{PAY}/batch", {"payments": [payment(**sides), payment(**sides)]}, 2
+        elif name in ("batch", "batch in the usual way"):
+            more = {} if name == "batch" else {"purpose": "fee"}
+            self.path, self.made = f"{PAY}/batch", 2
+            self.body = {"payments": [payment(**sides, **more), payment(**sides, **more)]}
         elif name == "CP-03":
             self.path, self.body, self.table = CLIENTS, PERSON, Client
         else:
@@ -110,7 +112,9 @@ class Case:
         return count(self.table) - self.before
 
 
-CASES = ["GL-30", "GL-30 in the usual way", "G2-03", "GL-31", "batch", "CP-03", "ON-01"]
+CASES = [
+    "GL-30", "GL-30 in the usual way", "G2-03", "GL-31", "batch", "batch in the usual way", "CP-03", "ON-01",
+]  # fmt: skip
 
 
 @pytest.fixture(params=CASES)
@@ -166,7 +170,8 @@ def test_a_failure_of_ours_keeps_nothing_and_the_next_try_does_it(case: Case, mo
     with monkeypatch.context() as patched:
         patched.setattr(idempotency, "remember", fail)
         # the quick way has no such place: here it is only that the usual one is taken
-        patched.setattr("dashboard.ledger.api.quick.plain_orders", lambda _items: None)
+        for quick in ("quick", "quick_batches"):
+            patched.setattr(f"dashboard.ledger.api.{quick}.plain_orders", lambda _items: None)
         assert case.ask("once").status_code == 500
     assert case.done() == 0
     assert count(IdempotencyKey) == keys
